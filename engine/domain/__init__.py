@@ -1,0 +1,1 @@
+"""Ground floor: the words of the trade, as frozen structs. Imports nothing of ours."""

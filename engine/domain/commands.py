@@ -1,0 +1,95 @@
+"""Commands: what somebody wants done. Imperatives; none of them is a fact yet."""
+
+import enum
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+
+
+class Side(enum.StrEnum):
+    """Direction; short sales and their cover are named because some venues ask for them by name."""
+
+    BUY = "buy"
+    SELL = "sell"
+    SELL_SHORT = "sell_short"
+    BUY_BACK = "buy_back"
+
+    @property
+    def sign(self) -> int:
+        """+1 adds to a position, -1 takes from it."""
+        return 1 if self is Side.BUY or self is Side.BUY_BACK else -1
+
+
+class Offset(enum.StrEnum):
+    """What a futures order does to the position; ``AUTO`` where the venue does not ask."""
+
+    AUTO = "auto"
+    OPEN = "open"
+    CLOSE = "close"
+    CLOSE_TODAY = "close_today"
+
+
+class OrderType(enum.StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+    ABSOLUTE_LIMIT = "absolute_limit"
+    AUCTION = "auction"
+    AUCTION_LIMIT = "auction_limit"
+    SPECIAL_LIMIT = "special_limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+    # Explicit commands of venues that size the order themselves (RELIABILITY 3.4): quantity is the worst case.
+    ALL_IN = "all_in"
+    SELL_ALL = "sell_all"
+    LIQUIDATE = "liquidate"
+
+
+SIZED_BY_VENUE = frozenset({OrderType.ALL_IN, OrderType.SELL_ALL, OrderType.LIQUIDATE})
+"""Order types whose quantity is an upper bound: what is not filled is withdrawn at once."""
+
+
+class TimeInForce(enum.StrEnum):
+    DAY = "day"
+    GTC = "gtc"
+    GTD = "gtd"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class SubmitOrder(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """One order as its author wants it. ``quantity`` is in whole units; ``price`` is on the instrument's tick."""
+
+    client_id: ClientOrderId
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    ts_ns: int
+    type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    tif: TimeInForce = TimeInForce.DAY
+    offset: Offset = Offset.AUTO
+    expires_ns: int = 0
+    group: str = ""
+    """Orders that leave in one request of the venue (liquidation) share it."""
+
+
+class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):
+    client_id: ClientOrderId
+    ts_ns: int
+    who: str = ""
+    """Strategy id, or ``operator``."""
+
+
+class ReplaceOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """Change price, or lower the quantity, of a working order (RELIABILITY 2.2, local requests)."""
+
+    client_id: ClientOrderId
+    ts_ns: int
+    quantity: int
+    price: Decimal | None = None

@@ -1,0 +1,287 @@
+"""Events: what has happened. Past tense; each whole in itself.
+
+Those with a ``tag`` are also rows of the journal (``JournalRecord``): enough of them, in order, rebuild every order,
+position and counter.
+"""
+
+import enum
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.account import AccountSnapshot, Baseline
+from engine.domain.commands import Side, SubmitOrder
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
+from engine.domain.market import DataKind
+from engine.domain.order import OrderReport, OrderState
+
+# --- orders: journaled steps -----------------------------------------------------------------------------------------
+
+
+class OrderDenied(Struct, frozen=True, kw_only=True, gc=False, tag="denied"):
+    """Our own risk checks said no; nothing was sent."""
+
+    order: SubmitOrder
+    ts_ns: int
+    code: str
+    reason: str
+
+    @property
+    def client_id(self) -> ClientOrderId:
+        return self.order.client_id
+
+    @property
+    def strategy(self) -> StrategyId:
+        return self.order.strategy
+
+    @property
+    def state(self) -> OrderState:
+        return OrderState.DENIED
+
+
+class OrderSubmitted(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="intent"):
+    """INTENT: the order passed every check and what it may cost is reserved. Nothing has left yet."""
+
+    order: SubmitOrder
+    ts_ns: int
+    reserved_cash: Decimal = Decimal(0)
+    baseline: Baseline | None = None
+    limits: str = ""
+    """Hash of the limits it was judged by."""
+
+    @property
+    def client_id(self) -> ClientOrderId:
+        return self.order.client_id
+
+
+class OrderSent(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="send"):
+    """SEND: from here on bytes may have left. ``request_hash`` is of exactly those bytes."""
+
+    client_id: ClientOrderId
+    ts_ns: int
+    request_hash: str = ""
+
+
+# --- orders: what strategies hear ------------------------------------------------------------------------------------
+
+
+class OrderEvent(Struct, frozen=True, kw_only=True, gc=False):
+    """What happened to one order. ``state`` is the order's state after it."""
+
+    client_id: ClientOrderId
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    ts_ns: int
+    state: OrderState
+    cum: int = 0
+    reason: str = ""
+    venue_id: VenueOrderId = VenueOrderId("")
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The venue is proven to hold it."""
+
+
+class OrderRejected(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The venue said no (our own no is ``OrderDenied``)."""
+
+
+class OrderUnknown(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """Whether it was placed can not be said yet; evidence is being sought, nothing is sent again."""
+
+
+class OrderNotPlaced(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """Proven never to have reached the venue."""
+
+
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """What was left of it is withdrawn."""
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """What was left of it ran out of time."""
+
+
+class OrderReplaced(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """Price or quantity changed at the venue."""
+
+
+class OrderDisputed(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The evidence contradicts itself: a person must decide; its symbol is latched."""
+
+
+class CancelRejected(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The venue, or a router that could not cancel safely, refused to cancel; the order lives on."""
+
+
+class ReplaceRejected(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The venue, or our own checks, refused the change; the order lives on as it was."""
+
+
+ORDER_EVENTS: tuple[type[OrderEvent], ...] = (
+    OrderAccepted, OrderRejected, OrderUnknown, OrderNotPlaced, OrderCanceled, OrderExpired, OrderReplaced,
+    OrderDisputed, CancelRejected, ReplaceRejected,
+)  # fmt: skip
+
+
+class Fill(Struct, frozen=True, kw_only=True, gc=False):
+    """Our execution, or one part of it. ``inferred``: seen only as a change of the venue's totals so far."""
+
+    client_id: ClientOrderId
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    price: Decimal
+    fee: Decimal
+    ts_ns: int
+    fill_id: str = ""
+    cum: int = 0
+    leaves: int = 0
+    inferred: bool = False
+
+
+class PositionAdjusted(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="adjusted"):
+    """A booking that is no fill: a bust, a restated price, a difference found at the venue and booked as EXTERNAL.
+
+    ``quantity`` is signed and added to the position, ``cash`` to the account's cash.
+    """
+
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    ts_ns: int
+    quantity: int = 0
+    cash: Decimal = Decimal(0)
+    currency: str = ""
+    client_id: ClientOrderId = ClientOrderId("")
+    reason: str = ""
+
+
+# --- safety ----------------------------------------------------------------------------------------------------------
+
+
+class KillLevel(enum.IntEnum):
+    """RELIABILITY 4.4. Machines only raise it, people only lower it."""
+
+    RUN = 0
+    REDUCE = 1
+    HALT = 2
+    CANCEL = 3
+    FLATTEN = 4
+
+
+class LatchSet(Struct, frozen=True, kw_only=True, gc=False, tag="latch"):
+    """``scope``: ``all``, ``account:ID``, ``strategy:ID``, ``symbol:INSTRUMENT``."""
+
+    level: KillLevel
+    scope: str
+    cause: str
+    who: str
+    ts_ns: int
+
+
+class LatchCleared(Struct, frozen=True, kw_only=True, gc=False, tag="unlatch"):
+    scope: str
+    reason: str
+    who: str
+    ts_ns: int
+
+
+class Alert(Struct, frozen=True, kw_only=True, gc=False):
+    """Something a person should look at."""
+
+    ts_ns: int
+    about: str
+    text: str
+
+
+class StrategyStopped(Struct, frozen=True, kw_only=True, gc=False, tag="stopped"):
+    """A strategy was stopped, by its own failure or by request; its orders are being cancelled."""
+
+    strategy: StrategyId
+    ts_ns: int
+    reason: str
+
+
+# --- accounts, timers, calls -----------------------------------------------------------------------------------------
+
+
+class AccountObserved(Struct, frozen=True, kw_only=True):
+    """A gateway read its account, unasked or at the snapshot period."""
+
+    snapshot: AccountSnapshot
+
+
+class TimerFired(Struct, frozen=True, kw_only=True, gc=False):
+    """A timer of a strategy is due."""
+
+    strategy: StrategyId
+    timer: str
+    ts_ns: int
+
+
+class CallAnswered(Struct, frozen=True, kw_only=True, tag="answer"):
+    """The outside answered ``ctx.call``; recorded, so that replay can say the same."""
+
+    strategy: StrategyId
+    call: int
+    ts_ns: int
+    value: Any = None
+    error: str = ""
+
+
+class SubscriptionRequested(Struct, frozen=True, kw_only=True, gc=False):
+    """A strategy asked for market data."""
+
+    instrument: InstrumentId
+    kind: DataKind
+    interval_ns: int = 0
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+class RunStarted(Struct, frozen=True, kw_only=True, tag="run"):
+    """The first row of a run: what ran, on what, so that a journal explains itself."""
+
+    ts_ns: int
+    mode: str
+    code_hash: str = ""
+    config_hash: str = ""
+    data: tuple[dict[str, Any], ...] = ()
+    """Market-data sources: path, sha256, instrument, bars."""
+    strategies: tuple[dict[str, Any], ...] = ()
+    accounts: tuple[dict[str, Any], ...] = ()
+    """Account id, base currency, starting cash as text."""
+    schema: int = 1
+
+
+class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):
+    """The account's worth at one instant, so that a report needs the journal only."""
+
+    account: AccountId
+    ts_ns: int
+    equity: Decimal
+    cash: Decimal
+
+
+class ReconcileEnded(Struct, frozen=True, kw_only=True, gc=False, tag="recon"):
+    account: AccountId
+    ts_ns: int
+    ok: bool
+    text: str
+
+
+class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
+    ts_ns: int
+    reason: str = ""
+
+
+JournalRecord = (
+    RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
+    | StrategyStopped | CallAnswered | EquitySampled | ReconcileEnded | RunEnded
+)  # fmt: skip

@@ -1,0 +1,31 @@
+"""What can be traded, and the units it is traded in."""
+
+import enum
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.ids import InstrumentId
+
+
+class InstrumentKind(enum.StrEnum):
+    STOCK = "stock"
+    ETF = "etf"
+    INDEX = "index"
+    FUTURE = "future"
+    BOND = "bond"
+    GAME = "game"
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One instrument; what it is comes from config or a gateway's static data, never from its suffix."""
+
+    id: InstrumentId
+    kind: InstrumentKind = InstrumentKind.STOCK
+    market: str = "free"
+    """Key into ``MARKETS``: whose rule book governs it."""
+    currency: str = "CNY"
+    lot: int = 1
+    tick: Decimal = Decimal("0.01")
+    multiplier: int = 1
+    name: str = ""

@@ -1,0 +1,444 @@
+"""The life of an order.
+
+Two rules. Everything that decides an order's state lives in this file; and this file decides it from evidence alone,
+never from a timer. ``TABLE`` says what each piece of evidence may do in each state (RELIABILITY 2.2); ``Order`` keeps
+the evidence and joins it (RELIABILITY 2.3), so that reports count once, whatever their number, order or channel.
+
+Where the two sections of that page disagree, the join wins (one set of evidence, one end state): a venue that rejected
+an order and also acknowledged, filled or withdrew it contradicts itself whichever report came first, so such an order
+is DISPUTED; and a withdrawal proven as cancel wins over one proven as expiry.
+"""
+
+import enum
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.commands import SubmitOrder
+from engine.domain.ids import AccountId, ClientOrderId, VenueOrderId
+
+
+class OrderState(enum.StrEnum):
+    CREATED = "created"
+    DENIED = "denied"
+    QUEUED = "queued"
+    PENDING_NEW = "pending_new"
+    UNKNOWN = "unknown"
+    WORKING = "working"
+    PARTIAL = "partial"
+    PENDING_CANCEL = "pending_cancel"
+    PENDING_REPLACE = "pending_replace"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    NOT_PLACED = "not_placed"
+    DISPUTED = "disputed"
+
+
+class Proof(enum.StrEnum):
+    """How a terminal state is known; only what was ``inferred`` may re-open by itself."""
+
+    NONE = ""
+    VENUE = "venue"
+    LOCAL = "local"
+    INFERRED = "inferred"
+    OPERATOR = "operator"
+
+
+class Evidence(enum.StrEnum):
+    """Normalised evidence about one order; the columns of ``TABLE``, then local requests and repairs."""
+
+    RISK_OK = "risk_ok"
+    RISK_DENY = "risk_deny"
+    SEND = "send"
+    SEND_FAILED = "send_failed"
+    ACK = "ack"
+    REJECT = "reject"
+    AMBIGUOUS = "ambiguous"
+    FILL = "fill"
+    DUPLICATE = "duplicate"
+    WORKING = "working"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    ABSENT = "absent"
+    CANDIDATES = "candidates"
+    CANCEL_REQUEST = "cancel_request"
+    CANCEL_REJECT = "cancel_reject"
+    CANCEL_AMBIGUOUS = "cancel_ambiguous"
+    REPLACE_REQUEST = "replace_request"
+    REPLACE_ACK = "replace_ack"
+    REPLACE_REJECT = "replace_reject"
+    BUST = "bust"
+    CORRECT = "correct"
+    OPERATOR = "operator"
+
+
+_S = OrderState
+_E = Evidence
+TERMINAL = frozenset({_S.DENIED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.NOT_PLACED})
+LIVE = frozenset({_S.WORKING, _S.PARTIAL, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
+UNDECIDED = frozenset({_S.PENDING_NEW, _S.UNKNOWN, _S.DISPUTED})
+
+COLUMNS = (
+    _E.RISK_OK, _E.RISK_DENY, _E.SEND, _E.SEND_FAILED, _E.ACK, _E.REJECT, _E.AMBIGUOUS, _E.FILL, _E.DUPLICATE,
+    _E.WORKING, _E.CANCELED, _E.EXPIRED, _E.ABSENT, _E.CANDIDATES,
+)  # fmt: skip
+
+# A cell is the next state. "." nothing changes; "live" the live state the evidence gives; "imp" impossible for this
+# order: the evidence goes to an EXTERNAL order; "bug" a contract of ours is broken; "!" a person is told and the symbol
+# is latched; "apply" the quantity is booked and the join names the state.
+_TABLE_TEXT = """
+                 ok     deny   send        failed     ack       reject    ambig   fill      dup working   canceled  expired   absent     candidates
+CREATED          QUEUED DENIED bug         bug        imp       imp       bug     imp       .   imp       imp       imp       .          .
+DENIED           .      .      bug         .          imp       imp       .       imp       .   imp       imp       imp       .          .
+QUEUED           .      bug    PENDING_NEW NOT_PLACED imp       imp       bug     imp       .   imp       imp       imp       NOT_PLACED .
+PENDING_NEW      .      .      .           NOT_PLACED live      REJECTED  UNKNOWN live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
+UNKNOWN          .      .      .           bug        live      REJECTED  .       live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
+WORKING          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
+PARTIAL          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
+PENDING_CANCEL   .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
+PENDING_REPLACE  .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
+FILLED           .      .      .           .          .         DISPUTED! .       apply!    .   apply     apply     apply     .          .
+CANCELED         .      .      .           .          .         DISPUTED! .       apply     .   apply     apply     apply     .          .
+REJECTED         .      .      .           .          DISPUTED! .         .       DISPUTED! .   DISPUTED! DISPUTED! DISPUTED! .          .
+EXPIRED          .      .      .           .          .         DISPUTED! .       apply     .   apply     CANCELED  apply     .          .
+NOT_PLACED       .      .      .           .          live!     REJECTED  .       live!     .   live!     CANCELED  EXPIRED   .          .
+DISPUTED         .      .      .           .          apply     apply     .       apply     .   apply     apply     apply     .          .
+"""  # noqa: E501
+
+
+class Cell(Struct, frozen=True):
+    """One cell of the transition table."""
+
+    action: str
+    """``.``, ``live``, ``imp``, ``bug``, ``apply``, or ``to``."""
+    to: OrderState | None = None
+    alert: bool = False
+
+
+def _read_table(text: str) -> dict[OrderState, dict[Evidence, Cell]]:
+    rows = [line.split() for line in text.strip().splitlines()[1:]]
+    table: dict[OrderState, dict[Evidence, Cell]] = {}
+    for name, *cells in rows:
+        row = table[OrderState[name]] = {}
+        for column, cell in zip(COLUMNS, cells, strict=True):
+            word, alert = cell.rstrip("!"), cell.endswith("!")
+            row[column] = Cell("to", OrderState[word], alert) if word.isupper() else Cell(word, None, alert)
+    return table
+
+
+TABLE = _read_table(_TABLE_TEXT)
+
+
+class OrderReport(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="report"):
+    """One piece of evidence about an order, as a router or our own gate gives it.
+
+    ``as_of_ns`` is the moment the evidence speaks of: the venue's update time if it gives one, else the moment our
+    read began; ``ts_ns`` is when we learnt it.
+    """
+
+    account: AccountId
+    kind: Evidence
+    ts_ns: int
+    client_id: ClientOrderId = ClientOrderId("")
+    """Empty until the evidence is matched to an order."""
+    as_of_ns: int = 0
+    venue_id: VenueOrderId = VenueOrderId("")
+    quantity: int = 0
+    """FILL, CORRECT: of this fill. REPLACE_REQUEST, REPLACE_ACK: the order's new quantity."""
+    cum: int = 0
+    """WORKING, CANCELED, EXPIRED: filled so far, as the venue says."""
+    price: Decimal | None = None
+    """FILL, CORRECT: of this fill. Snapshots: average of ``cum``. REPLACE_*: the new limit."""
+    fee: Decimal | None = None
+    fill_id: str = ""
+    reason: str = ""
+    proof: Proof = Proof.VENUE
+    to: OrderState | None = None
+    """OPERATOR: the state a person resolved it to."""
+
+
+class Change(Struct, frozen=True, gc=False):
+    """What one piece of evidence did."""
+
+    before: OrderState
+    after: OrderState
+    cum_delta: int = 0
+    alert: str = ""
+    """Why a person must look; empty if nobody must."""
+    ignored: bool = False
+    impossible: bool = False
+    """The evidence can not be this order's: it belongs to an EXTERNAL one."""
+
+
+class Order:
+    """One order and all that is known of it.
+
+    ``quantity`` is what is asked for now (a replace may have changed it), ``cum`` what is filled, ``leaves`` what may
+    still fill: ``cum + leaves == quantity`` while it lives, ``leaves == 0`` at the end (I1).
+    """
+
+    __slots__ = (
+        "_absent", "_acked", "_ambiguous", "_bust_as_of", "_busted", "_cancel_as_of", "_candidates", "_closed_as_of",
+        "_corrections", "_denied", "_expire_as_of", "_fills", "_operator", "_quantity", "_rejected", "_replaced",
+        "_seen_fill", "_sent", "_snapshots", "_unsent", "_working_as_of", "cancel_pending", "cancel_uncertain",
+        "cum", "fee", "needs_snapshot", "price", "proof", "reason", "replace_pending", "request", "sent_ns", "state",
+        "value", "venue_id", "withdrawn_before_send",
+    )  # fmt: skip
+
+    def __init__(self, request: SubmitOrder) -> None:
+        self.request = request
+        self.state = OrderState.CREATED
+        self.proof = Proof.NONE
+        self.reason = ""
+        self.venue_id = VenueOrderId("")
+        self.price = request.price
+        self.cum = 0
+        self.value = Decimal(0)
+        """Sum of price x quantity over ``cum``; the inferred part at the venue's average or the limit."""
+        self.fee = Decimal(0)
+        self.sent_ns = 0
+        self.cancel_pending = self.cancel_uncertain = self.needs_snapshot = self.withdrawn_before_send = False
+        self.replace_pending = 0
+        """The larger quantity while a replace is outstanding; 0 when none is."""
+        self._quantity = request.quantity
+        self._replaced = False
+        self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
+        self._corrections: dict[str, tuple[int, int, Decimal]] = {}
+        self._busted: frozenset[str] = frozenset()
+        self._bust_as_of = -1
+        self._snapshots: tuple[tuple[int, int, Decimal | None], ...] = ()
+        self._working_as_of = self._cancel_as_of = self._expire_as_of = self._closed_as_of = -1
+        self._denied = self._sent = self._unsent = self._acked = self._rejected = self._ambiguous = False
+        self._absent = self._candidates = self._seen_fill = False
+        self._operator: OrderState | None = None
+
+    @property
+    def quantity(self) -> int:
+        return max(self._quantity, self.cum) if self._replaced else self._quantity
+
+    @property
+    def leaves(self) -> int:
+        return 0 if self.state in TERMINAL else max(0, self.quantity - self.cum)
+
+    @property
+    def exposure(self) -> int:
+        """The quantity limits must count as still able to fill: a replace outstanding counts the larger."""
+        if self.state in TERMINAL:
+            return 0
+        return max(0, max(self.quantity, self.replace_pending) - self.cum)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.state in TERMINAL
+
+    @property
+    def real(self) -> int:
+        """Filled by reported fills, busts taken out; the rest of ``cum`` is inferred from snapshots."""
+        return sum(q for f, (q, _, _) in self._fills.items() if f not in self._busted)
+
+    def has_fill(self, fill_id: str) -> bool:
+        return fill_id in self._fills
+
+    def apply(self, report: OrderReport) -> Change:
+        """Join one piece of evidence; never raises, never counts the same thing twice."""
+        kind, before, cum = report.kind, self.state, self.cum
+        if kind is Evidence.FILL and report.fill_id in self._fills:
+            kind = Evidence.DUPLICATE
+        cell = TABLE[before].get(kind)
+        if cell is not None:
+            if cell.action == ".":
+                return Change(before, before, ignored=True)
+            if cell.action == "imp":
+                return Change(before, before, alert=f"{kind} is impossible for a {before} order", impossible=True)
+            if cell.action == "bug":
+                return Change(before, before, alert=f"bug: {kind} for a {before} order")
+        if not self._record(kind, report):
+            return Change(before, before, ignored=True)
+        if report.venue_id and not self.venue_id:
+            self.venue_id = report.venue_id
+        self._join()
+        after = self.state
+        if after is before and self.cum == cum and (cell is None or not cell.alert):
+            return Change(before, after)
+        return Change(before, after, self.cum - cum, self._alert(cell, kind, before))
+
+    def _alert(self, cell: Cell | None, kind: Evidence, before: OrderState) -> str:
+        if before is OrderState.NOT_PLACED and self.state not in TERMINAL:
+            return "resurrected: an order proven absent is alive"
+        if self.state is OrderState.DISPUTED and before is not OrderState.DISPUTED:
+            return f"disputed: {kind} contradicts what is known of a {before} order"
+        if self.cum > self.quantity:
+            return f"overfill: {self.cum} of {self.quantity}"
+        if kind is Evidence.BUST or kind is Evidence.CORRECT:
+            return f"{kind}: a fill was taken back or restated"
+        return f"{kind} for a {before} order" if cell is not None and cell.alert and self.state is not before else ""
+
+    def _record(self, kind: Evidence, report: OrderReport) -> bool:
+        """Keep the evidence; False if it has no place in this order's life."""
+        as_of = report.as_of_ns or report.ts_ns
+        match kind:
+            case Evidence.FILL:
+                self._fills[report.fill_id] = (report.quantity, report.price or Decimal(0), report.fee or Decimal(0))
+                self._seen_fill = True
+            case Evidence.ACK:
+                self._acked = True
+            case Evidence.SEND:
+                self._sent, self.sent_ns = True, report.ts_ns
+            case Evidence.WORKING | Evidence.CANCELED | Evidence.EXPIRED:
+                self._record_row(kind, report, as_of)
+            case Evidence.REJECT:
+                self._rejected = True
+                self.reason = report.reason
+            case Evidence.AMBIGUOUS:
+                self._ambiguous, self.reason = True, report.reason
+            case Evidence.RISK_DENY:
+                self._denied, self.reason = True, report.reason
+            case Evidence.SEND_FAILED:
+                self._unsent, self.reason = True, report.reason
+            case Evidence.ABSENT:
+                self._absent, self.reason = True, report.reason
+            case Evidence.CANDIDATES:
+                self._candidates, self.reason = True, report.reason
+            case Evidence.BUST | Evidence.CORRECT:
+                self._record_repair(kind, report, as_of)
+            case Evidence.OPERATOR:
+                if self.state not in (OrderState.UNKNOWN, OrderState.DISPUTED) or report.to is None:
+                    return False
+                self._operator, self.reason = report.to, report.reason
+            case _:
+                return self._record_request(kind, report)
+        return True
+
+    def _record_row(self, kind: Evidence, report: OrderReport, as_of: int) -> None:
+        """A row of the venue's list: an absolute statement about an instant."""
+        if kind is Evidence.WORKING:
+            self._working_as_of = max(self._working_as_of, as_of)
+        else:
+            name = "_cancel_as_of" if kind is Evidence.CANCELED else "_expire_as_of"
+            known = getattr(self, name)
+            setattr(self, name, as_of if known < 0 else min(known, as_of))
+            self._closed_as_of = as_of if self._closed_as_of < 0 else min(self._closed_as_of, as_of)
+            if report.proof is Proof.LOCAL:
+                self.withdrawn_before_send = True
+            self.reason = self.reason or report.reason
+        if report.cum > 0:
+            row = (as_of, report.cum, report.price)
+            kept = [s for s in self._snapshots if not (s[0] <= as_of and s[1] <= report.cum)]
+            if not any(s[0] >= as_of and s[1] >= report.cum for s in kept):
+                kept.append(row)
+            self._snapshots = tuple(sorted(kept, key=lambda s: (s[0], s[1])))
+
+    def _record_repair(self, kind: Evidence, report: OrderReport, as_of: int) -> None:
+        """A bust or correction, by fill id; it may come before the fill it repairs."""
+        self._bust_as_of = max(self._bust_as_of, as_of)
+        if kind is Evidence.BUST:
+            self._busted = self._busted | {report.fill_id}
+        elif (known := self._corrections.get(report.fill_id)) is None or known[0] < as_of:
+            self._corrections[report.fill_id] = (as_of, report.quantity, report.price or Decimal(0))
+
+    def _record_request(self, kind: Evidence, report: OrderReport) -> bool:
+        """Local requests and their answers: overlays on a live order."""
+        match kind:
+            case Evidence.CANCEL_REQUEST:
+                if self.state in TERMINAL:
+                    return False
+                self.cancel_pending = True
+            case Evidence.CANCEL_REJECT:
+                if not self.cancel_pending:
+                    return False
+                self.cancel_pending = self.cancel_uncertain = False
+            case Evidence.CANCEL_AMBIGUOUS:
+                self.cancel_uncertain = self.cancel_pending
+                return self.cancel_pending
+            case Evidence.REPLACE_REQUEST:
+                if self.state not in (OrderState.WORKING, OrderState.PARTIAL):
+                    return False
+                self.replace_pending = max(self.quantity, report.quantity)
+            case Evidence.REPLACE_ACK:
+                if not self.replace_pending:
+                    return False
+                self._quantity, self._replaced, self.replace_pending = report.quantity, True, 0
+                self.price = report.price or self.price
+            case Evidence.REPLACE_REJECT:
+                if not self.replace_pending:
+                    return False
+                self.replace_pending = 0
+            case Evidence.RISK_OK:
+                pass
+            case _:
+                return False
+        return True
+
+    def _join(self) -> None:
+        """cum, value, fee and state as a pure function of the evidence."""
+        real, value, fee = 0, Decimal(0), Decimal(0)
+        for fill_id, (quantity, price, cost) in self._fills.items():
+            if fill_id in self._busted:
+                continue
+            if self._corrections and (fix := self._corrections.get(fill_id)) is not None:
+                _, quantity, price = fix
+            real += quantity
+            value += price * quantity
+            fee += cost
+        cum = real
+        if self._snapshots:
+            high, average = 0, None
+            for as_of, seen, price_seen in self._snapshots:
+                if as_of > self._bust_as_of and seen > high:
+                    high, average = seen, price_seen
+            if high > real:
+                cum = high
+                inferred = self.price or Decimal(0)
+                value = average * high if average is not None else value + inferred * (high - real)
+        self.cum, self.value, self.fee = cum, value, fee
+        self.state = self._judge()
+        if self.state in TERMINAL:
+            self.cancel_pending = self.cancel_uncertain = False
+            self.replace_pending = 0
+        self.proof = self._proof()
+
+    def _judge(self) -> OrderState:
+        """The state the evidence gives; the order of the questions is the rule."""
+        if self._denied:
+            return OrderState.DENIED
+        alive = self._acked or self._seen_fill or self._working_as_of >= 0 or bool(self._snapshots)
+        closed = self._closed_as_of >= 0
+        quantity = max(self._quantity, self.cum) if self._replaced else self._quantity
+        if self._operator is not None:
+            return OrderState.FILLED if self.cum >= quantity else self._operator
+        if (
+            self._candidates
+            or (self._rejected and (alive or closed))
+            or (closed and self._working_as_of > self._closed_as_of)
+        ):
+            return OrderState.DISPUTED
+        if self.cum >= quantity:
+            return OrderState.FILLED
+        if closed:
+            return OrderState.CANCELED if self._cancel_as_of >= 0 else OrderState.EXPIRED
+        if self._rejected:
+            return OrderState.REJECTED
+        if alive:
+            if self.replace_pending:
+                return OrderState.PENDING_REPLACE
+            if self.cancel_pending:
+                return OrderState.PENDING_CANCEL
+            return OrderState.PARTIAL if self.cum else OrderState.WORKING
+        if self._absent or self._unsent:
+            return OrderState.NOT_PLACED
+        if self._ambiguous:
+            return OrderState.UNKNOWN
+        return OrderState.PENDING_NEW if self._sent else OrderState.QUEUED
+
+    def _proof(self) -> Proof:
+        if self._operator is not None and self.state is self._operator:
+            return Proof.OPERATOR
+        if self.state not in TERMINAL:
+            return Proof.NONE
+        if self.state is OrderState.NOT_PLACED:
+            return Proof.LOCAL if self._unsent else Proof.INFERRED
+        if self.state is OrderState.DENIED or self.withdrawn_before_send:
+            return Proof.LOCAL
+        return Proof.VENUE

@@ -1,0 +1,52 @@
+"""What every market's rule book answers. One market a file; each figure with its date and source."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Protocol
+
+from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.instrument import Instrument
+from engine.domain.money import exact
+from engine.domain.verdict import Denial
+
+
+class RuleBook(Protocol):
+    """The rules of one market. Quantities in whole units, prices in the instrument's currency, times ns UTC."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def timezone(self) -> str: ...
+
+    @property
+    def currency(self) -> str: ...
+
+    def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
+        """Lot, tick, session and size rules for one order; ``held`` is the account's position.
+
+        Price limits and cages that need a reference price are ``price_band``'s.
+        """
+
+    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+        """Lowest and highest price of the day, or None where the market has none or the close is not known."""
+
+    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+        """What one fill costs besides its price."""
+
+    def sellable_from_ns(self, bought_ns: int) -> int:
+        """When shares bought at an instant may be sold; that instant itself where they may at once."""
+
+    def is_open(self, ts_ns: int) -> bool: ...
+
+    def trading_day(self, ts_ns: int) -> int:
+        """Number of the trading day (proleptic ordinal): daily caps turn over with it."""
+
+
+def round_to_tick(price: float | Decimal, instrument: Instrument) -> Decimal:
+    """The price on the instrument's tick grid that is nearest; the same grid for every market.
+
+    Raises:
+        ValueError: not finite.
+    """
+    tick = instrument.tick
+    return ((exact(price) / tick).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * tick).quantize(tick)

@@ -1,0 +1,241 @@
+"""Two books: an account's is the venue's, a strategy's is its own fills (DESIGN, decision 10).
+
+One writer: only ``on_*`` methods change anything, and only events reach them. Money is Decimal, by currency; cash is
+conserved: what leaves the cash of an account is in the value or the fee of a fill, or in a named adjustment.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.commands import Side
+from engine.domain.events import Fill, OrderSubmitted, PositionAdjusted
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO, exact
+from engine.domain.order import Order
+
+SellableFrom = Callable[[InstrumentId, int], int]
+
+
+class Mark(Struct, gc=False):
+    """The latest price of an instrument, and when it was one."""
+
+    price: float
+    ts_ns: int
+
+
+class Position:
+    """One holding of one book. ``cost`` is what the quantity held was bought for, fees left out."""
+
+    __slots__ = ("cost", "locked", "quantity", "selling")
+
+    def __init__(self) -> None:
+        self.quantity = 0
+        self.cost = ZERO
+        self.selling = 0
+        """Quantity reserved by sell orders that may still fill."""
+        self.locked: deque[tuple[int, int]] = deque()
+        """(sellable from, quantity), oldest first."""
+
+    @property
+    def average_price(self) -> Decimal:
+        return self.cost / self.quantity if self.quantity else ZERO
+
+    def book(self, quantity: int, value: Decimal) -> None:
+        """Add a signed quantity bought or sold for ``value`` (positive, price x quantity x multiplier)."""
+        held = self.quantity
+        after = held + quantity
+        if held == 0 or (held > 0) == (quantity > 0):
+            self.cost += value if quantity > 0 else -value
+        elif after == 0:
+            self.cost = ZERO
+        elif (after > 0) == (held > 0):
+            self.cost = self.cost * after / held
+        else:
+            self.cost = value * after / quantity * (1 if quantity > 0 else -1)
+        self.quantity = after
+
+
+class AccountBook:
+    """One account at one venue."""
+
+    def __init__(self, account: AccountId, currency: str, cash: Decimal = ZERO) -> None:
+        self.account = account
+        self.currency = currency
+        self.cash: dict[str, Decimal] = {currency: cash}
+        self.reserved: dict[str, Decimal] = {}
+        self.positions: dict[InstrumentId, Position] = {}
+        self.fees = ZERO
+
+    def position(self, instrument: InstrumentId) -> Position:
+        found = self.positions.get(instrument)
+        if found is None:
+            found = self.positions[instrument] = Position()
+        return found
+
+    def available_cash(self, currency: str) -> Decimal:
+        return self.cash.get(currency, ZERO) - self.reserved.get(currency, ZERO)
+
+
+class Reservation(Struct, gc=False):
+    """What one order may still cost."""
+
+    account: AccountId
+    instrument: InstrumentId
+    currency: str
+    unit_cash: Decimal
+    selling: bool
+    quantity: int = 0
+
+
+class Portfolio:
+    """Positions, cash, reservations and marks of every account and strategy."""
+
+    def __init__(self, instruments: Mapping[InstrumentId, Instrument], sellable_from: SellableFrom) -> None:
+        """``sellable_from(instrument, bought_ns)``: the market's settlement rule, ns UTC."""
+        self.instruments = instruments
+        self.accounts: dict[AccountId, AccountBook] = {}
+        self.strategy_positions: dict[tuple[StrategyId, InstrumentId], Position] = {}
+        self.marks: dict[InstrumentId, float] = {}
+        self.marks_ns: dict[InstrumentId, int] = {}
+        self._sellable_from = sellable_from
+        self._reservations: dict[ClientOrderId, Reservation] = {}
+
+    # --- writers -----------------------------------------------------------------------------------------------------
+
+    def open_account(self, account: AccountId, currency: str, cash: Decimal) -> AccountBook:
+        book = self.accounts[account] = AccountBook(account, currency, cash)
+        return book
+
+    def on_bar(self, bar: Any) -> None:
+        self.marks[bar.instrument] = bar.close
+        self.marks_ns[bar.instrument] = bar.ts_ns
+
+    def on_trade(self, trade: Any) -> None:
+        self.marks[trade.instrument] = trade.price
+        self.marks_ns[trade.instrument] = trade.ts_ns
+
+    def on_quote(self, quote: Any) -> None:
+        self.marks[quote.instrument] = (quote.bid + quote.ask) * 0.5
+        self.marks_ns[quote.instrument] = quote.ts_ns
+
+    def on_submitted(self, event: OrderSubmitted) -> None:
+        order = event.order
+        instrument = self.instruments[order.instrument]
+        selling = order.side.sign < 0
+        unit = event.reserved_cash / order.quantity if event.reserved_cash else ZERO
+        held = self._reservations[order.client_id] = Reservation(
+            order.account, order.instrument, instrument.currency, unit, selling
+        )
+        self._reserve(held, order.quantity)
+
+    def on_order_changed(self, order: Order) -> None:
+        """Reserve what the order may still do: it may have filled, ended, or come back from the dead."""
+        held = self._reservations.get(order.request.client_id)
+        if held is None:
+            return
+        exposure = order.exposure
+        if exposure != held.quantity:
+            self._reserve(held, exposure)
+
+    def forget(self, client_id: ClientOrderId) -> None:
+        """Drop an ended order's reservation record for good."""
+        held = self._reservations.pop(client_id, None)
+        if held is not None and held.quantity:
+            self._reserve(held, 0)
+
+    def on_fill(self, fill: Fill) -> None:
+        instrument = self.instruments[fill.instrument]
+        value = fill.price * fill.quantity
+        if instrument.multiplier != 1:
+            value *= instrument.multiplier
+        book = self.accounts[fill.account]
+        bought = fill.side is Side.BUY or fill.side is Side.BUY_BACK
+        quantity = fill.quantity if bought else -fill.quantity
+        book.cash[instrument.currency] = (
+            book.cash.get(instrument.currency, ZERO) - (value if bought else -value) - fill.fee
+        )
+        book.fees += fill.fee
+        position = book.position(fill.instrument)
+        position.book(quantity, value)
+        if bought:
+            free_ns = self._sellable_from(fill.instrument, fill.ts_ns)
+            if free_ns > fill.ts_ns:
+                position.locked.append((free_ns, fill.quantity))
+        self._strategy_position(fill.strategy, fill.instrument).book(quantity, value)
+        if fill.instrument not in self.marks:
+            self.marks[fill.instrument] = float(fill.price)
+            self.marks_ns[fill.instrument] = fill.ts_ns
+
+    def on_adjusted(self, event: PositionAdjusted) -> None:
+        book = self.accounts[event.account]
+        currency = event.currency or book.currency
+        book.cash[currency] = book.cash.get(currency, ZERO) + event.cash
+        if event.quantity:
+            mark = exact(self.marks.get(event.instrument, 0.0))
+            value = abs(event.cash) or mark * abs(event.quantity)
+            book.position(event.instrument).book(event.quantity, value)
+            self._strategy_position(event.strategy, event.instrument).book(event.quantity, value)
+
+    # --- readers -----------------------------------------------------------------------------------------------------
+
+    def strategy_quantity(self, strategy: StrategyId, instrument: InstrumentId) -> int:
+        found = self.strategy_positions.get((strategy, instrument))
+        return found.quantity if found is not None else 0
+
+    def account_quantity(self, account: AccountId, instrument: InstrumentId) -> int:
+        found = self.accounts[account].positions.get(instrument)
+        return found.quantity if found is not None else 0
+
+    def sellable(self, account: AccountId, instrument: InstrumentId, now_ns: int) -> int:
+        """What may be sold now: held, less what is still locked, less what working sell orders may take."""
+        position = self.accounts[account].positions.get(instrument)
+        if position is None:
+            return 0
+        locked = position.locked
+        while locked and locked[0][0] <= now_ns:
+            locked.popleft()
+        return position.quantity - position.selling - sum(q for _, q in locked)
+
+    def equity(self, account: AccountId) -> Decimal:
+        """Cash and positions at their marks, in the account's base currency; a position without a mark at cost.
+
+        Raises:
+            KeyError: the account holds another currency and no rate is known (rates come with the first such market).
+        """
+        book = self.accounts[account]
+        total = ZERO
+        for currency, cash in book.cash.items():
+            if cash and currency != book.currency:
+                raise KeyError(f"no rate from {currency} to {book.currency}")
+            total += cash
+        for instrument, position in book.positions.items():
+            if position.quantity:
+                mark = self.marks.get(instrument)
+                if mark is None:
+                    total += position.cost
+                else:
+                    total += exact(mark) * position.quantity * self.instruments[instrument].multiplier
+        return total
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
+        key = (strategy, instrument)
+        found = self.strategy_positions.get(key)
+        if found is None:
+            found = self.strategy_positions[key] = Position()
+        return found
+
+    def _reserve(self, held: Reservation, quantity: int) -> None:
+        change = quantity - held.quantity
+        held.quantity = quantity
+        book = self.accounts[held.account]
+        if held.selling:
+            book.position(held.instrument).selling += change
+        elif held.unit_cash:
+            book.reserved[held.currency] = book.reserved.get(held.currency, ZERO) + held.unit_cash * change
