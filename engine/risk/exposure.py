@@ -1,0 +1,84 @@
+"""What orders that are not ended may still do: the quantity they can fill, and which of them are undecided."""
+
+from collections.abc import Hashable
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.commands import Side, SubmitOrder
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId
+from engine.domain.order import Order, OrderState
+
+_BUY = Side.BUY
+_BUY_BACK = Side.BUY_BACK
+_UNKNOWN = OrderState.UNKNOWN
+_DISPUTED = OrderState.DISPUTED
+
+Direction = tuple[AccountId, InstrumentId, bool]
+"""Account, instrument, and whether the order buys."""
+
+
+def direction_of(order: SubmitOrder) -> Direction:
+    side = order.side
+    return (order.account, order.instrument, side is _BUY or side is _BUY_BACK)
+
+
+class OpenOrder(Struct, gc=False):
+    """One order that may still fill, or whose fate is not known."""
+
+    direction: Direction
+    exposure: int
+    undecided: bool = False
+    unit_value: Decimal | None = None
+    turnover_key: Hashable = None
+
+
+class Exposures:
+    """Every open order's exposure, summed by account, instrument and direction.
+
+    An order that can neither fill nor surprise is dropped; should it come back from the dead it is taken up again.
+    """
+
+    __slots__ = ("_open", "_undecided", "_working")
+
+    def __init__(self) -> None:
+        self._open: dict[ClientOrderId, OpenOrder] = {}
+        self._working: dict[Direction, int] = {}
+        self._undecided: dict[Direction, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, client_id: ClientOrderId) -> OpenOrder | None:
+        return self._open.get(client_id)
+
+    def add(self, order: SubmitOrder) -> OpenOrder | None:
+        """Take a new order in; None if it is known already."""
+        if order.client_id in self._open:
+            return None
+        direction = direction_of(order)
+        found = self._open[order.client_id] = OpenOrder(direction, order.quantity)
+        self._working[direction] = self._working.get(direction, 0) + order.quantity
+        return found
+
+    def change(self, order: Order, found: OpenOrder) -> int:
+        """Bring a known order up to date; how much its exposure rose."""
+        exposure, state = order.exposure, order.state
+        change = exposure - found.exposure
+        direction = found.direction
+        if change:
+            found.exposure = exposure
+            self._working[direction] += change
+        undecided = state is _UNKNOWN or state is _DISPUTED
+        if undecided is not found.undecided:
+            found.undecided = undecided
+            self._undecided[direction] = self._undecided.get(direction, 0) + (1 if undecided else -1)
+        if not exposure and not undecided:
+            del self._open[order.request.client_id]
+        return change
+
+    def working(self, account: AccountId, instrument: InstrumentId, buys: bool) -> int:
+        return self._working.get((account, instrument, buys), 0)
+
+    def undecided(self, account: AccountId, instrument: InstrumentId, buys: bool) -> int:
+        return self._undecided.get((account, instrument, buys), 0)

@@ -1,0 +1,61 @@
+"""What every limit is: a frozen struct of its own settings that answers for one order (DESIGN, decision 15)."""
+
+from decimal import Decimal
+from functools import cache
+from typing import ClassVar
+
+from msgspec import Struct
+
+from engine.domain.commands import SubmitOrder
+from engine.domain.timestamps import duration_ns
+from engine.domain.verdict import Denial, Verdict
+from engine.risk.view import RiskView
+
+
+class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One limit. ``check`` decides; ``figures`` tells the same numbers to people; neither changes anything."""
+
+    name: ClassVar[str] = ""
+    """Its key in ``RULES`` and in the config's ``[risk.<name>]``."""
+
+    def prepare(self, view: RiskView) -> None:
+        """Ask the view to keep the counters this limit reads; called once, before the first event."""
+
+    def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+        """Why the order may not leave, or None. O(1)."""
+        raise NotImplementedError
+
+    def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
+        """What is compared with what."""
+        raise NotImplementedError
+
+    def explain(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Verdict:
+        """The answer of ``check`` with its figures, whether it passes or not."""
+        denial = self.check(order, view, now_ns)
+        return Verdict(
+            check=self.name,
+            passed=denial is None,
+            figures=self.figures(order, view, now_ns),
+            code=denial.code if denial is not None else "",
+            reason=denial.reason if denial is not None else "",
+        )
+
+
+@cache
+def span_ns(text: str) -> int:
+    """A setting such as ``"3s"`` in nanoseconds, read once.
+
+    Raises:
+        ValueError: no duration.
+    """
+    return duration_ns(text)
+
+
+def refuse_unless_positive(key: str, value: Decimal) -> None:
+    """A setting that must be a finite number above 0.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not value.is_finite() or value <= 0:
+        raise ValueError(f"{key} must be a finite number above 0, not {value}")

@@ -1,0 +1,31 @@
+"""The market's own rules: session, lot, tick, exchange sizes and price limits (RELIABILITY 4.1, rows 8 to 11)."""
+
+from typing import ClassVar
+
+from engine.domain.commands import SubmitOrder
+from engine.domain.verdict import Denial
+from engine.risk.limit import Limit
+from engine.risk.view import RiskView
+
+
+class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No settings: the figures are in the rule book of the instrument's market, whose code a denial keeps."""
+
+    name: ClassVar[str] = "market_rules"
+
+    def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+        instrument = view.instruments[order.instrument]
+        book = view.books[instrument.market]
+        position = view.portfolio.accounts[order.account].positions.get(order.instrument)
+        denial = book.check(order, instrument, now_ns, position.quantity if position is not None else 0)
+        if denial is not None or order.price is None:
+            return denial
+        band = book.price_band(instrument, view.previous_close.get(order.instrument))
+        if band is None or band[0] <= order.price <= band[1]:
+            return None
+        return Denial("PRICE_RULE", f"price {order.price} is outside the day's limits {band[0]} to {band[1]}")
+
+    def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
+        instrument = view.instruments[order.instrument]
+        held = view.position(order.account, order.instrument)
+        return f"market {instrument.market}, lot {instrument.lot}, tick {instrument.tick}, held {held}"

@@ -1,0 +1,33 @@
+"""What may be sold now, less lock-ups and working sells; no short sales (RELIABILITY 4.1, row 20)."""
+
+from typing import ClassVar
+
+from engine.domain.commands import Side, SubmitOrder
+from engine.domain.verdict import Denial
+from engine.risk.limit import Limit
+from engine.risk.view import RiskView
+
+_BUY = Side.BUY
+_BUY_BACK = Side.BUY_BACK
+
+
+class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No settings: the account's book says what is held, locked and reserved."""
+
+    name: ClassVar[str] = "sellable"
+
+    def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+        side = order.side
+        if side is _BUY or side is _BUY_BACK:
+            return None
+        if side is Side.SELL_SHORT:
+            return Denial("SELLABLE", "short sales are not allowed")
+        sellable = view.portfolio.sellable(order.account, order.instrument, now_ns)
+        if order.quantity <= sellable:
+            return None
+        return Denial("SELLABLE", f"sellable quantity exceeded: {order.quantity} (sellable {sellable})")
+
+    def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
+        if order.side.sign > 0:
+            return "a purchase"
+        return f"{order.side} {order.quantity}, sellable {view.sellable(order.account, order.instrument, now_ns)}"

@@ -1,0 +1,230 @@
+"""What limits look at: the books, the market's rules, open orders, latches and counters. One an engine.
+
+Writers are called with events, live by the wiring and after a restart with the same events from the journal; both ways
+give the same counters. Readers change nothing and take O(1).
+"""
+
+from collections.abc import Container, Mapping
+from decimal import Decimal
+
+from engine.domain.account import Capabilities
+from engine.domain.commands import Side, SubmitOrder
+from engine.domain.events import Fill, KillLevel, LatchCleared, LatchSet, OrderDenied, OrderSubmitted
+from engine.domain.ids import AccountId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.money import exact
+from engine.domain.order import Order, OrderState
+from engine.markets.rulebook import RuleBook
+from engine.portfolio import Portfolio
+from engine.risk.counters import DayRateCounter, RateCounter
+from engine.risk.exposure import Exposures, OpenOrder
+from engine.risk.scopes import Scope
+from engine.risk.turnover import Turnover
+from engine.risk.windows import RecentKeys
+
+COST_FACTOR = Decimal("1.002")
+"""Worst-case cost is value x 1.002 + fees (RELIABILITY 4.1, row 21)."""
+
+_BUY = Side.BUY
+_BUY_BACK = Side.BUY_BACK
+_UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
+
+
+class RiskView:
+    """See the module. Quantities in whole units, money in the instrument's currency, times ns UTC."""
+
+    def __init__(
+        self,
+        portfolio: Portfolio,
+        instruments: Mapping[InstrumentId, Instrument],
+        books: Mapping[str, RuleBook],
+        *,
+        strategies: Container[StrategyId] | None = None,
+    ) -> None:
+        """``books``: by ``Instrument.market``. ``strategies``: those that may trade; None if nobody has said."""
+        self.portfolio = portfolio
+        self.instruments = instruments
+        self.books = books
+        self.strategies = strategies
+        self.marks = portfolio.marks
+        self.capabilities: dict[AccountId, Capabilities] = {}
+        """What each account's router can do; an account that is missing can do nothing."""
+        self.feed_interval_ns: dict[InstrumentId, int] = {}
+        """How often a polled feed says it brings a price; missing: it is pushed."""
+        self.previous_close: dict[InstrumentId, float] = {}
+        """Yesterday's close, where known: price limits of the day are counted from it."""
+        self.latches: dict[str, LatchSet] = {}
+        """Scope -> the highest latch set on it."""
+        self.cost_factor = COST_FACTOR
+        self.cost_memo: tuple[SubmitOrder, float | None, Decimal] | None = None
+        self.exposures = Exposures()
+        self.rates: dict[str, RateCounter] = {}
+        self.day_rates: dict[str, DayRateCounter] = {}
+        self.turnover: Turnover | None = None
+        self.recent: RecentKeys | None = None
+        self.denials: dict[str, int] = {}
+        """Code -> denials so far."""
+        self._days: dict[str, tuple[int, int]] = {}
+
+    # --- what limits ask to be counted -------------------------------------------------------------------------------
+
+    def count_rate(self, name: str, scope: Scope, span_ns: int, cap: int) -> None:
+        self.rates[name] = RateCounter(scope, span_ns, cap)
+
+    def count_day(self, name: str, scope: Scope) -> None:
+        self.day_rates[name] = DayRateCounter(scope)
+
+    def count_turnover(self, scope: Scope) -> None:
+        self.turnover = Turnover(scope)
+
+    def remember_orders(self, span_ns: int) -> None:
+        self.recent = RecentKeys(span_ns)
+
+    def set_cost_factor(self, factor: Decimal) -> None:
+        """What the worst-case value of a purchase is multiplied with: 1.002, or 1 in backtests."""
+        self.cost_factor = factor
+        self.cost_memo = None
+
+    # --- writers -----------------------------------------------------------------------------------------------------
+
+    def on_submitted(self, event: OrderSubmitted) -> None:
+        order = event.order
+        found = self.exposures.add(order)
+        if self.turnover is not None and found is not None:
+            self._open_turnover(self.turnover, order, event.reserved_cash, found)
+        if self.recent is not None:
+            self.recent.add((order.strategy, order.instrument, order.side, order.quantity, order.price), event.ts_ns)
+        self._count(order, event.ts_ns)
+
+    def on_denied(self, event: OrderDenied) -> None:
+        """A denied order never left: it counts towards no rate."""
+        self.denials[event.code] = self.denials.get(event.code, 0) + 1
+
+    def on_cancel(self, order: SubmitOrder, ts_ns: int) -> None:
+        """A cancel or replace of this order is asked for: it counts towards the rates, and is never denied by them."""
+        self._count(order, ts_ns)
+
+    def on_order_changed(self, order: Order) -> None:
+        """The order's state or filled quantity may have changed; call it as often as you like."""
+        request = order.request
+        found = self.exposures.get(request.client_id)
+        if found is None:
+            if not order.exposure and order.state not in _UNDECIDED:
+                return
+            found = self.exposures.add(request)
+            if found is None:
+                return
+            if self.turnover is not None:
+                self._open_turnover(self.turnover, request, Decimal(0), found)
+        change = self.exposures.change(order, found)
+        if change and self.turnover is not None:
+            self.turnover.change_open(found.turnover_key, found.unit_value, change)
+
+    def on_fill(self, fill: Fill) -> None:
+        if self.turnover is None:
+            return
+        instrument = self.instruments[fill.instrument]
+        key = self.turnover.key(fill.strategy, fill.account, fill.instrument, instrument.market)
+        value = fill.price * fill.quantity * instrument.multiplier
+        self.turnover.add_filled(key, self.trading_day(instrument, fill.ts_ns), value)
+
+    def on_latch(self, event: LatchSet) -> None:
+        """Latches only rise; a lower level on a latched scope changes nothing."""
+        known = self.latches.get(event.scope)
+        if event.level > (known.level if known is not None else KillLevel.RUN):
+            self.latches[event.scope] = event
+
+    def on_unlatch(self, event: LatchCleared) -> None:
+        self.latches.pop(event.scope, None)
+
+    # --- readers -----------------------------------------------------------------------------------------------------
+
+    def instrument(self, instrument: InstrumentId) -> Instrument:
+        """Raises: KeyError: unknown."""
+        return self.instruments[instrument]
+
+    def book(self, instrument: Instrument) -> RuleBook:
+        """Raises: KeyError: no rule book for its market."""
+        return self.books[instrument.market]
+
+    def position(self, account: AccountId, instrument: InstrumentId) -> int:
+        return self.portfolio.account_quantity(account, instrument)
+
+    def sellable(self, account: AccountId, instrument: InstrumentId, now_ns: int) -> int:
+        return self.portfolio.sellable(account, instrument, now_ns)
+
+    def available_cash(self, account: AccountId, currency: str) -> Decimal:
+        return self.portfolio.accounts[account].available_cash(currency)
+
+    def reference(self, instrument: InstrumentId) -> Decimal | None:
+        """The latest price, or None where there is none, or none above 0.
+
+        Raises:
+            ValueError: the mark is not finite.
+        """
+        mark = self.marks.get(instrument)
+        return exact(mark) if mark is not None and not mark <= 0 else None
+
+    def reference_age_ns(self, instrument: InstrumentId, now_ns: int) -> int | None:
+        marked_ns = self.portfolio.marks_ns.get(instrument)
+        return None if marked_ns is None else now_ns - marked_ns
+
+    def working(self, account: AccountId, instrument: InstrumentId, side: Side) -> int:
+        """Units that open orders of this direction may still fill, undecided ones included."""
+        return self.exposures.working(account, instrument, side is _BUY or side is _BUY_BACK)
+
+    def undecided(self, account: AccountId, instrument: InstrumentId, side: Side) -> int:
+        """How many orders of this direction are UNKNOWN or DISPUTED."""
+        return self.exposures.undecided(account, instrument, side is _BUY or side is _BUY_BACK)
+
+    def trading_day(self, instrument: Instrument, now_ns: int) -> int:
+        """Number of the market's trading day; asked once an instant."""
+        market = instrument.market
+        known = self._days.get(market)
+        if known is not None and known[0] == now_ns:
+            return known[1]
+        day = self.books[market].trading_day(now_ns)
+        self._days[market] = (now_ns, day)
+        return day
+
+    def latch(self, order: SubmitOrder) -> LatchSet | None:
+        """The highest latch this order falls under."""
+        latches = self.latches
+        if not latches:
+            return None
+        scopes = ("all", f"account:{order.account}", f"strategy:{order.strategy}", f"symbol:{order.instrument}")
+        found = [latches[scope] for scope in scopes if scope in latches]
+        return max(found, key=lambda event: event.level) if found else None
+
+    def reduces(self, order: SubmitOrder) -> bool:
+        """Whether the account's position can only shrink by it, whatever else is still working."""
+        held = self.position(order.account, order.instrument)
+        working = self.working(order.account, order.instrument, order.side)
+        return order.quantity <= (-held if order.side.sign > 0 else held) - working
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _count(self, order: SubmitOrder, ts_ns: int) -> None:
+        for rate in self.rates.values():
+            rate.add(order, ts_ns)
+        if self.day_rates:
+            instrument = self.instruments[order.instrument]
+            day = self.trading_day(instrument, ts_ns)
+            for counter in self.day_rates.values():
+                counter.add(order, instrument.market, day)
+
+    def _open_turnover(self, turnover: Turnover, order: SubmitOrder, reserved: Decimal, found: OpenOrder) -> None:
+        """Price what the order may still trade: at its limit, else by what was reserved for it, else at the mark.
+
+        The journal has no marks: after a restart a market sell that is still open has no known worth, which denies
+        (``Turnover.total``) until its fate is known.
+        """
+        instrument = self.instruments[order.instrument]
+        if order.price is not None:
+            found.unit_value = order.price * instrument.multiplier
+        elif reserved:
+            found.unit_value = reserved / order.quantity
+        elif (reference := self.reference(order.instrument)) is not None:
+            found.unit_value = reference * instrument.multiplier
+        found.turnover_key = turnover.key(order.strategy, order.account, order.instrument, instrument.market)
+        turnover.change_open(found.turnover_key, found.unit_value, found.exposure)
