@@ -1,0 +1,94 @@
+"""Batches of market data as columns, and what a source of them answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from engine.domain.ids import InstrumentId
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BATCH_ROWS = 65_536
+"""About this many rows at a time are in memory."""
+
+
+class Columns(Struct, frozen=True, gc=False):
+    """Bars of one instrument, oldest first, one array a field, all of one length.
+
+    ``ts_ns`` is the END of each bar in nanoseconds UTC; prices and volumes are float64. The arrays may be views of a
+    buffer that belongs to the file's reader: read them, do not write to them.
+    """
+
+    instrument: InstrumentId
+    interval_ns: int
+    ts_ns: Ints
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+
+class QuoteColumns(Struct, frozen=True, gc=False):
+    """Best bids and asks of one instrument, oldest first; sizes are 0 where the file has none."""
+
+    instrument: InstrumentId
+    ts_ns: Ints
+    bid: Floats
+    ask: Floats
+    bid_size: Floats
+    ask_size: Floats
+
+
+class BarSource(Protocol):
+    """One file of bars of one instrument."""
+
+    @property
+    def instrument(self) -> InstrumentId: ...
+
+    @property
+    def interval_ns(self) -> int: ...
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def tz(self) -> str:
+        """The zone in which times without one were read."""
+
+    @property
+    def label(self) -> str:
+        """``end`` or ``start``: what the file's own times speak of; ``Columns`` always hold ends."""
+
+    def sha256(self) -> str:
+        """Hash of the file's bytes as stored, in hex."""
+
+    def batches(self) -> Iterator[Columns]:
+        """Every bar, checked, in order, ``BATCH_ROWS`` or so at a time; may be called again.
+
+        Raises:
+            DataError: the file can not be used; names the file, the line and the mend.
+        """
+
+
+class QuoteSource(Protocol):
+    """One file of quotes of one instrument."""
+
+    @property
+    def instrument(self) -> InstrumentId: ...
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def tz(self) -> str: ...
+
+    def sha256(self) -> str: ...
+
+    def batches(self) -> Iterator[QuoteColumns]:
+        """As ``BarSource.batches``."""

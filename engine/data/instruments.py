@@ -1,0 +1,100 @@
+"""The instruments file: what each id is, where it trades and in which units.
+
+A table an instrument, ``[instrument."600000.SH"]``; keys: kind, market, currency, lot, tick, multiplier, name.
+"""
+
+import tomllib
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from engine.domain.errors import ConfigError
+from engine.domain.ids import InstrumentId
+from engine.domain.instrument import Instrument, InstrumentKind
+
+_CURRENCIES = {"HK": "HKD", "US": "USD", "VSM": "COIN"}
+
+
+class InstrumentRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table of the file; the id is the table's name."""
+
+    kind: InstrumentKind = InstrumentKind.STOCK
+    market: str = "free"
+    currency: str = "CNY"
+    lot: int = 1
+    tick: Decimal = Decimal("0.01")
+    multiplier: int = 1
+    name: str = ""
+
+
+def read_instruments(path: str | Path, markets: Collection[str] | None = None) -> dict[InstrumentId, Instrument]:
+    """Every instrument of the file, by id.
+
+    Args:
+        markets: the markets there are; None: any name is taken.
+
+    Raises:
+        ConfigError: missing file, broken TOML, unknown key, wrong type, or a figure that can not be; names the file,
+            the instrument and the key.
+    """
+    path = Path(path)
+    table = _read_toml(path)
+    unknown = sorted(set(table) - {"instrument"})
+    if unknown:
+        raise ConfigError(f'instruments file {path}: unknown key {unknown[0]!r}; write [instrument."600000.SH"]')
+    rows = table.get("instrument", {})
+    if not isinstance(rows, dict):
+        raise ConfigError(f'instruments file {path}: "instrument" is no table; write [instrument."600000.SH"]')
+    return {InstrumentId(name): _instrument(path, name, row, markets) for name, row in rows.items()}
+
+
+def derived_instrument(instrument: str, known: dict[InstrumentId, Instrument] | None = None) -> Instrument:
+    """The known instrument of that id; for one nobody described, a plain one on market ``free``, for backtests only.
+
+    Raises:
+        ConfigError: the text is no instrument id.
+    """
+    found = (known or {}).get(InstrumentId(instrument))
+    if found is not None:
+        return found
+    code, _, venue = instrument.rpartition(".")
+    if not code or not venue:
+        raise ConfigError(f"instrument {instrument!r} is no id; write code, dot and venue, as in 600000.SH")
+    return Instrument(id=InstrumentId(instrument), currency=_CURRENCIES.get(venue.upper(), "CNY"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError:
+        raise ConfigError(f"instruments file {path}: there is no such file; check the path") from None
+    except OSError as why:
+        raise ConfigError(f"instruments file {path}: can not be opened ({why.strerror})") from why
+    except UnicodeDecodeError as why:
+        raise ConfigError(f"instruments file {path}: is not UTF-8 at byte {why.start}; save it as UTF-8") from why
+    except tomllib.TOMLDecodeError as why:
+        raise ConfigError(f"instruments file {path}: is no TOML: {why}; correct that place") from why
+
+
+def _instrument(path: Path, name: str, row: Any, markets: Collection[str] | None) -> Instrument:
+    place = f'instruments file {path}, [instrument."{name}"]'
+    code, _, venue = name.rpartition(".")
+    if not code or not venue or name != name.strip():
+        raise ConfigError(f'{place}: the name is no id; write code, dot and venue in quotes, as in "600000.SH"')
+    try:
+        read = msgspec.convert(row, InstrumentRow)
+    except msgspec.ValidationError as why:
+        said = str(why).replace(" - at `$.", " (key ").replace("`", "") + (")" if " - at `$." in str(why) else "")
+        keys = ", ".join(InstrumentRow.__struct_fields__)
+        raise ConfigError(f"{place}: {said}; keys are {keys}") from why
+    if read.lot < 1 or read.multiplier < 1:
+        raise ConfigError(f"{place}: lot and multiplier are whole numbers from 1 up; correct them")
+    if not read.tick.is_finite() or read.tick <= 0:
+        raise ConfigError(f'{place}: tick {read.tick} is not above 0; write for example tick = "0.01"')
+    if markets is not None and read.market not in markets:
+        raise ConfigError(f"{place}: there is no market {read.market!r}; markets are {', '.join(sorted(markets))}")
+    return Instrument(id=InstrumentId(name), **{key: getattr(read, key) for key in InstrumentRow.__struct_fields__})
