@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.verdict import Denial
-from engine.risk.cost import worst_case_cost, worst_price
+from engine.risk.cost import purchase_cost
 from engine.risk.limit import Limit
 from engine.risk.view import COST_FACTOR, RiskView
 
@@ -30,9 +30,9 @@ class Cash(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         side = order.side
         if side is _SELL or side is _SELL_SHORT:
             return None
-        if order.price is None and worst_price(order, view) is None:
+        cost = purchase_cost(order, view)
+        if cost is None:
             return Denial("STALE_DATA", f"cost not known: no reference price of {order.instrument}")
-        cost = worst_case_cost(order, view)
         book = view.portfolio.accounts[order.account]
         available = book.available_cash(view.instruments[order.instrument].currency)
         if cost <= available:
@@ -44,5 +44,5 @@ class Cash(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return "a sale"
         currency = view.instruments[order.instrument].currency
         available = view.available_cash(order.account, currency)
-        cost = "not known" if worst_price(order, view) is None else worst_case_cost(order, view)
-        return f"worst-case cost {cost}, available {available} {currency}"
+        cost = purchase_cost(order, view)
+        return f"worst-case cost {'not known' if cost is None else cost}, available {available} {currency}"

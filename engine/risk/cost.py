@@ -8,7 +8,6 @@ from engine.risk.view import RiskView
 
 _SELL = Side.SELL
 _SELL_SHORT = Side.SELL_SHORT
-_ONE = Decimal(1)
 
 
 def worst_price(order: SubmitOrder, view: RiskView) -> Decimal | None:
@@ -16,10 +15,9 @@ def worst_price(order: SubmitOrder, view: RiskView) -> Decimal | None:
     if order.price is not None:
         return order.price
     reference = view.reference(order.instrument)
-    stop = order.stop_price
-    if stop is None or reference is None:
+    if order.stop_price is None or reference is None:
         return reference
-    return max(stop, reference)
+    return max(order.stop_price, reference)
 
 
 def worst_case_value(order: SubmitOrder, view: RiskView) -> Decimal | None:
@@ -29,6 +27,29 @@ def worst_case_value(order: SubmitOrder, view: RiskView) -> Decimal | None:
         return None
     multiplier = view.instruments[order.instrument].multiplier
     return price * order.quantity if multiplier == 1 else price * order.quantity * multiplier
+
+
+def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
+    """As ``worst_case_cost``, of a purchase; None without a price."""
+    mark = view.marks.get(order.instrument)
+    memo = view.cost_memo
+    if memo is not None and memo[0] is order and memo[1] is mark:
+        return memo[2]
+    price = order.price
+    if price is None:
+        price = view.reference(order.instrument) if order.stop_price is None else worst_price(order, view)
+        if price is None:
+            return None
+    instrument = view.instruments[order.instrument]
+    quantity = order.quantity
+    cost = price * quantity
+    if instrument.multiplier != 1:
+        cost *= instrument.multiplier
+    if view.cost_factor is not None:
+        cost *= view.cost_factor
+    cost += view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument)
+    view.cost_memo = (order, mark, cost)
+    return cost
 
 
 def worst_case_cost(order: SubmitOrder, view: RiskView) -> Decimal:
@@ -41,20 +62,7 @@ def worst_case_cost(order: SubmitOrder, view: RiskView) -> Decimal:
     """
     if order.side is _SELL or order.side is _SELL_SHORT:
         return ZERO
-    mark = view.marks.get(order.instrument)
-    memo = view.cost_memo
-    if memo is not None and memo[0] is order and memo[1] == mark:
-        return memo[2]
-    price = worst_price(order, view)
-    if price is None:
+    cost = purchase_cost(order, view)
+    if cost is None:
         raise LookupError(f"no reference price of {order.instrument}")
-    instrument = view.instruments[order.instrument]
-    quantity = order.quantity
-    value = price * quantity
-    if instrument.multiplier != 1:
-        value *= instrument.multiplier
-    if view.cost_factor != _ONE:
-        value *= view.cost_factor
-    cost = value + view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument)
-    view.cost_memo = (order, mark, cost)
     return cost

@@ -1,7 +1,8 @@
 """Which limits are in force: a profile's own, changed and added to by the config's ``[risk]`` table.
 
 ``live`` and ``paper`` are the defaults of RELIABILITY 4.1, which are the limits' own; ``backtest`` checks that orders
-are well-formed, market rules, cash and sellable quantity, and the latches. What a profile has can be changed but not left out.
+are well-formed, market rules, cash, sellable quantity and the latches. What a profile has can be changed but not left
+out.
 """
 
 import difflib

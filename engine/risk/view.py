@@ -12,7 +12,6 @@ from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import Fill, KillLevel, LatchCleared, LatchSet, OrderDenied, OrderSubmitted
 from engine.domain.ids import AccountId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
-from engine.domain.money import exact
 from engine.domain.order import Order, OrderState
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
@@ -25,6 +24,7 @@ from engine.risk.windows import RecentKeys
 COST_FACTOR = Decimal("1.002")
 """Worst-case cost is value x 1.002 + fees (RELIABILITY 4.1, row 21)."""
 
+_INFINITE = float("inf")
 _BUY = Side.BUY
 _BUY_BACK = Side.BUY_BACK
 _UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
@@ -55,7 +55,8 @@ class RiskView:
         """Yesterday's close, where known: price limits of the day are counted from it."""
         self.latches: dict[str, LatchSet] = {}
         """Scope -> the highest latch set on it."""
-        self.cost_factor = COST_FACTOR
+        self.cost_factor: Decimal | None = COST_FACTOR
+        """What the value of a purchase is multiplied with; None for 1."""
         self.cost_memo: tuple[SubmitOrder, float | None, Decimal] | None = None
         self.exposures = Exposures()
         self.rates: dict[str, RateCounter] = {}
@@ -65,6 +66,9 @@ class RiskView:
         self.denials: dict[str, int] = {}
         """Code -> denials so far."""
         self._days: dict[str, tuple[int, int]] = {}
+        # Several limits ask for the exact price of one mark; the float object itself is the key.
+        self._mark: float | None = None
+        self._reference: Decimal | None = None
 
     # --- what limits ask to be counted -------------------------------------------------------------------------------
 
@@ -82,7 +86,7 @@ class RiskView:
 
     def set_cost_factor(self, factor: Decimal) -> None:
         """What the worst-case value of a purchase is multiplied with: 1.002, or 1 in backtests."""
-        self.cost_factor = factor
+        self.cost_factor = factor if factor != 1 else None
         self.cost_memo = None
 
     # --- writers -----------------------------------------------------------------------------------------------------
@@ -157,13 +161,12 @@ class RiskView:
         return self.portfolio.accounts[account].available_cash(currency)
 
     def reference(self, instrument: InstrumentId) -> Decimal | None:
-        """The latest price, or None where there is none, or none above 0.
-
-        Raises:
-            ValueError: the mark is not finite.
-        """
+        """The latest price, exactly as it reads; None where there is none, or none that is finite and above 0."""
         mark = self.marks.get(instrument)
-        return exact(mark) if mark is not None and not mark <= 0 else None
+        if mark is not self._mark:
+            self._reference = Decimal(repr(float(mark))) if mark is not None and 0.0 < mark < _INFINITE else None
+            self._mark = mark
+        return self._reference
 
     def reference_age_ns(self, instrument: InstrumentId, now_ns: int) -> int | None:
         marked_ns = self.portfolio.marks_ns.get(instrument)
