@@ -68,7 +68,7 @@ class LiveClock:
 
     async def sleep_until(self, ts_ns: int) -> None:
         # Rounding may wake a hair early; a timer must never fire before its time.
-        while (left := ts_ns - self.now_ns) > 0:
+        while (left := ts_ns - self.now_ns) > 0:  # noqa: ASYNC110 - there is no event, only time
             await anyio.sleep(max(self.real_seconds(left), 1e-6))
 
 

@@ -237,6 +237,7 @@ class CallAnswered(Struct, frozen=True, kw_only=True, tag="answer"):
 class SubscriptionRequested(Struct, frozen=True, kw_only=True, gc=False):
     """A strategy asked for market data."""
 
+    strategy: StrategyId
     instrument: InstrumentId
     kind: DataKind
     interval_ns: int = 0

@@ -1,11 +1,12 @@
 """What can be traded, and the units it is traded in."""
 
 import enum
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from msgspec import Struct
 
 from engine.domain.ids import InstrumentId
+from engine.domain.money import exact
 
 
 class InstrumentKind(enum.StrEnum):
@@ -29,3 +30,12 @@ class Instrument(Struct, frozen=True, kw_only=True):
     tick: Decimal = Decimal("0.01")
     multiplier: int = 1
     name: str = ""
+
+    def round_price(self, price: float | Decimal) -> Decimal:
+        """The nearest price on the tick grid, half to even.
+
+        Raises:
+            ValueError: not finite.
+        """
+        tick = self.tick
+        return ((exact(price) / tick).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * tick).quantize(tick)

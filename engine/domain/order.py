@@ -344,7 +344,11 @@ class Order:
             case Evidence.CANCEL_REQUEST:
                 if self.state in TERMINAL:
                     return False
-                self.cancel_pending = True
+                if self.state is OrderState.QUEUED:  # a local withdrawal: nothing has left
+                    self._cancel_as_of = self._closed_as_of = report.ts_ns
+                    self.withdrawn_before_send = True
+                else:
+                    self.cancel_pending = True
             case Evidence.CANCEL_REJECT:
                 if not self.cancel_pending:
                     return False

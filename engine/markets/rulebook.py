@@ -1,11 +1,10 @@
 """What every market's rule book answers. One market a file; each figure with its date and source."""
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Protocol
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.instrument import Instrument
-from engine.domain.money import exact
 from engine.domain.verdict import Denial
 
 
@@ -41,12 +40,3 @@ class RuleBook(Protocol):
     def trading_day(self, ts_ns: int) -> int:
         """Number of the trading day (proleptic ordinal): daily caps turn over with it."""
 
-
-def round_to_tick(price: float | Decimal, instrument: Instrument) -> Decimal:
-    """The price on the instrument's tick grid that is nearest; the same grid for every market.
-
-    Raises:
-        ValueError: not finite.
-    """
-    tick = instrument.tick
-    return ((exact(price) / tick).quantize(Decimal(1), rounding=ROUND_HALF_EVEN) * tick).quantize(tick)

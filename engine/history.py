@@ -1,0 +1,106 @@
+"""The bars seen so far, as numpy views: what ``history(instrument, n)`` shows a strategy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from engine.domain.errors import ConfigError
+from engine.domain.ids import InstrumentId
+from engine.domain.market import Bar
+
+KEEP_DEFAULT = 5_000
+
+
+class Bars(Struct, frozen=True):
+    """The last bars of one instrument, oldest first; read-only views of equal length."""
+
+    ts_ns: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ts_ns)
+
+
+class _Store:
+    """One instrument's bars. A full buffer is left behind, never shifted, so that views handed out stay true."""
+
+    __slots__ = ("count", "rows", "ts")
+
+    def __init__(self, capacity: int) -> None:
+        self.ts: NDArray[np.int64] = np.empty(capacity, np.int64)
+        self.rows: NDArray[np.float64] = np.empty((5, capacity), np.float64)
+        self.count = 0
+
+    def room(self, size: int, keep: int) -> None:
+        if self.count + size <= len(self.ts):
+            return
+        kept = min(self.count, keep)
+        start = self.count - kept
+        ts, rows = self.ts[start : self.count], self.rows[:, start : self.count]
+        capacity = max(len(self.ts), kept + size)
+        self.ts, self.rows = np.empty(capacity, np.int64), np.empty((5, capacity), np.float64)
+        self.ts[:kept], self.rows[:, :kept] = ts, rows
+        self.count = kept
+
+
+class History:
+    """Bars by instrument and interval. A bar is in it from its end on, never before.
+
+    Replay loads whole batches ahead; ``now_ns`` keeps what is still to come out of sight.
+    """
+
+    def __init__(self, now_ns: Callable[[], int], keep: int = KEEP_DEFAULT) -> None:
+        self.keep = keep
+        self._now_ns = now_ns
+        self._stores: dict[tuple[InstrumentId, int], _Store] = {}
+        self._default: dict[InstrumentId, _Store] = {}
+
+    def append(self, bar: Bar) -> None:
+        store = self._store(bar.instrument, bar.interval_ns, 2 * self.keep)
+        store.room(1, self.keep)
+        i = store.count
+        store.ts[i] = bar.ts_ns
+        store.rows[:, i] = (bar.open, bar.high, bar.low, bar.close, bar.volume)
+        store.count = i + 1
+
+    def extend(self, columns: Any) -> None:
+        """Load a batch (``data.columns.Columns``) that replay is about to publish."""
+        size = len(columns.ts_ns)
+        store = self._store(columns.instrument, columns.interval_ns, self.keep + size)
+        store.room(size, self.keep)
+        span = slice(store.count, store.count + size)
+        store.ts[span] = columns.ts_ns
+        for row, values in enumerate((columns.open, columns.high, columns.low, columns.close, columns.volume)):
+            store.rows[row, span] = values
+        store.count += size
+
+    def last(self, instrument: InstrumentId, n: int, interval_ns: int = 0) -> Bars:
+        """The last ``n`` bars that have ended by now; fewer if there are not that many yet.
+
+        Raises:
+            ConfigError: ``n`` is below 1 or above what is kept.
+        """
+        if not 1 <= n <= self.keep:
+            raise ConfigError(f"history({instrument}, {n}): {self.keep} bars are kept; ask for 1 to {self.keep}")
+        store = self._stores.get((instrument, interval_ns)) if interval_ns else self._default.get(instrument)
+        if store is None:
+            store = _Store(0)
+        end = int(np.searchsorted(store.ts[: store.count], self._now_ns(), "right"))
+        start = max(0, end - n)
+        ts, rows = store.ts[start:end], store.rows[:, start:end]
+        ts.flags.writeable = rows.flags.writeable = False
+        return Bars(ts, rows[0], rows[1], rows[2], rows[3], rows[4])
+
+    def _store(self, instrument: InstrumentId, interval_ns: int, capacity: int) -> _Store:
+        found = self._stores.get((instrument, interval_ns))
+        if found is None:
+            found = self._stores[instrument, interval_ns] = _Store(capacity)
+            self._default.setdefault(instrument, found)
+        return found

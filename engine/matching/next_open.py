@@ -1,0 +1,20 @@
+"""Fill at the next bar's open."""
+
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.market import Bar
+from engine.matching.fill_model import open_within
+
+
+class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
+    """In full at the open, if the order accepts that price; else it waits for another open.
+
+    Optimism: any quantity trades at the one printed open, without moving it. Limit orders are judged pessimistically:
+    prices inside the bar never fill them.
+    """
+
+    def match(self, buys: bool, limit: Decimal | None, leaves: int, bar: Bar) -> tuple[int, Decimal] | None:
+        price = open_within(buys, limit, bar)
+        return None if price is None else (leaves, price)

@@ -1,0 +1,250 @@
+"""Replay of bars: walk two of DESIGN. It moves the clock; everything else is the code that trades."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from engine.clock import ReplayClock, cpu_seconds
+from engine.data.columns import BarSource
+from engine.domain.account import Capabilities
+from engine.domain.errors import ConfigError
+from engine.domain.events import CallAnswered, EquitySampled, RunEnded, RunStarted, SubscriptionRequested
+from engine.domain.ids import AccountId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.market import Bar, DataKind
+from engine.domain.timestamps import DAY_NS
+from engine.execution import CancelWanted, ReplaceWanted
+from engine.markets.rulebook import RuleBook
+from engine.matching.fill_model import FillModel
+from engine.matching.venue import SHEET, SimulatedVenue
+from engine.ports import Journal
+from engine.risk.limit import Limit
+from engine.runner import RUN_ENDED, ask_outside
+from engine.runtime.replay import Stage, chunks, play
+from engine.runtime.wiring import Core, join
+from engine.strategy import CallRequest, Context, Strategy
+
+ACCOUNT = AccountId("backtest")
+
+
+class StrategySpec(Struct, frozen=True, kw_only=True):
+    """One strategy of a run, as config or the command line names it."""
+
+    name: StrategyId
+    make: Callable[[], Strategy]
+    instruments: tuple[InstrumentId, ...]
+    path: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class BacktestResult(Struct, frozen=True, kw_only=True):
+    bars: int
+    fills: int
+    orders: int
+    denied: int
+    final_equity: Decimal
+    digest: str
+    replay_cpu_seconds: float
+    whole_cpu_seconds: float
+    stopped: dict[str, str] = {}
+    """Strategies that failed, and why."""
+
+
+class _ReplayVenue:
+    """The simulated venue as the wiring wants it."""
+
+    def __init__(self, venue: SimulatedVenue) -> None:
+        self.venue = venue
+        self.on_submitted = venue.on_submitted
+
+    def on_cancel_wanted(self, event: CancelWanted) -> None:
+        request = event.order.request
+        self.venue.cancel(request.client_id, request.instrument)
+
+    def on_replace_wanted(self, event: ReplaceWanted) -> None:
+        request = event.order.request
+        self.venue.replace(request.client_id, request.instrument, event.quantity, event.price)
+
+
+class Backtest:
+    """One run over files of bars; several instruments and strategies share one account and one clock."""
+
+    def __init__(
+        self,
+        *,
+        sources: Sequence[BarSource],
+        strategies: Sequence[StrategySpec],
+        instruments: Mapping[InstrumentId, Instrument],
+        books: Mapping[str, RuleBook],
+        limits: Sequence[Limit],
+        fill_model: FillModel,
+        journal: Journal,
+        cash: Decimal = Decimal(1_000_000),
+        note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.sources = list(sources)
+        self.fills = 0
+        self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
+        self._start_ns = self._sampled_ns = 0
+        self._strategies = strategies
+        self._journal = journal
+        self._cash = cash
+        self._progress = progress
+        self.clock = ReplayClock()
+        sheets: dict[AccountId, Capabilities] = {ACCOUNT: SHEET}
+        self.core = core = Core(
+            clock=self.clock,
+            journal=journal,
+            instruments=instruments,
+            books=books,
+            limits=limits,
+            sheets=sheets,
+            outside=self._outside,
+            note=note,
+        )
+        self.venue = SimulatedVenue(
+            fill_model,
+            instruments,
+            books,
+            report=core.manager.on_report,
+            sent=core.manager.mark_sent,
+            now_ns=lambda: self.clock.now_ns,
+        )
+        join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
+        currencies = {instruments[source.instrument].currency for source in self.sources}
+        if len(currencies) != 1:
+            listed = ", ".join(sorted(currencies)) or "none"
+            raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
+        core.portfolio.open_account(ACCOUNT, currencies.pop(), cash)
+        for spec in strategies:
+            context = Context(
+                strategy=spec.name,
+                account=ACCOUNT,
+                instruments=spec.instruments,
+                catalogue=instruments,
+                publish=core.bus.publish,
+                portfolio=core.portfolio,
+                history=core.history,
+                desk=core.runner,
+            )
+            core.runner.seat(spec.name, spec.make(), context)
+
+    def run(self) -> BacktestResult:
+        """Replay every bar to the end.
+
+        Raises:
+            DataError: a file can not be used; nothing after the bad row was seen.
+        """
+        core, clock = self.core, self.clock
+        opened = cpu_seconds()
+        stream = chunks(self.sources, core.history.extend)
+        chunk = next(stream, None)
+        clock.now_ns = self._start_ns = self._sampled_ns = chunk.first_start_ns if chunk is not None else 0
+        self._journal.append(self._run_started(clock.now_ns))
+        started = cpu_seconds()
+        decoding = 0.0
+        core.runner.start()
+        stage = Stage(
+            self._turn, clock, core.runner, self.venue.resting, self.venue.on_bar, core.bus.publisher(Bar)
+        )
+        bars = 0
+        while chunk is not None:
+            play(chunk, stage)
+            bars += len(chunk.ts_ns)
+            if self._progress is not None:
+                self._progress(bars)
+            before = cpu_seconds()
+            chunk = next(stream, None)
+            decoding += cpu_seconds() - before
+        self._turn(clock.now_ns + 1)
+        core.runner.stop()
+        self._sample()
+        self._journal.append(RunEnded(ts_ns=clock.now_ns, reason="data ended"))
+        digest = self._journal.digest()
+        ended = cpu_seconds()
+        return BacktestResult(
+            bars=bars,
+            fills=self.fills,
+            orders=sum(seat.context.orders_made for seat in core.runner.seats.values()),
+            denied=sum(core.view.denials.values()),
+            final_equity=core.portfolio.equity(ACCOUNT),
+            digest=digest,
+            replay_cpu_seconds=ended - started - decoding,
+            whole_cpu_seconds=ended - opened,
+            stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
+        )
+
+    def _turn(self, ts_ns: int) -> int:
+        """Timers due before an instant, and a sample if it is time; gives when to be called again."""
+        core, clock = self.core, self.clock
+        while core.runner.next_due_ns < ts_ns:
+            clock.now_ns = max(clock.now_ns, core.runner.next_due_ns)
+            core.runner.fire_due(clock.now_ns)
+        if ts_ns >= self._next_sample_ns():
+            self._sample()
+        return self._next_sample_ns()
+
+    def _next_sample_ns(self) -> int:
+        """Densely at first, then a two-hundredth of the run so far, and at each turn of the UTC day."""
+        spacing = max(self._shortest_ns, (self._sampled_ns - self._start_ns) // 200)
+        return min(self._sampled_ns + spacing, (self._sampled_ns // DAY_NS + 1) * DAY_NS) + 1
+
+    def _sample(self) -> None:
+        portfolio = self.core.portfolio
+        book = portfolio.accounts[ACCOUNT]
+        self._sampled_ns = max(self._sampled_ns, self.clock.now_ns)
+        equity = portfolio.equity(ACCOUNT)
+        cash = book.cash[book.currency]
+        self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
+
+    def _run_started(self, ts_ns: int) -> RunStarted:
+        return RunStarted(
+            ts_ns=ts_ns,
+            mode="backtest",
+            config_hash=self.core.checker.limits_hash,
+            data=tuple(
+                {
+                    "path": str(source.path),
+                    "sha256": source.sha256(),
+                    "instrument": source.instrument,
+                    "interval_ns": source.interval_ns,
+                    "tz": source.tz,
+                    "label": source.label,
+                }
+                for source in self.sources
+            ),
+            strategies=tuple(
+                {"name": spec.name, "path": spec.path, "parameters": msgspec.to_builtins(spec.parameters)}
+                for spec in self._strategies
+            ),
+            accounts=tuple(
+                {"account": book.account, "currency": book.currency, "cash": str(self._cash)}
+                for book in self.core.portfolio.accounts.values()
+            ),
+        )
+
+    def _on_subscription(self, event: SubscriptionRequested) -> None:
+        known = {source.instrument: source for source in self.sources}
+        source = known.get(event.instrument)
+        if event.kind is not DataKind.BAR:
+            return
+        if source is None:
+            listed = ", ".join(known)
+            raise ConfigError(f"{event.strategy} wants bars of {event.instrument}; the data has: {listed}")
+        if event.interval_ns not in (0, source.interval_ns):
+            raise ConfigError(
+                f"{event.strategy} wants {event.instrument} every {event.interval_ns // 10**9} s; "
+                f"the file has a bar every {source.interval_ns // 10**9} s"
+            )
+        self.core.runner.listen(event.strategy, event.kind, event.instrument, 0)
+
+    def _outside(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
+        """In a backtest the outside answers at once: there is no other time for it to answer in."""
+        value, error = ask_outside(request)
+        now_ns = self.clock.now_ns
+        answer = CallAnswered(strategy=strategy, call=number, ts_ns=now_ns, value=value, error=error)
+        self.core.runner.publish_at(now_ns, answer)

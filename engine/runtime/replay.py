@@ -1,0 +1,164 @@
+"""Files of bars as one stream in time: every bar of an instant together, instants in order.
+
+Ties within an instant go by the number of the source, never by anything that differs between runs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from engine.data.columns import BarSource, Columns
+from engine.domain.ids import InstrumentId
+from engine.domain.market import Bar
+
+
+class Chunk(Struct, frozen=True):
+    """Some instants, as plain lists of equal length, ready for a loop; ``ends`` closes each instant's rows.
+
+    ``ends`` is None where one source speaks and each row is an instant of its own.
+    """
+
+    names: list[InstrumentId]
+    intervals: list[int]
+    source: list[int]
+    ts_ns: list[int]
+    rows: tuple[list[float], list[float], list[float], list[float], list[float]]
+    ends: list[int] | None
+
+    @property
+    def first_start_ns(self) -> int:
+        return self.ts_ns[0] - self.intervals[self.source[0] if self.source else 0]
+
+
+def chunks(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Chunk]:
+    """All sources merged; ``loaded`` hears of each batch before its first bar is in a chunk.
+
+    Raises:
+        DataError: a file can not be used.
+    """
+    if len(sources) == 1:
+        for batch in sources[0].batches():
+            if len(batch.ts_ns):
+                loaded(batch)
+                yield _plain(batch)
+        return
+    yield from _merged(sources, loaded)
+
+
+def _plain(batch: Columns) -> Chunk:
+    columns = (batch.open, batch.high, batch.low, batch.close, batch.volume)
+    rows: Any = tuple(column.tolist() for column in columns)
+    return Chunk([batch.instrument], [batch.interval_ns], [], batch.ts_ns.tolist(), rows, None)
+
+
+def _merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Chunk]:
+    names = [source.instrument for source in sources]
+    intervals = [source.interval_ns for source in sources]
+    streams: list[Iterator[Columns] | None] = [source.batches() for source in sources]
+    waiting: list[Columns | None] = [None] * len(sources)
+    while True:
+        for number, stream in enumerate(streams):
+            while stream is not None and waiting[number] is None:
+                batch = next(stream, None)
+                if batch is None:
+                    stream = streams[number] = None
+                elif len(batch.ts_ns):
+                    loaded(batch)
+                    waiting[number] = batch
+        held = [(number, batch) for number, batch in enumerate(waiting) if batch is not None]
+        if not held:
+            return
+        # Up to here every source has shown all it has; beyond it an unread batch may still come first.
+        horizon = min(int(batch.ts_ns[-1]) for _, batch in held)
+        taken: list[tuple[int, Columns]] = []
+        for number, batch in held:
+            cut = int(np.searchsorted(batch.ts_ns, horizon, "right"))
+            taken.append((number, _slice(batch, 0, cut)))
+            waiting[number] = _slice(batch, cut, len(batch.ts_ns)) if cut < len(batch.ts_ns) else None
+        yield _in_order(names, intervals, taken)
+
+
+def _slice(batch: Columns, start: int, stop: int) -> Columns:
+    span = slice(start, stop)
+    return Columns(
+        batch.instrument, batch.interval_ns, batch.ts_ns[span], batch.open[span], batch.high[span], batch.low[span],
+        batch.close[span], batch.volume[span],
+    )  # fmt: skip
+
+
+def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple[int, Columns]]) -> Chunk:
+    ts_ns = np.concatenate([batch.ts_ns for _, batch in taken])
+    source = np.concatenate([np.full(len(batch.ts_ns), number) for number, batch in taken])
+    order = np.lexsort((source, ts_ns))
+    ts_ns = ts_ns[order]
+    ends = np.append(np.flatnonzero(np.diff(ts_ns)) + 1, len(ts_ns))
+    rows: Any = tuple(
+        np.concatenate([getattr(batch, name) for _, batch in taken])[order].tolist()
+        for name in ("open", "high", "low", "close", "volume")
+    )
+    return Chunk(names, intervals, source[order].tolist(), ts_ns.tolist(), rows, ends.tolist())
+
+
+class Stage(Struct):
+    """What the loops below drive: ``turn(ts)`` runs what is due before an instant and says when to call again."""
+
+    turn: Callable[[int], int]
+    clock: Any
+    runner: Any
+    resting: dict[InstrumentId, Any]
+    show: Callable[[Bar], None]
+    publish: Callable[[Bar], None]
+
+
+def play(chunk: Chunk, stage: Stage) -> None:
+    """Publish every bar of a chunk; the venue sees all bars of an instant before anybody else sees one."""
+    if chunk.ends is None:
+        _play_plain(chunk, stage)
+    else:
+        _play_instants(chunk, chunk.ends, stage)
+
+
+def _play_plain(chunk: Chunk, stage: Stage) -> None:
+    (name,), (interval_ns,) = chunk.names, chunk.intervals
+    turn, clock, runner, resting, show, publish = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.publish,
+    )  # fmt: skip
+    again_ns = turn(chunk.ts_ns[0])
+    for ts_ns, open_, high, low, close, volume in zip(chunk.ts_ns, *chunk.rows, strict=True):
+        if ts_ns >= again_ns or runner.next_due_ns < ts_ns:
+            again_ns = turn(ts_ns)
+        clock.now_ns = ts_ns
+        bar = Bar(name, ts_ns, open_, high, low, close, volume, interval_ns)
+        if resting:
+            show(bar)
+        publish(bar)
+
+
+def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
+    names, intervals, source, times = chunk.names, chunk.intervals, chunk.source, chunk.ts_ns
+    opens, highs, lows, closes, volumes = chunk.rows
+    turn, clock, runner, resting, show, publish = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.publish,
+    )  # fmt: skip
+    again_ns = turn(times[0])
+    start = 0
+    for end in ends:
+        ts_ns = times[start]
+        if ts_ns >= again_ns or runner.next_due_ns < ts_ns:
+            again_ns = turn(ts_ns)
+        clock.now_ns = ts_ns
+        bars = [
+            Bar(names[k], ts_ns, open_, high, low, close, volume, intervals[k])
+            for k, open_, high, low, close, volume in zip(
+                source[start:end], opens[start:end], highs[start:end], lows[start:end], closes[start:end],
+                volumes[start:end], strict=True,
+            )
+        ]  # fmt: skip
+        if resting:
+            for bar in bars:
+                show(bar)
+        for bar in bars:
+            publish(bar)
+        start = end

@@ -1,0 +1,164 @@
+"""Every subscription of the engine, on one screen, in reading order (DESIGN, decision 17)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from engine.bus import Bus
+from engine.clock import Clock
+from engine.domain.account import Capabilities
+from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
+from engine.domain.events import (
+    ORDER_EVENTS,
+    AccountObserved,
+    CallAnswered,
+    Fill,
+    LatchCleared,
+    LatchSet,
+    OrderDenied,
+    OrderSubmitted,
+    PositionAdjusted,
+    StrategyStopped,
+    SubscriptionRequested,
+)
+from engine.domain.ids import AccountId, InstrumentId
+from engine.domain.instrument import Instrument
+from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
+from engine.domain.order import OrderReport
+from engine.execution import CancelWanted, OrderManager, ReplaceWanted
+from engine.history import History
+from engine.markets.rulebook import RuleBook
+from engine.portfolio import Portfolio
+from engine.ports import Journal
+from engine.risk.checker import RiskChecker
+from engine.risk.limit import Limit
+from engine.risk.view import RiskView
+from engine.runner import Outside, StrategyRunner
+
+
+class Venue(Protocol):
+    """Where orders leave the core: a queue to a gateway in live, the simulated venue in replay."""
+
+    def on_submitted(self, event: OrderSubmitted) -> None: ...
+
+    def on_cancel_wanted(self, event: CancelWanted) -> None: ...
+
+    def on_replace_wanted(self, event: ReplaceWanted) -> None: ...
+
+
+class Core:
+    """The objects of one run, made and joined; the mode's loop drives them."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        journal: Journal,
+        instruments: Mapping[InstrumentId, Instrument],
+        books: Mapping[str, RuleBook],
+        limits: Sequence[Limit],
+        sheets: Mapping[AccountId, Capabilities],
+        outside: Outside,
+        note: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        self.bus = Bus()
+        self.clock = clock
+        self.journal = journal
+        self.instruments = instruments
+        self.books = books
+        self.portfolio = Portfolio(instruments, self._sellable_from)
+        self.view = RiskView(self.portfolio, instruments, books)
+        self.view.capabilities.update(sheets)
+        self.checker = RiskChecker(limits, self.view)
+        self.history = History(lambda: clock.now_ns)
+        self.manager = OrderManager(
+            clock=clock,
+            publish=self.bus.publish,
+            record=journal.append,
+            portfolio=self.portfolio,
+            checker=self.checker,
+            view=self.view,
+            instruments=instruments,
+            books=books,
+            sheets=sheets,
+        )
+        self.runner = StrategyRunner(
+            clock=clock,
+            publish=self.bus.publish,
+            working=self.manager.working_of,
+            outside=outside,
+            note=note,
+        )
+
+    def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
+        return self.books[self.instruments[instrument].market].sellable_from_ns(bought_ns)
+
+    def relive(self, event: Any) -> None:
+        """What the journal's events change besides the orders themselves: the books and the counters."""
+        handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
+            OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
+            OrderDenied: (self.view.on_denied,),
+            Fill: (self.portfolio.on_fill, self.view.on_fill),
+            PositionAdjusted: (self.portfolio.on_adjusted,),
+            LatchSet: (self.view.on_latch,),
+            LatchCleared: (self.view.on_unlatch,),
+        }
+        for handler in handlers.get(type(event), ()):
+            handler(event)
+
+
+def join(core: Core, venue: Venue, *, keep_history: bool, subscriptions: Callable[[Any], None]) -> None:
+    """Subscribe everything.
+
+    Args:
+        keep_history: append each bar to the history as it is published (live; replay loads whole batches).
+        subscriptions: who serves ``SubscriptionRequested``.
+    """
+    subscribe = core.bus.subscribe
+    portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
+
+    # Market data: mark the books, then let strategies decide.
+    subscribe(Bar, portfolio.on_bar)
+    if keep_history:
+        subscribe(Bar, core.history.append)
+    subscribe(Bar, runner.on_bar)
+    subscribe(Quote, portfolio.on_quote)
+    subscribe(Quote, runner.on_quote)
+    subscribe(Trade, portfolio.on_trade)
+    subscribe(Trade, runner.on_trade)
+    subscribe(OrderBook, runner.on_book)
+    subscribe(FeedStatus, runner.on_feed)
+    subscribe(SubscriptionRequested, subscriptions)
+
+    # Commands: the gate. It journals what it decides before it publishes it.
+    subscribe(SubmitOrder, manager.on_submit)
+    subscribe(CancelOrder, manager.on_cancel)
+    subscribe(ReplaceOrder, manager.on_replace)
+
+    # An order that passed: reserve, count, and only then leave.
+    subscribe(OrderSubmitted, portfolio.on_submitted)
+    subscribe(OrderSubmitted, view.on_submitted)
+    subscribe(OrderSubmitted, venue.on_submitted)
+    subscribe(CancelWanted, venue.on_cancel_wanted)
+    subscribe(ReplaceWanted, venue.on_replace_wanted)
+
+    # Evidence: judged once, by the manager.
+    subscribe(OrderReport, manager.on_report)
+    subscribe(AccountObserved, manager.on_account)
+
+    # What it judged: books and counters first, strategies last.
+    subscribe(Fill, portfolio.on_fill)
+    subscribe(Fill, view.on_fill)
+    subscribe(Fill, runner.on_fill)
+    subscribe(PositionAdjusted, portfolio.on_adjusted)
+    subscribe(OrderDenied, view.on_denied)
+    subscribe(OrderDenied, runner.on_denied)
+    for event_type in ORDER_EVENTS:
+        subscribe(event_type, runner.on_order)
+
+    # Safety, and answers from outside.
+    subscribe(LatchSet, view.on_latch)
+    subscribe(LatchCleared, view.on_unlatch)
+    subscribe(StrategyStopped, core.journal.append)
+    subscribe(StrategyStopped, manager.on_stopped)
+    subscribe(CallAnswered, core.journal.append)
+    subscribe(CallAnswered, runner.on_answer)

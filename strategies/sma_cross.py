@@ -1,0 +1,48 @@
+"""Two moving averages of closes: buy when the fast one crosses above the slow one, sell when it crosses below."""
+
+from collections import deque
+
+from engine import Bar, Strategy, param
+
+
+class SmaCross(Strategy):
+    """Means closer than 1e-6 are a tie and change nothing; the first side seen is no signal."""
+
+    fast: int = param(10, ge=1, le=10_000, doc="short window, bars")
+    slow: int = param(30, ge=2, le=10_000, doc="long window, bars")
+    size: int = param(100, ge=1, doc="units bought on a cross up")
+
+    def on_start(self) -> None:
+        if self.fast >= self.slow:
+            raise ValueError(f"fast ({self.fast}) must be shorter than slow ({self.slow})")
+        self.closes: deque[float] = deque()
+        self.fast_sum = self.slow_sum = 0.0
+        self.side = 0
+
+    def on_bar(self, bar: Bar) -> None:
+        closes = self.closes
+        close = bar.close
+        closes.append(close)
+        self.fast_sum += close
+        self.slow_sum += close
+        seen = len(closes)
+        if seen > self.fast:
+            self.fast_sum -= closes[-self.fast - 1]
+        if seen > self.slow:
+            self.slow_sum -= closes.popleft()
+        elif seen < self.slow:
+            return
+        gap = self.fast_sum / self.fast - self.slow_sum / self.slow
+        if gap > 1e-6:
+            side = 1
+        elif gap < -1e-6:
+            side = -1
+        else:
+            return
+        before, self.side = self.side, side
+        if side == before or before == 0:
+            return
+        if side > 0:
+            self.buy(bar.instrument, self.size)
+        elif held := self.position(bar.instrument):
+            self.sell(bar.instrument, held)
