@@ -15,7 +15,7 @@ from engine.domain.timestamps import SECOND_NS, parse_time
 from engine.markets import Free, Virtual
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
-from engine.risk import RiskView
+from engine.risk import RiskChecker, RiskView, limits_for
 
 ACCOUNT = AccountId("paper")
 STRATEGY = StrategyId("sma")
@@ -33,7 +33,7 @@ def an_order(**changes: Any) -> SubmitOrder:
     return structs.replace(order, **changes)
 
 
-def a_limit_order(price: str = "10", **changes: Any) -> SubmitOrder:
+def a_limit_order(price: str = "10", /, **changes: Any) -> SubmitOrder:
     return an_order(**{"type": OrderType.LIMIT, "price": Decimal(price), **changes})
 
 
@@ -86,7 +86,9 @@ def submit(view: RiskView, order: SubmitOrder, ts_ns: int | None = None, reserve
     event = a_submission(order, ts_ns, reserved)
     view.portfolio.on_submitted(event)
     view.on_submitted(event)
-    return Order(order)
+    made = Order(order)
+    report(view, made, Evidence.RISK_OK)
+    return made
 
 
 def report(view: RiskView, order: Order, kind: Evidence, **fields: Any) -> None:
@@ -105,3 +107,23 @@ def report(view: RiskView, order: Order, kind: Evidence, **fields: Any) -> None:
 def hold(view: RiskView, quantity: int, instrument: InstrumentId = INSTRUMENT) -> None:
     """Put a holding into the account, bought long ago."""
     view.portfolio.accounts[ACCOUNT].position(instrument).book(quantity, Decimal(10) * abs(quantity))
+
+
+def a_checker(view: RiskView, name: str, **settings: Any) -> RiskChecker:
+    """A checker with this one limit."""
+    return RiskChecker([one for one in limits_for("backtest", {name: settings}) if one.name == name], view)
+
+
+def answer(checker: RiskChecker, order: SubmitOrder, now_ns: int = NOON_NS) -> tuple[str, str] | None:
+    """Code and words without the prefix, after seeing that explain says the same."""
+    denial = checker.check(order, now_ns)
+    verdict = checker.explain(order, now_ns)[0]
+    assert verdict.check == checker.limits[0].name
+    assert verdict.figures
+    assert (verdict.passed, verdict.code, verdict.reason) == (
+        (True, "", "") if denial is None else (False, denial.code, denial.reason)
+    )
+    if denial is None:
+        return None
+    assert denial.reason.startswith("limit check failed: ")
+    return denial.code, denial.reason.removeprefix("limit check failed: ")
