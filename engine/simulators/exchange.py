@@ -1,0 +1,278 @@
+"""The one market behind every simulated face: listed instruments, prices that move at clock marks, accounts.
+
+It has no task and no clock of its own: whoever holds a clock calls ``advance(now_ns)`` and it works off every mark up
+to then. Prices therefore depend on the seed, the marks and what was done to the market, never on who asked when. All
+that is done to it from outside (trades' pressure, an operator's price, a listing, a restart) is kept as a list of
+``Intervention``; origin, seed and that list are the whole state, so a restarted process finds the same prices.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from engine.domain.ids import InstrumentId
+from engine.domain.market import Bar, Quote, Trade
+from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
+from engine.entropy import Entropy
+from engine.simulators.accounts import Account
+from engine.simulators.prices import FLOOR, PriceSource, Replay, Walk
+
+BARS_KEPT = 9000
+"""Bars a stock keeps: 31 days of 288 (contracts/virtual_market.md 4)."""
+
+Listener = Callable[[Bar | Quote | Trade], None]
+
+
+class Listing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One instrument as it is listed: price at the origin, in its own currency; ``volatility`` is a fraction."""
+
+    code: str
+    name: str
+    price: float
+    industry: str = "科技"
+    volatility: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not self.price >= FLOOR:
+            raise ValueError(f"the price of {self.code} must be at least {FLOOR}, not {self.price}")
+
+
+class Intervention(Struct, frozen=True, kw_only=True):
+    """Something done to the market from outside, after the mark that came last."""
+
+    ts_ns: int
+    kind: Literal["pressure", "price", "list", "delist", "restart"]
+    code: str = ""
+    amount: float = 0.0
+    listing: Listing | None = None
+
+
+class Hours(Protocol):
+    """What the exchange asks a rule book of ``engine.markets``."""
+
+    def is_open(self, ts_ns: int) -> bool: ...
+
+    def trading_day(self, ts_ns: int) -> int: ...
+
+
+class Stock:
+    """The running state of one listed instrument."""
+
+    def __init__(self, listing: Listing, source: PriceSource, price: float, listed_day: int | None) -> None:
+        self.listing = listing
+        self.source = source
+        self.price = price
+        self.previous_close = 0.0
+        self.listed_day = listed_day
+        self.pressure = 0.0
+        self.bars: deque[Bar] = deque(maxlen=BARS_KEPT)
+
+
+class Exchange:
+    """A market of several stocks and accounts.
+
+    Args:
+        listings: what is listed at the origin.
+        seed: of the price walks; each code has its own stream, so that one more listing moves no other price.
+        origin_ns: the moment before which nothing happened; prices are walked from there at the first ``advance``.
+        hours: when marks count; marks in closed hours bring nothing.
+        interval_ns: distance of the marks, on the UTC grid.
+        volatility_scale: step of the walk at one mark = the listing's volatility times this.
+        replay: code -> bars to play instead of a walk. replay_by, gapless: see ``prices.Replay``.
+        half_spread: distance of the pushed bid and ask from the price, in price units.
+        interventions: of an earlier life of this market.
+    """
+
+    pressure_per_share = 2e-8
+    """Push of one share on the next step, a fraction; it halves with each mark."""
+
+    def __init__(
+        self,
+        listings: Iterable[Listing],
+        *,
+        seed: int,
+        origin_ns: int,
+        hours: Hours,
+        interval_ns: int = 5 * MINUTE_NS,
+        volatility_scale: float = 0.2,
+        replay: Mapping[str, Sequence[Bar]] | None = None,
+        replay_by: Literal["mark", "time"] = "mark",
+        gapless: bool = True,
+        half_spread: float = 0.0,
+        venue: str = "VSM",
+        interventions: Sequence[Intervention] = (),
+    ) -> None:
+        self.seed = seed
+        self.origin_ns = origin_ns
+        self.interval_ns = interval_ns
+        self.venue = venue
+        self.half_spread = half_spread
+        self.accounts: dict[str, Account] = {}
+        self.interventions: list[Intervention] = list(interventions)
+        self._hours = hours
+        self._volatility_scale = volatility_scale
+        self._replay = dict(replay or {})
+        self._replay_by = replay_by
+        self._gapless = gapless
+        self._entropy = Entropy(seed)
+        self._pending = deque(self.interventions)
+        self._next_mark = -(-origin_ns // interval_ns) * interval_ns
+        self._day: int | None = None
+        self._listeners: list[Listener] = []
+        self._stocks: dict[str, Stock] = {}
+        for listing in listings:
+            self._list(listing, None)
+
+    # Reading
+
+    @property
+    def stocks(self) -> list[Stock]:
+        """Listed stocks, by code."""
+        return [self._stocks[code] for code in sorted(self._stocks)]
+
+    def stock(self, code: str) -> Stock | None:
+        return self._stocks.get(code)
+
+    def instrument(self, code: str) -> InstrumentId:
+        return InstrumentId(f"{code}.{self.venue}")
+
+    def is_open(self, ts_ns: int) -> bool:
+        return self._hours.is_open(ts_ns)
+
+    def next_mark_ns(self) -> int:
+        """The mark that ``advance`` has not reached yet; it may lie in closed hours."""
+        return self._next_mark
+
+    def quote(self, code: str, ts_ns: int) -> Quote:
+        """Best bid and ask around the one price there is; 1000 shares on each side where there is a spread."""
+        price, half = self._stocks[code].price, self.half_spread
+        size = 1000.0 if half else 0.0
+        bid, ask = round(max(FLOOR, price - half), 4), round(price + half, 4)
+        return Quote(instrument=self.instrument(code), ts_ns=ts_ns, bid=bid, ask=ask, bid_size=size, ask_size=size)
+
+    # Moving on
+
+    def advance(self, now_ns: int) -> None:
+        """Work off every mark up to and including ``now_ns``; a time already passed changes nothing."""
+        while self._pending and self._pending[0].ts_ns <= now_ns:
+            change = self._pending.popleft()
+            self._tick_until(change.ts_ns)
+            self._apply(change)
+        self._tick_until(now_ns)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with each quote, trade and bar as it happens; gives back how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # What is done to the market
+
+    def press(self, code: str, shares: int, now_ns: int) -> None:
+        """A trade pushes the coming steps a little; the price of now stays (contracts/virtual_market.md 4)."""
+        self._intervene(Intervention(ts_ns=now_ns, kind="pressure", code=code, amount=float(shares)))
+
+    def print_trade(self, code: str, price: float, size: int, now_ns: int) -> None:
+        """Tell listeners of an execution between accounts and the market."""
+        self._tell(Trade(instrument=self.instrument(code), ts_ns=now_ns, price=price, size=float(size)))
+
+    def set_price(self, code: str, price: float, now_ns: int) -> None:
+        """An operator sets a price between marks; no bar is made."""
+        self._intervene(Intervention(ts_ns=now_ns, kind="price", code=code, amount=price))
+
+    def list_stock(self, listing: Listing, now_ns: int) -> None:
+        self._intervene(Intervention(ts_ns=now_ns, kind="list", code=listing.code, listing=listing))
+
+    def delist(self, code: str, now_ns: int) -> None:
+        """Take a stock off the list; accounts keep their lots of it."""
+        self._intervene(Intervention(ts_ns=now_ns, kind="delist", code=code))
+
+    def restart(self, now_ns: int) -> None:
+        """The server restarts: a second bar with the date of the last mark, previous closes are lost (contract 4)."""
+        self._intervene(Intervention(ts_ns=now_ns, kind="restart"))
+
+    # Inside
+
+    def _intervene(self, change: Intervention) -> None:
+        self.advance(change.ts_ns)
+        self.interventions.append(change)
+        self._apply(change)
+
+    def _apply(self, change: Intervention) -> None:
+        match change.kind:
+            case "pressure":
+                self._stocks[change.code].pressure += change.amount * self.pressure_per_share
+            case "price":
+                self._stocks[change.code].price = change.amount
+                self._tell(self.quote(change.code, change.ts_ns))
+            case "list":
+                assert change.listing is not None
+                self._list(change.listing, self._hours.trading_day(change.ts_ns))
+            case "delist":
+                del self._stocks[change.code]
+            case "restart":
+                if self._hours.is_open(change.ts_ns):
+                    self._tick(change.ts_ns // self.interval_ns * self.interval_ns)
+                for stock in self._stocks.values():
+                    stock.previous_close = stock.price
+
+    def _list(self, listing: Listing, day: int | None) -> None:
+        bars = self._replay.get(listing.code)
+        source: PriceSource
+        if bars:
+            source = Replay(bars, by=self._replay_by, gapless=self._gapless)
+            price = bars[0].open
+        else:
+            rng = self._entropy.stream(f"walk/{listing.code}")
+            source = Walk(listing.price, listing.volatility * self._volatility_scale, rng)
+            price = listing.price
+        self._stocks[listing.code] = Stock(listing, source, price, day)
+
+    def _tick_until(self, now_ns: int) -> None:
+        while self._next_mark <= now_ns:
+            mark = self._next_mark
+            self._next_mark += self.interval_ns
+            if self._hours.is_open(mark):
+                self._tick(mark)
+
+    def _tick(self, mark_ns: int) -> None:
+        day = self._hours.trading_day(mark_ns)
+        if day != self._day:
+            self._day = day
+            for stock in self._stocks.values():
+                if stock.listed_day != day:
+                    stock.previous_close = stock.price
+        moved = [(code, bar) for code in sorted(self._stocks) if (bar := self._move(self._stocks[code], mark_ns))]
+        for code, bar in moved if self._listeners else ():
+            self._tell(self.quote(code, mark_ns))
+            self._tell(Trade(instrument=bar.instrument, ts_ns=mark_ns, price=bar.close, size=bar.volume))
+            self._tell(bar)
+
+    def _move(self, stock: Stock, mark_ns: int) -> Bar | None:
+        figures = stock.source.next(mark_ns, stock.price, self._bounds(stock), stock.pressure)
+        stock.pressure *= 0.5
+        if figures is None:
+            return None
+        bar = Bar(self.instrument(stock.listing.code), mark_ns, *figures, self.interval_ns)
+        stock.price = bar.close
+        stock.bars.append(bar)
+        return bar
+
+    def _bounds(self, stock: Stock) -> tuple[float, float]:
+        """Within 50 % of the price an hour ago and 100 % of the previous close (contracts/virtual_market.md 4)."""
+        steps = max(1, HOUR_NS // self.interval_ns)
+        hour_ago = stock.bars[-steps].close if len(stock.bars) >= steps else stock.price
+        highest = hour_ago * 1.5
+        if stock.previous_close:
+            highest = min(highest, stock.previous_close * 2)
+        return max(FLOOR, hour_ago * 0.5), max(FLOOR, highest)
+
+    def _tell(self, event: Bar | Quote | Trade) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)
+
+
+def origin_before(now_ns: int, history_days: int, utc_offset_ns: int) -> int:
+    """The local midnight ``history_days`` before the day of ``now_ns``: a start that two processes agree on."""
+    return (now_ns + utc_offset_ns) // DAY_NS * DAY_NS - utc_offset_ns - history_days * DAY_NS

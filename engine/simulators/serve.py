@@ -1,0 +1,171 @@
+"""Serving a face on a port, inside a task of ours: no signal handlers, no thread, no process.
+
+uvicorn's protocols do the HTTP and WebSocket work on whatever loop runs, real sockets or the simulation's in-memory
+ones; its ``Server`` is left out, as it takes over signals, wakes ten times a second and ends the process when a port is
+taken.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from engine.clock import Clock
+from engine.domain.errors import ConfigError
+from engine.entropy import Entropy
+from engine.simulators.exchange import Exchange
+
+HttpParser = Literal["h11", "httptools"]
+
+
+async def serve(
+    app: ASGIApp,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    on_ready: Callable[[int], None] | None = None,
+    http: HttpParser = "h11",
+) -> None:
+    """Serve until cancelled; then close every connection and cancel every request.
+
+    Args:
+        port: 0 takes a free one. on_ready: called once with the port that is bound.
+
+    Raises:
+        ConfigError: the port can not be bound.
+    """
+    config = uvicorn.Config(
+        _ends_quietly(app),
+        host=host,
+        port=port,
+        loop="none",
+        lifespan="off",
+        interface="asgi3",
+        http=_tapped(http),
+        ws="websockets-sansio",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        date_header=False,
+        server_header=False,
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        log_level="error",
+        timeout_keep_alive=75,
+    )
+    config.load()
+    state = ServerState()
+
+    def connection() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]
+
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(connection, host=host, port=port)
+    except OSError as error:
+        raise ConfigError(f"port {port} of {host} can not be served ({error.strerror}); choose another port") from None
+    bound = server.sockets[0].getsockname()[1] if server.sockets else port
+    try:
+        if on_ready is not None:
+            on_ready(bound)
+        await anyio.sleep_forever()
+    finally:
+        server.close()
+        with anyio.CancelScope(shield=True):
+            await _hang_up(state)
+
+
+async def _hang_up(state: ServerState) -> None:
+    for open_connection in list(state.connections):
+        open_connection.transport.abort()
+    # Two turns of the loop, so that each request knows its client is gone before it is cancelled.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks = list(state.tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tapped(http: HttpParser) -> type[asyncio.Protocol]:
+    """uvicorn's protocol with its transport in each request's scope, so that faults can cut it."""
+    parent: Any = H11Protocol
+    if http == "httptools":
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+        parent = HttpToolsProtocol
+
+    def connection_made(self: Any, transport: Any) -> None:
+        self.app_state = {**self.app_state, "transport": transport}
+        parent.connection_made(self, transport)
+
+    return type(f"Tapped{parent.__name__}", (parent,), {"connection_made": connection_made})
+
+
+def _ends_quietly(app: ASGIApp) -> ASGIApp:
+    async def ended(scope: Scope, receive: Receive, send: Send) -> None:
+        # The task ends here in any case; uvicorn would log the cancellation as a fault of the app.
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return ended
+
+
+class Simulator(Protocol):
+    """What every entry of ``SIMULATORS`` is: settings that can make a market, and a face over a market."""
+
+    def exchange(self, clock: Clock, entropy: Entropy) -> Exchange: ...
+
+    def app(self, clock: Clock, entropy: Entropy, *, exchange: Exchange | None = None) -> Starlette: ...
+
+
+async def simulate(
+    faces: Mapping[str, Simulator],
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    host: str = "127.0.0.1",
+    ports: Mapping[str, int] | None = None,
+    http: HttpParser = "h11",
+    on_ready: Callable[[Mapping[str, int]], Awaitable[None] | None] | None = None,
+) -> None:
+    """Serve several faces over one market until cancelled; the first face's settings make the market.
+
+    Args:
+        faces: name -> settings, as in ``SIMULATORS``. ports: name -> port; a missing one takes a free port.
+        on_ready: called once, when all are bound, with name -> port.
+
+    Raises:
+        ConfigError: a port can not be bound, or no faces.
+    """
+    if not faces:
+        raise ConfigError("nothing to simulate: name at least one of the simulators")
+    exchange = next(iter(faces.values())).exchange(clock, entropy)
+    apps = {name: face.app(clock, entropy, exchange=exchange) for name, face in faces.items()}
+    bound: dict[str, int] = {}
+    all_bound = anyio.Event()
+
+    async def one(name: str) -> None:
+        def ready(port: int) -> None:
+            bound[name] = port
+            if len(bound) == len(apps):
+                all_bound.set()
+
+        await serve(apps[name], host, (ports or {}).get(name, 0), on_ready=ready, http=http)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for name in apps:
+                group.start_soon(one, name)
+            await all_bound.wait()
+            if on_ready is not None and (waits := on_ready(bound)) is not None:
+                await waits
+    except* ConfigError as errors:
+        raise errors.exceptions[0] from None
