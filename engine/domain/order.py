@@ -79,6 +79,15 @@ _E = Evidence
 TERMINAL = frozenset({_S.DENIED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.NOT_PLACED})
 LIVE = frozenset({_S.WORKING, _S.PARTIAL, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
 UNDECIDED = frozenset({_S.PENDING_NEW, _S.UNKNOWN, _S.DISPUTED})
+# Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
+_CREATED, _QUEUED, _PENDING_NEW, _UNKNOWN = _S.CREATED, _S.QUEUED, _S.PENDING_NEW, _S.UNKNOWN
+_WORKING, _PARTIAL, _FILLED = _S.WORKING, _S.PARTIAL, _S.FILLED
+_PENDING_CANCEL, _PENDING_REPLACE = _S.PENDING_CANCEL, _S.PENDING_REPLACE
+_OK, _SEND, _ACK, _FILL, _DUPLICATE = _E.RISK_OK, _E.SEND, _E.ACK, _E.FILL, _E.DUPLICATE
+_NOWHERE = frozenset({_S.CREATED, _S.DENIED, _S.QUEUED})
+"""States in which no venue can know the order."""
+_ABSENT_PROOF = frozenset({_S.DENIED, _S.REJECTED, _S.NOT_PLACED})
+"""States that say nothing was ever filled."""
 
 COLUMNS = (
     _E.RISK_OK, _E.RISK_DENY, _E.SEND, _E.SEND_FAILED, _E.ACK, _E.REJECT, _E.AMBIGUOUS, _E.FILL, _E.DUPLICATE,
@@ -156,7 +165,9 @@ class OrderReport(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     reason: str = ""
     proof: Proof = Proof.VENUE
     to: OrderState | None = None
-    """OPERATOR: the state a person resolved it to."""
+    """OPERATOR: the state a person resolved it to, terminal or live. A terminal one stands whatever comes (quantities
+    are still booked, and contradict NOT_PLACED and REJECTED); a live one voids the rows and refusals up to its as-of
+    and lets evidence decide again."""
 
 
 class Change(Struct, frozen=True, gc=False):
@@ -172,6 +183,15 @@ class Change(Struct, frozen=True, gc=False):
     """The evidence can not be this order's: it belongs to an EXTERNAL one."""
 
 
+_ZERO = Decimal(0)
+_PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
+"""States with no contradiction, end or verdict in their evidence."""
+
+
+def _same(one: tuple[int, int, Decimal | None], other: tuple[int, int, Decimal | None]) -> bool:
+    return one[0] == other[0] and one[1] == other[1]
+
+
 class Order:
     """One order and all that is known of it.
 
@@ -180,11 +200,12 @@ class Order:
     """
 
     __slots__ = (
-        "_absent", "_acked", "_ambiguous", "_bust_as_of", "_busted", "_cancel_as_of", "_candidates", "_closed_as_of",
-        "_corrections", "_denied", "_expire_as_of", "_fills", "_operator", "_quantity", "_rejected", "_replaced",
-        "_seen_fill", "_sent", "_snapshots", "_unsent", "_working_as_of", "cancel_pending", "cancel_uncertain",
-        "cum", "fee", "needs_snapshot", "price", "proof", "reason", "replace_pending", "request", "sent_ns", "state",
-        "value", "venue_id", "withdrawn_before_send",
+        "_absent", "_acked", "_ambiguous", "_bust_as_of", "_busted", "_cancel_as_of", "_cancel_asked", "_candidates",
+        "_closed_as_of", "_corrections", "_denied", "_expire_as_of", "_fills", "_operator", "_quantity", "_queued",
+        "_rejected", "_replace_asked", "_replaced", "_replaced_as_of", "_restated", "_seen_fill", "_sent",
+        "_snapshots", "_unsent", "_void_as_of", "_working_as_of", "cancel_pending", "cancel_uncertain", "cum", "fee",
+        "needs_snapshot", "price", "proof", "reason", "replace_pending", "request", "sent_ns", "state", "value",
+        "venue_id", "withdrawn_before_send",
     )  # fmt: skip
 
     def __init__(self, request: SubmitOrder) -> None:
@@ -203,7 +224,11 @@ class Order:
         self.replace_pending = 0
         """The larger quantity while a replace is outstanding; 0 when none is."""
         self._quantity = request.quantity
-        self._replaced = False
+        self._replaced = self._cancel_asked = self._queued = False
+        self._replace_asked = 0
+        self._replaced_as_of = self._void_as_of = -1
+        self._restated = False
+        """A snapshot, bust or correction is known: quantities are no longer the plain sum of the fills."""
         self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._corrections: dict[str, tuple[int, int, Decimal]] = {}
         self._busted: frozenset[str] = frozenset()
@@ -244,36 +269,76 @@ class Order:
     def apply(self, report: OrderReport) -> Change:
         """Join one piece of evidence; never raises, never counts the same thing twice."""
         kind, before, cum = report.kind, self.state, self.cum
-        if kind is Evidence.FILL and report.fill_id in self._fills:
-            kind = Evidence.DUPLICATE
+        if kind is _FILL and report.fill_id in self._fills:
+            kind = _DUPLICATE
         cell = TABLE[before].get(kind)
         if cell is not None:
-            if cell.action == ".":
+            action = cell.action
+            if action == ".":
                 return Change(before, before, ignored=True)
-            if cell.action == "imp":
+            if action == "imp":
                 return Change(before, before, alert=f"{kind} is impossible for a {before} order", impossible=True)
-            if cell.action == "bug":
+            if action == "bug":
                 return Change(before, before, alert=f"bug: {kind} for a {before} order")
+            if not self._restated and self._step(kind, report, before):
+                if report.venue_id and not self.venue_id:
+                    self.venue_id = report.venue_id
+                return Change(before, self.state, self.cum - cum)
         if not self._record(kind, report):
             return Change(before, before, ignored=True)
         if report.venue_id and not self.venue_id:
             self.venue_id = report.venue_id
         self._join()
-        after = self.state
-        if after is before and self.cum == cum and (cell is None or not cell.alert):
-            return Change(before, after)
-        return Change(before, after, self.cum - cum, self._alert(cell, kind, before))
+        return Change(before, self.state, self.cum - cum, self._alert(cell, kind, before, cum))
 
-    def _alert(self, cell: Cell | None, kind: Evidence, before: OrderState) -> str:
-        if before is OrderState.NOT_PLACED and self.state not in TERMINAL:
+    def _step(self, kind: Evidence, report: OrderReport, before: OrderState) -> bool:
+        """The everyday steps, without the whole join; False if this is none. The tests hold it equal to the join."""
+        if kind is _FILL:
+            cum = self.cum + report.quantity
+            if before not in _PLAIN or cum > self._quantity:
+                return False
+            price, fee = report.price or _ZERO, report.fee or _ZERO
+            self._fills[report.fill_id] = (report.quantity, price, fee)
+            self._seen_fill = True
+            self.cum = cum
+            self.value += price * report.quantity
+            self.fee += fee
+            if cum == self._quantity:
+                self.state, self.proof = _FILLED, Proof.VENUE
+                self.cancel_pending = self.cancel_uncertain = False
+                self.replace_pending = 0
+                return True
+        elif kind is _ACK:
+            if before not in _PLAIN:
+                return False
+            self._acked = True
+        elif kind is _SEND:
+            self._sent, self.sent_ns, self.state = True, report.ts_ns, _PENDING_NEW
+            return True
+        elif kind is _OK:
+            self._queued, self.state = True, _QUEUED
+            return True
+        else:
+            return False
+        if self._replace_asked:
+            self.state = _PENDING_REPLACE
+        elif self._cancel_asked:
+            self.state = _PENDING_CANCEL
+        else:
+            self.state = _PARTIAL if self.cum else _WORKING
+        return True
+
+    def _alert(self, cell: Cell | None, kind: Evidence, before: OrderState, cum: int) -> str:
+        after = self.state
+        if before is OrderState.NOT_PLACED and after not in TERMINAL and after is not OrderState.DISPUTED:
             return "resurrected: an order proven absent is alive"
-        if self.state is OrderState.DISPUTED and before is not OrderState.DISPUTED:
+        if after is OrderState.DISPUTED and before is not OrderState.DISPUTED:
             return f"disputed: {kind} contradicts what is known of a {before} order"
-        if self.cum > self.quantity:
+        if self.cum > self.quantity and self.cum != cum:
             return f"overfill: {self.cum} of {self.quantity}"
         if kind is Evidence.BUST or kind is Evidence.CORRECT:
             return f"{kind}: a fill was taken back or restated"
-        return f"{kind} for a {before} order" if cell is not None and cell.alert and self.state is not before else ""
+        return f"{kind} for a {before} order" if cell is not None and cell.alert and after is not before else ""
 
     def _record(self, kind: Evidence, report: OrderReport) -> bool:
         """Keep the evidence; False if it has no place in this order's life."""
@@ -286,9 +351,13 @@ class Order:
                 self._acked = True
             case Evidence.SEND:
                 self._sent, self.sent_ns = True, report.ts_ns
+            case Evidence.RISK_OK:
+                self._queued = True
             case Evidence.WORKING | Evidence.CANCELED | Evidence.EXPIRED:
-                self._record_row(kind, report, as_of)
+                return self._record_row(kind, report, as_of)
             case Evidence.REJECT:
+                if as_of <= self._void_as_of:
+                    return False
                 self._rejected = True
                 self.reason = report.reason
             case Evidence.AMBIGUOUS:
@@ -302,75 +371,105 @@ class Order:
             case Evidence.CANDIDATES:
                 self._candidates, self.reason = True, report.reason
             case Evidence.BUST | Evidence.CORRECT:
-                self._record_repair(kind, report, as_of)
+                return self._record_repair(kind, report, as_of)
             case Evidence.OPERATOR:
-                if self.state not in (OrderState.UNKNOWN, OrderState.DISPUTED) or report.to is None:
-                    return False
-                self._operator, self.reason = report.to, report.reason
+                return self._record_operator(report, as_of)
             case _:
-                return self._record_request(kind, report)
+                return self._record_request(kind, report, as_of)
         return True
 
-    def _record_row(self, kind: Evidence, report: OrderReport, as_of: int) -> None:
+    def _record_row(self, kind: Evidence, report: OrderReport, as_of: int) -> bool:
         """A row of the venue's list: an absolute statement about an instant."""
         if kind is Evidence.WORKING:
             self._working_as_of = max(self._working_as_of, as_of)
-        else:
-            name = "_cancel_as_of" if kind is Evidence.CANCELED else "_expire_as_of"
-            known = getattr(self, name)
-            setattr(self, name, as_of if known < 0 else min(known, as_of))
+        elif as_of > self._void_as_of:
+            known = self._cancel_as_of if kind is Evidence.CANCELED else self._expire_as_of
+            earliest = as_of if known < 0 else min(known, as_of)
+            if kind is Evidence.CANCELED:
+                self._cancel_as_of = earliest
+            else:
+                self._expire_as_of = earliest
             self._closed_as_of = as_of if self._closed_as_of < 0 else min(self._closed_as_of, as_of)
-            if report.proof is Proof.LOCAL:
-                self.withdrawn_before_send = True
             self.reason = self.reason or report.reason
+        elif report.cum <= 0:
+            return False
         if report.cum > 0:
+            self._restated = True
             row = (as_of, report.cum, report.price)
-            kept = [s for s in self._snapshots if not (s[0] <= as_of and s[1] <= report.cum)]
-            if not any(s[0] >= as_of and s[1] >= report.cum for s in kept):
+            kept = [s for s in self._snapshots if not (s[0] <= as_of and s[1] <= report.cum) or _same(s, row)]
+            if not any(s[0] >= as_of and s[1] >= report.cum and not _same(s, row) for s in kept) and row not in kept:
                 kept.append(row)
-            self._snapshots = tuple(sorted(kept, key=lambda s: (s[0], s[1])))
+            self._snapshots = tuple(sorted(kept, key=lambda s: (s[0], s[1], s[2] or _ZERO)))
+        return True
 
-    def _record_repair(self, kind: Evidence, report: OrderReport, as_of: int) -> None:
-        """A bust or correction, by fill id; it may come before the fill it repairs."""
-        self._bust_as_of = max(self._bust_as_of, as_of)
+    def _record_repair(self, kind: Evidence, report: OrderReport, as_of: int) -> bool:
+        """A bust or correction, by fill id; it may come before the fill it repairs. False: known already."""
+        if self.state in _NOWHERE:
+            return False
+        fill_id = report.fill_id
+        known = self._corrections.get(fill_id)
         if kind is Evidence.BUST:
-            self._busted = self._busted | {report.fill_id}
-        elif (known := self._corrections.get(report.fill_id)) is None or known[0] < as_of:
-            self._corrections[report.fill_id] = (as_of, report.quantity, report.price or Decimal(0))
+            if fill_id in self._busted and as_of <= self._bust_as_of:
+                return False
+            self._busted = self._busted | {fill_id}
+        elif known is not None and as_of <= known[0]:
+            return False
+        else:
+            self._corrections[fill_id] = (as_of, report.quantity, report.price or _ZERO)
+        self._bust_as_of = max(self._bust_as_of, as_of)
+        self._restated = True
+        return True
 
-    def _record_request(self, kind: Evidence, report: OrderReport) -> bool:
-        """Local requests and their answers: overlays on a live order."""
+    def _record_operator(self, report: OrderReport, as_of: int) -> bool:
+        """A person's word on an order nobody else can decide (RELIABILITY 2.2)."""
+        to = report.to
+        if to is None or self.state not in (OrderState.UNKNOWN, OrderState.DISPUTED):
+            return False
+        if to in LIVE:
+            self._operator, self._void_as_of = None, as_of
+            self._rejected = self._candidates = self._absent = self._unsent = False
+            self._cancel_as_of = self._expire_as_of = self._closed_as_of = -1
+            self._acked = True
+        elif to in TERMINAL and not (self.cum and to in _ABSENT_PROOF):
+            self._operator = to
+        else:
+            return False
+        self.reason = report.reason
+        return True
+
+    def _record_request(self, kind: Evidence, report: OrderReport, as_of: int) -> bool:
+        """Local requests and their answers: overlays on a live order. What was asked is kept past the end of the
+        order, because a bust or a late sign of life may open it again."""
         match kind:
             case Evidence.CANCEL_REQUEST:
-                if self.state in TERMINAL:
+                if self.state in TERMINAL or self.state is OrderState.CREATED:
                     return False
-                if self.state is OrderState.QUEUED:  # a local withdrawal: nothing has left
-                    self._cancel_as_of = self._closed_as_of = report.ts_ns
+                if self.state is OrderState.QUEUED:
                     self.withdrawn_before_send = True
-                else:
-                    self.cancel_pending = True
+                    self._cancel_as_of = self._closed_as_of = as_of
+                self._cancel_asked = True
             case Evidence.CANCEL_REJECT:
-                if not self.cancel_pending:
+                if not self._cancel_asked:
                     return False
-                self.cancel_pending = self.cancel_uncertain = False
+                self._cancel_asked = self.cancel_uncertain = False
             case Evidence.CANCEL_AMBIGUOUS:
-                self.cancel_uncertain = self.cancel_pending
-                return self.cancel_pending
+                self.cancel_uncertain = self._cancel_asked
+                return self._cancel_asked
             case Evidence.REPLACE_REQUEST:
                 if self.state not in (OrderState.WORKING, OrderState.PARTIAL):
                     return False
-                self.replace_pending = max(self.quantity, report.quantity)
+                self._replace_asked = max(self.quantity, report.quantity)
             case Evidence.REPLACE_ACK:
-                if not self.replace_pending:
+                # An answer given before the last one was is an answer to an earlier request, told again.
+                if not self._replace_asked or as_of <= self._replaced_as_of:
                     return False
-                self._quantity, self._replaced, self.replace_pending = report.quantity, True, 0
+                self._quantity, self._replaced, self._replace_asked = report.quantity, True, 0
+                self._replaced_as_of = as_of
                 self.price = report.price or self.price
             case Evidence.REPLACE_REJECT:
-                if not self.replace_pending:
+                if not self._replace_asked:
                     return False
-                self.replace_pending = 0
-            case Evidence.RISK_OK:
-                pass
+                self._replace_asked = 0
             case _:
                 return False
         return True
@@ -401,6 +500,8 @@ class Order:
         if self.state in TERMINAL:
             self.cancel_pending = self.cancel_uncertain = False
             self.replace_pending = 0
+        else:
+            self.cancel_pending, self.replace_pending = self._cancel_asked, self._replace_asked
         self.proof = self._proof()
 
     def _judge(self) -> OrderState:
@@ -411,6 +512,8 @@ class Order:
         closed = self._closed_as_of >= 0
         quantity = max(self._quantity, self.cum) if self._replaced else self._quantity
         if self._operator is not None:
+            if self.cum and self._operator in _ABSENT_PROOF:
+                return OrderState.DISPUTED
             return OrderState.FILLED if self.cum >= quantity else self._operator
         if (
             self._candidates
@@ -425,16 +528,18 @@ class Order:
         if self._rejected:
             return OrderState.REJECTED
         if alive:
-            if self.replace_pending:
+            if self._replace_asked:
                 return OrderState.PENDING_REPLACE
-            if self.cancel_pending:
+            if self._cancel_asked:
                 return OrderState.PENDING_CANCEL
             return OrderState.PARTIAL if self.cum else OrderState.WORKING
         if self._absent or self._unsent:
             return OrderState.NOT_PLACED
         if self._ambiguous:
             return OrderState.UNKNOWN
-        return OrderState.PENDING_NEW if self._sent else OrderState.QUEUED
+        if self._sent:
+            return OrderState.PENDING_NEW
+        return OrderState.QUEUED if self._queued else OrderState.CREATED
 
     def _proof(self) -> Proof:
         if self._operator is not None and self.state is self._operator:
@@ -443,6 +548,6 @@ class Order:
             return Proof.NONE
         if self.state is OrderState.NOT_PLACED:
             return Proof.LOCAL if self._unsent else Proof.INFERRED
-        if self.state is OrderState.DENIED or self.withdrawn_before_send:
+        if self.state is OrderState.DENIED or (self.withdrawn_before_send and not self._sent):
             return Proof.LOCAL
         return Proof.VENUE

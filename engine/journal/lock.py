@@ -1,0 +1,95 @@
+"""One writer a journal: a lock file that says who holds it.
+
+The operating system's lock decides where there is one (it ends with its holder, however that dies); the holder's
+process id and start time in the file name him, and decide on systems without such locks.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from engine.domain.errors import ConfigError
+
+if sys.platform != "win32":
+    import fcntl
+
+
+class Holder(msgspec.Struct, frozen=True):
+    pid: int
+    started: str
+    """Start time of the process in the kernel's own count, so that a reused process id is not mistaken for it."""
+
+
+def process_started(pid: int) -> str:
+    """The start time of a process in clock ticks since boot; empty where the system does not say."""
+    try:
+        # Field 22 of proc(5); the name in field 2 may hold blanks and brackets, so count from its end.
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        return stat.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def is_alive(holder: Holder) -> bool:
+    """Whether the very process that took the lock still runs."""
+    if sys.platform != "win32":
+        try:
+            os.kill(holder.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+    started = process_started(holder.pid)
+    return not (started and holder.started) or started == holder.started
+
+
+class ProcessLock:
+    """Held from construction until ``release``.
+
+    Raises:
+        ConfigError: another engine, in this process or another, holds it.
+    """
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._take(path, what)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def _take(self, path: Path, what: str) -> None:
+        holder = _read(self._fd)
+        mine = Holder(os.getpid(), process_started(os.getpid()))
+        if sys.platform == "win32":
+            taken = holder is not None and is_alive(holder)
+        else:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Ours and free: left by an engine of this process that was dropped.
+                taken = holder is not None and holder != mine and is_alive(holder)
+            except BlockingIOError:
+                taken = True
+        if taken:
+            who = f"process {holder.pid}" if holder else "another process"
+            raise ConfigError(
+                f"{what} is in use by {who}: stop that engine or give this one a journal of its own (lock: {path})"
+            )
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, msgspec.json.encode(mine), 0)
+
+    def release(self) -> None:
+        """Let go; a second call does nothing. The file stays, empty: removing it would race with the next taker."""
+        if self._fd >= 0:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _read(fd: int) -> Holder | None:
+    try:
+        return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
+    except msgspec.DecodeError:
+        return None
