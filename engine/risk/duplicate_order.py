@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from engine.domain.commands import SubmitOrder
 from engine.domain.verdict import Denial
-from engine.risk.limit import Limit, span_ns
+from engine.risk.limit import Limit, refuse_unless_duration, span_ns
 from engine.risk.view import RiskView
 
 
@@ -15,7 +15,7 @@ class DuplicateOrder(Limit, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     window: str = "3s"
 
     def __post_init__(self) -> None:
-        span_ns(self.window)
+        refuse_unless_duration("window", self.window, "1h")
 
     def prepare(self, view: RiskView) -> None:
         view.remember_orders(span_ns(self.window))

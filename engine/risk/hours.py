@@ -46,7 +46,7 @@ class Hours(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("start can not be 24:00; write 00:00")
         try:
             ZoneInfo(self.timezone)
-        except (LookupError, OSError) as error:
+        except (LookupError, OSError, ValueError) as error:
             raise ValueError(f"timezone {self.timezone!r} is not known; write one as 'Asia/Shanghai'") from error
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:

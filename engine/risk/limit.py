@@ -51,6 +51,20 @@ def span_ns(text: str) -> int:
     return duration_ns(text)
 
 
+def refuse_unless_duration(key: str, text: str, most: str) -> None:
+    """A setting that must be a duration of at most ``most``.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        length_ns = span_ns(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    if length_ns > span_ns(most):
+        raise ValueError(f"{key}: {text!r} is more than {most}")
+
+
 def refuse_unless_positive(key: str, value: Decimal) -> None:
     """A setting that must be a finite number above 0.
 

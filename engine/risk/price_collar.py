@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from engine.domain.commands import SubmitOrder
 from engine.domain.verdict import Denial
-from engine.risk.limit import Limit, refuse_unless_positive, span_ns
+from engine.risk.limit import Limit, refuse_unless_duration, refuse_unless_positive, span_ns
 from engine.risk.view import RiskView
 
 
@@ -19,7 +19,7 @@ class PriceCollar(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         refuse_unless_positive("percent", self.percent)
-        span_ns(self.max_age)
+        refuse_unless_duration("max_age", self.max_age, "1d")
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
         reference = view.reference(order.instrument)

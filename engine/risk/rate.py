@@ -10,7 +10,8 @@ from engine.risk.limit import Limit
 from engine.risk.scopes import Scope
 from engine.risk.view import RiskView
 
-Count = Annotated[int, Meta(ge=1)]
+Count = Annotated[int, Meta(ge=1, le=14_400)]
+"""A minute of the hard ceiling of 240 a second (RELIABILITY 4.1)."""
 
 
 class RateLimit(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
