@@ -1,0 +1,9 @@
+"""Connections to remote systems, one folder each; the table of them."""
+
+from typing import Any
+
+from engine.gateways.stream.adapter import Stream
+from engine.gateways.virtual_market.adapter import VirtualMarket
+
+GATEWAYS: dict[str, type[Any]] = {"virtual_market": VirtualMarket, "stream": Stream}
+"""Name in config -> settings struct, whose ``open(surroundings)`` gives the gateway."""

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from engine.clock import Clock
-from engine.domain.errors import BadMessage
+from engine.domain.errors import GatewayError, NotSent
 from engine.domain.timestamps import SECOND_NS
 from engine.net.backoff import Backoff
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class LinkState(enum.StrEnum):
-    """What a connection loop says of itself."""
+    """What a connection loop says of itself. STALE: the far side is there, but nothing usable comes."""
 
     CONNECTED = "connected"
     STALE = "stale"
@@ -101,7 +101,8 @@ class PollLoop(Generic[T]):
                 answer = await self._fetch()
             except Exception as error:
                 self.failures += 1
-                state = LinkState.STALE if isinstance(error, BadMessage) else LinkState.DISCONNECTED
+                reached = isinstance(error, GatewayError) and not isinstance(error, NotSent)
+                state = LinkState.STALE if reached else LinkState.DISCONNECTED
                 self._tell(state, str(error) or type(error).__name__)
                 due = self._clock.now_ns + self._backoff.next_ns()
             else:

@@ -1,0 +1,1 @@
+"""Our own plain market-data stream: JSON frames over a WebSocket at ``/stream``."""

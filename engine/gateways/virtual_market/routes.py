@@ -1,0 +1,107 @@
+"""Every endpoint by name, for ``sluice call`` and ``ctx.query``: key=value texts in, plain JSON values out."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from engine.domain.errors import ConfigError
+from engine.gateways.virtual_market.client import Period, VirtualMarketClient
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """``needs`` must be given, ``takes`` may be. ``changes``: something is different at the server afterwards."""
+
+    text: str
+    run: Callable[[VirtualMarketClient, "Args"], Awaitable[Any]]
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    changes: bool = False
+
+    @property
+    def line(self) -> str:
+        words = [f"{name}=..." for name in self.needs] + [f"[{name}=...]" for name in self.takes]
+        return f"{self.text}; {' '.join(words)}" if words else self.text
+
+
+class Args:
+    """The texts given, read as what an endpoint wants."""
+
+    def __init__(self, route: str, texts: Mapping[str, str]) -> None:
+        self._route = route
+        self._texts = texts
+
+    def text(self, name: str, default: str = "") -> str:
+        return self._texts.get(name, default)
+
+    def whole(self, name: str, default: int = 0) -> int:
+        given = self._texts.get(name)
+        if given is None:
+            return default
+        try:
+            return int(given)
+        except ValueError:
+            raise ConfigError(f"{self._route}: {name}={given!r} is no whole number") from None
+
+    def period(self) -> Period:
+        given = self._texts.get("period", "1d")
+        if given not in ("1d", "7d", "30d"):
+            raise ConfigError(f"{self._route}: period={given!r}; write 1d, 7d or 30d")
+        return cast(Period, given)
+
+
+ROUTES: dict[str, Route] = {
+    "login": Route(text="log in and get a token; without arguments as the configured user",
+                   run=lambda c, a: c.login(a.text("user"), a.text("password")),
+                   takes=("user", "password"), changes=True),
+    "register": Route(text="begin a registration, answers the code for the chat robot",
+                      run=lambda c, a: c.register(a.text("user"), a.text("password")),
+                      needs=("user", "password"), changes=True),
+    "forgot_password": Route(text="ask for a password reset code", run=lambda c, a: c.forgot_password(a.text("user")),
+                             needs=("user",), changes=True),
+    "reset_password": Route(
+        text="set a new password",
+        run=lambda c, a: c.reset_password(a.text("user"), a.text("reset_code"), a.text("new_password")),
+        needs=("user", "reset_code", "new_password"), changes=True),
+    "token": Route(text="the token in use, as the server echoes it", run=lambda c, _: c.token()),
+    "stocks": Route(text="all stocks with their prices", run=lambda c, _: c.stocks()),
+    "stock": Route(text="one stock: price, previous close, industry, volatility",
+                   run=lambda c, a: c.stock(a.text("stock")), needs=("stock",)),
+    "details": Route(text="one stock with its last 288 five-minute bars; 5 calls a minute",
+                     run=lambda c, a: c.details(a.text("stock")), needs=("stock",)),
+    "overview": Route(text="the market at a glance: hour's range, average, short trend",
+                      run=lambda c, _: c.overview()),
+    "kline": Route(text="bars of one stock; padding adds to (or trims) the 288 of 1d",
+                   run=lambda c, a: c.kline(a.text("stock"), a.period(), a.whole("padding"), a.text("user_hash")),
+                   needs=("stock",), takes=("period", "padding", "user_hash")),
+    "user_hash": Route(text="the hash that shows a user's own buys on a chart",
+                       run=lambda c, a: c.user_hash(a.text("qq_id")), needs=("qq_id",)),
+    "ranking": Route(text="the richest users", run=lambda c, a: c.ranking(a.whole("limit", 10)), takes=("limit",)),
+    "portfolio": Route(text="funds and holdings of the configured user", run=lambda c, _: c.portfolio()),
+    "buy": Route(text="buy at the market, past our own risk checks",
+                 run=lambda c, a: c.buy(a.text("stock"), a.whole("quantity")),
+                 needs=("stock", "quantity"), changes=True),
+    "sell": Route(text="sell at the market, past our own risk checks",
+                  run=lambda c, a: c.sell(a.text("stock"), a.whole("quantity")),
+                  needs=("stock", "quantity"), changes=True),
+    "buy_all_in": Route(text="put all coins into one stock, past our own risk checks",
+                        run=lambda c, a: c.buy_all_in(a.text("stock")), needs=("stock",), changes=True),
+    "sell_all_stock": Route(text="sell all unlocked shares of one stock, past our own risk checks",
+                            run=lambda c, a: c.sell_all_stock(a.text("stock")), needs=("stock",), changes=True),
+    "sell_all_portfolio": Route(text="sell every unlocked share, past our own risk checks",
+                                run=lambda c, _: c.sell_all_portfolio(), changes=True),
+}  # fmt: skip
+
+
+async def call_route(client: VirtualMarketClient, gateway: str, route: str, args: Mapping[str, str]) -> Any:
+    """See ``Gateway.call``."""
+    found = ROUTES.get(route)
+    if found is None:
+        raise ConfigError(f"{gateway}: no route {route!r}; it has {', '.join(ROUTES)}")
+    missing = [name for name in found.needs if not args.get(name)]
+    strange = [name for name in args if name not in (*found.needs, *found.takes)]
+    if missing or strange:
+        what = f"{missing[0]} is missing" if missing else f"{strange[0]} is not known"
+        raise ConfigError(f"{gateway} {route}: {what}; it takes {found.line}")
+    return msgspec.to_builtins(await found.run(client, Args(route, args)))
