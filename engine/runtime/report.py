@@ -1,0 +1,243 @@
+"""The report of a run, read from its journal: figures, curves and lists; a backtest and a live day alike."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from engine.data.headers import zone_of
+from engine.domain.errors import DataError
+from engine.domain.events import JournalRecord, PositionAdjusted
+from engine.domain.ids import AccountId, InstrumentId
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO
+from engine.runtime.report_reading import Execution, Incident, Reading
+from engine.runtime.report_round_trips import (
+    OpenPosition,
+    RoundTrip,
+    pair_first_in_first_out,
+    time_in_market,
+)
+from engine.runtime.report_statistics import MonthlyReturn, Statistics, statistics_of
+
+
+class FillMark(Struct, frozen=True, kw_only=True, gc=False):
+    """One of our fills, as a chart and a list want it. ``quantity`` is signed, + bought."""
+
+    ts_ns: int
+    strategy: str
+    instrument: str
+    quantity: int
+    price: float
+    fee: float
+
+
+class DenialCount(Struct, frozen=True, kw_only=True, gc=False):
+    """How often our risk checks said no with one code, and the last time in full."""
+
+    code: str
+    count: int
+    example: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All of one run; ``msgspec.json.encode`` turns it into JSON. Times are ns UTC; ``tz`` is how to show them."""
+
+    mode: str
+    started_ns: int
+    ended_ns: int
+    tz: str
+    currency: str
+    starting_cash: Decimal
+    final_equity: Decimal
+    statistics: Statistics
+    equity_ns: tuple[int, ...]
+    equity: tuple[float, ...]
+    drawdown: tuple[float, ...]
+    monthly: tuple[MonthlyReturn, ...]
+    round_trips: tuple[RoundTrip, ...]
+    fills: tuple[FillMark, ...]
+    open_positions: tuple[OpenPosition, ...]
+    orders: dict[str, int]
+    """State -> how many orders are in it, most first."""
+    denials: tuple[DenialCount, ...]
+    incidents: tuple[Incident, ...]
+    data: tuple[dict[str, Any], ...]
+    strategies: tuple[dict[str, Any], ...]
+    accounts: tuple[dict[str, Any], ...]
+    config_hash: str
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Names of the strategies, or the mode."""
+        names = [str(s.get("name", "")) for s in self.strategies] or sorted({f.strategy for f in self.fills})
+        return ", ".join(name for name in names if name) or self.mode
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Instruments of the data and of the fills, in that order."""
+        named = [str(d["instrument"]) for d in self.data if d.get("instrument")]
+        return tuple(dict.fromkeys([*named, *(f.instrument for f in self.fills)]))
+
+
+def build_report(
+    records: Iterable[tuple[int, JournalRecord]],
+    *,
+    instruments: Mapping[InstrumentId, Instrument] | None = None,
+    tz: str | None = None,
+) -> Report:
+    """Read a journal into a report.
+
+    Equity is what was sampled into the journal; where nothing was, cash and positions at the latest fill price. All
+    accounts of the first account's currency are added up; accounts in others are named in ``notes``.
+
+    Args:
+        instruments: for multipliers.
+        tz: zone of days and months; default: the data's, else the first instrument's venue's, else UTC.
+
+    Raises:
+        DataError: the journal holds no run.
+    """
+    reading = Reading(records, instruments)
+    if not reading.runs:
+        raise DataError("the journal holds no run; run a backtest, a demo or live first")
+    run = reading.runs[-1]
+    currency, starting, ours, notes = _accounts(reading)
+    executions = [e for e in reading.executions if not ours or e.account in ours]
+    points = _sampled(reading, ours, starting)
+    if len(points) < 2:
+        notes.append("no equity was sampled: the curve is made of cash and positions at the latest fill price")
+        points = _from_fills(reading, executions, starting, ours)
+    ts_ns = np.array([p[0] for p in points], np.int64)
+    equity = np.array([float(p[1]) for p in points])
+    trips, opened = pair_first_in_first_out(executions)
+    zone = tz or _zone(reading)
+    statistics, fall, monthly = statistics_of(
+        ts_ns=ts_ns,
+        equity=equity,
+        tz=zone,
+        trips=trips,
+        fills=sum(1 for e in executions if e.quantity),
+        traded_value=sum((abs(e.value) for e in executions), ZERO),
+        fees=sum((e.fee for e in executions), ZERO),
+        exposure=time_in_market(executions, points[0][0], points[-1][0]),
+    )
+    return Report(
+        mode=run.mode,
+        started_ns=reading.first_ns,
+        ended_ns=reading.last_ns,
+        tz=zone,
+        currency=currency,
+        starting_cash=starting,
+        final_equity=points[-1][1],
+        statistics=statistics,
+        equity_ns=tuple(ts_ns.tolist()),
+        equity=tuple(equity.tolist()),
+        drawdown=tuple(fall.curve.tolist()),
+        monthly=monthly,
+        round_trips=tuple(trips),
+        fills=tuple(_mark(e) for e in executions if e.quantity),
+        open_positions=tuple(opened),
+        orders=reading.orders,
+        denials=_denials(reading),
+        incidents=tuple(reading.incidents),
+        data=run.data,
+        strategies=run.strategies,
+        accounts=run.accounts,
+        config_hash=run.config_hash,
+        notes=tuple(notes),
+    )
+
+
+def _accounts(reading: Reading) -> tuple[str, Decimal, frozenset[AccountId], list[str]]:
+    """Currency, starting cash, the accounts added up, and what is to be noted of the others."""
+    rows = reading.runs[0].accounts
+    if not rows:
+        return "", ZERO, frozenset(), []
+    currency = str(rows[0].get("currency", ""))
+    ours = [row for row in rows if str(row.get("currency", "")) == currency]
+    others = [str(row.get("account", "")) for row in rows if str(row.get("currency", "")) != currency]
+    notes = [f"not added up, as in another currency than {currency}: {', '.join(others)}"] if others else []
+    starting = sum((Decimal(str(row.get("cash", "0"))) for row in ours), ZERO)
+    return currency, starting, frozenset(AccountId(str(row.get("account", ""))) for row in ours), notes
+
+
+def _sampled(reading: Reading, ours: frozenset[AccountId], starting: Decimal) -> list[tuple[int, Decimal]]:
+    """Equity of our accounts together at each instant that any was sampled; the start comes first."""
+    rows = sorted(
+        (ts_ns, account, value)
+        for account, samples in reading.samples.items()
+        if not ours or account in ours
+        for ts_ns, value in samples
+    )
+    if not rows:
+        return []
+    cash_of = {
+        AccountId(str(row.get("account", ""))): Decimal(str(row.get("cash", "0"))) for row in reading.runs[0].accounts
+    }
+    latest = {account: cash for account, cash in cash_of.items() if not ours or account in ours}
+    if not starting:
+        # A live account's cash is not known before it is read: the first sample is what it started with.
+        firsts: dict[AccountId, Decimal] = {}
+        for _, account, value in rows:
+            firsts.setdefault(account, value)
+        latest.update(firsts)
+    points = [(min(reading.runs[0].ts_ns, rows[0][0]), sum(latest.values(), ZERO))]
+    for ts_ns, account, value in rows:
+        latest[account] = value
+        if points[-1][0] == ts_ns and len(points) > 1:
+            points.pop()
+        points.append((ts_ns, sum(latest.values(), ZERO)))
+    return points
+
+
+def _from_fills(
+    reading: Reading, executions: list[Execution], starting: Decimal, ours: frozenset[AccountId]
+) -> list[tuple[int, Decimal]]:
+    """Cash and positions at the price of the latest fill, after each execution and adjustment."""
+    cash, held, price = starting, dict[InstrumentId, int](), dict[InstrumentId, Decimal]()
+    points = [(reading.first_ns, starting)]
+    adjusted = [a for a in reading.adjustments if not ours or a.account in ours]
+    rows: list[Execution | PositionAdjusted] = [*executions, *adjusted]
+    for row in sorted(rows, key=lambda r: r.ts_ns):
+        if isinstance(row, Execution):
+            cash -= row.value + row.fee
+            if row.quantity:
+                price[row.instrument] = row.price
+        else:
+            cash += row.cash
+        held[row.instrument] = held.get(row.instrument, 0) + row.quantity
+        worth = sum((quantity * price.get(name, ZERO) for name, quantity in held.items()), ZERO)
+        points.append((row.ts_ns, cash + worth))
+    return [*points, (reading.last_ns, points[-1][1])]
+
+
+def _zone(reading: Reading) -> str:
+    for source in reading.runs[-1].data:
+        if source.get("tz"):
+            return str(source["tz"])
+    for done in reading.executions:
+        if (zone := zone_of(done.instrument)) is not None:
+            return zone
+    return "UTC"
+
+
+def _mark(done: Execution) -> FillMark:
+    return FillMark(
+        ts_ns=done.ts_ns,
+        strategy=done.strategy,
+        instrument=done.instrument,
+        quantity=done.quantity,
+        price=float(done.price),
+        fee=float(done.fee),
+    )
+
+
+def _denials(reading: Reading) -> tuple[DenialCount, ...]:
+    counted = [
+        DenialCount(code=code, count=len(group), example=group[-1].reason) for code, group in reading.denials.items()
+    ]
+    return tuple(sorted(counted, key=lambda d: (-d.count, d.code)))

@@ -1,0 +1,210 @@
+"""The journal read for a report: executions, equity samples, denials, ends of orders, incidents."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.commands import SubmitOrder
+from engine.domain.events import (
+    EquitySampled,
+    JournalRecord,
+    LatchSet,
+    OrderDenied,
+    OrderSent,
+    OrderSubmitted,
+    PositionAdjusted,
+    ReconcileEnded,
+    RunEnded,
+    RunStarted,
+    StrategyStopped,
+)
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO
+from engine.domain.order import Evidence, Order, OrderReport, OrderState
+
+_PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
+
+
+class Execution(Struct, frozen=True, kw_only=True, gc=False):
+    """What one piece of evidence executed. ``quantity`` is signed, + bought; ``value`` is positive for a buy."""
+
+    ts_ns: int
+    account: AccountId
+    strategy: StrategyId
+    instrument: InstrumentId
+    client_id: ClientOrderId
+    quantity: int
+    value: Decimal
+    fee: Decimal
+
+    @property
+    def price(self) -> Decimal:
+        """Per unit, multiplier included; 0 where no quantity moved."""
+        return self.value / self.quantity if self.quantity else ZERO
+
+
+class Incident(Struct, frozen=True, kw_only=True, gc=False):
+    """Something a person should know of: a latch, a stopped strategy, a failed reconciliation, an adjustment."""
+
+    ts_ns: int
+    kind: str
+    text: str
+
+
+class _Trace:
+    """One order; kept as plain sums until evidence comes that needs the join of ``domain.order``."""
+
+    __slots__ = ("acked", "cum", "fee", "order", "reports", "request", "seen", "sent", "value")
+
+    def __init__(self, request: SubmitOrder) -> None:
+        self.request = request
+        self.order: Order | None = None
+        self.reports: list[OrderReport] = []
+        self.seen: set[str] = set()
+        self.sent = self.acked = False
+        self.cum = 0
+        self.value = self.fee = ZERO
+
+    @property
+    def state(self) -> OrderState:
+        if self.order is not None:
+            return self.order.state
+        if self.cum:
+            return OrderState.FILLED if self.cum >= self.request.quantity else OrderState.PARTIAL
+        if self.acked:
+            return OrderState.WORKING
+        return OrderState.PENDING_NEW if self.sent else OrderState.QUEUED
+
+    def apply(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
+        """Quantity, price x quantity and fee that the evidence adds to the order; mostly positive, less for a bust."""
+        if self.order is None and report.kind in _PLAIN:
+            return self._apply_plain(report)
+        if self.order is None:
+            self.order = order = Order(self.request)
+            for kind in (Evidence.RISK_OK, Evidence.SEND):
+                if self.sent or kind is Evidence.RISK_OK:
+                    order.apply(OrderReport(account=report.account, kind=kind, ts_ns=self.request.ts_ns))
+            for before in self.reports:
+                order.apply(before)
+            self.reports.clear()
+        self.order.apply(report)
+        order = self.order
+        quantity, value, fee = order.cum - self.cum, order.value - self.value, order.fee - self.fee
+        self.cum, self.value, self.fee = order.cum, order.value, order.fee
+        return quantity, value, fee
+
+    def _apply_plain(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
+        self.reports.append(report)
+        self.sent = self.sent or report.kind is not Evidence.RISK_OK
+        if report.kind is not Evidence.FILL:
+            self.acked = self.acked or report.kind is Evidence.ACK
+            return 0, ZERO, ZERO
+        if report.fill_id in self.seen:
+            return 0, ZERO, ZERO
+        self.seen.add(report.fill_id)
+        value, fee = (report.price or ZERO) * report.quantity, report.fee or ZERO
+        self.cum += report.quantity
+        self.value += value
+        self.fee += fee
+        return report.quantity, value, fee
+
+
+class Reading:
+    """Everything of a journal that a report is made of.
+
+    Args:
+        records: ``Journal.records()``, or any (number, record) in order.
+        instruments: for multipliers; an instrument that is not in it has 1.
+    """
+
+    def __init__(
+        self,
+        records: Iterable[tuple[int, JournalRecord]],
+        instruments: Mapping[InstrumentId, Instrument] | None = None,
+    ) -> None:
+        self.runs: list[RunStarted] = []
+        self.executions: list[Execution] = []
+        self.adjustments: list[PositionAdjusted] = []
+        self.samples: dict[AccountId, list[tuple[int, Decimal]]] = {}
+        self.denials: dict[str, list[OrderDenied]] = {}
+        self.incidents: list[Incident] = []
+        self.first_ns = self.last_ns = 0
+        self._traces: dict[ClientOrderId, _Trace] = {}
+        self._instruments = instruments or {}
+        for _, record in records:
+            self._read(record)
+            ts_ns = record.ts_ns
+            self.first_ns = self.first_ns or ts_ns
+            self.last_ns = max(self.last_ns, ts_ns)
+
+    @property
+    def orders(self) -> dict[str, int]:
+        """How many orders are in which state now, denied ones too; most first."""
+        counts = Counter(trace.state.value for trace in self._traces.values())
+        denied = sum(len(group) for group in self.denials.values())
+        if denied:
+            counts[OrderState.DENIED.value] += denied
+        return dict(counts.most_common())
+
+    def _read(self, record: JournalRecord) -> None:
+        match record:
+            case OrderReport():
+                self._execute(record)
+            case OrderSubmitted():
+                self._traces[record.client_id] = _Trace(record.order)
+            case OrderSent():
+                if (trace := self._traces.get(record.client_id)) is not None:
+                    trace.sent = True
+            case EquitySampled():
+                self.samples.setdefault(record.account, []).append((record.ts_ns, record.equity))
+            case OrderDenied():
+                self.denials.setdefault(record.code, []).append(record)
+            case PositionAdjusted():
+                self.adjustments.append(record)
+                self._tell(record.ts_ns, "adjusted", _adjusted_text(record))
+            case LatchSet():
+                self._tell(record.ts_ns, "latch", f"{record.level.name} {record.scope}: {record.cause}")
+            case StrategyStopped():
+                self._tell(record.ts_ns, "stopped", f"{record.strategy}: {record.reason}")
+            case ReconcileEnded():
+                if not record.ok:
+                    self._tell(record.ts_ns, "reconcile", f"{record.account}: {record.text}")
+            case RunStarted():
+                self.runs.append(record)
+            case RunEnded():
+                pass
+
+    def _execute(self, report: OrderReport) -> None:
+        trace = self._traces.get(report.client_id)
+        if trace is None:
+            return
+        quantity, value, fee = trace.apply(report)
+        if not quantity and not value and not fee:
+            return
+        request = trace.request
+        known = self._instruments.get(request.instrument)
+        sign = request.side.sign
+        self.executions.append(
+            Execution(
+                ts_ns=report.ts_ns,
+                account=request.account,
+                strategy=request.strategy,
+                instrument=request.instrument,
+                client_id=request.client_id,
+                quantity=sign * quantity,
+                value=sign * value * (known.multiplier if known is not None else 1),
+                fee=fee,
+            )
+        )
+
+    def _tell(self, ts_ns: int, kind: str, text: str) -> None:
+        self.incidents.append(Incident(ts_ns=ts_ns, kind=kind, text=text))
+
+
+def _adjusted_text(record: PositionAdjusted) -> str:
+    moved = f"{record.quantity:+d} {record.instrument}" if record.quantity else ""
+    cash = f"cash {record.cash:+f} {record.currency}".rstrip() if record.cash else ""
+    return f"{record.account}: {', '.join(part for part in (moved, cash) if part)} ({record.reason})"

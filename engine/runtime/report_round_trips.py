@@ -1,0 +1,174 @@
+"""Executions paired first in, first out into round trips, a strategy and instrument apart."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from msgspec import Struct
+
+from engine.domain.ids import ClientOrderId
+from engine.domain.money import ZERO
+from engine.runtime.report_reading import Execution
+
+
+class RoundTrip(Struct, frozen=True, kw_only=True, gc=False):
+    """A quantity that was opened by one order and closed by another.
+
+    Prices are per unit, multiplier included, averaged over the orders' fills; ``pnl`` is after both sides' fees.
+    """
+
+    strategy: str
+    instrument: str
+    direction: str
+    """``long`` or ``short``."""
+    quantity: int
+    entry_ns: int
+    exit_ns: int
+    holding_ns: int
+    entry_price: float
+    exit_price: float
+    fees: float
+    pnl: float
+    return_: float
+    """``pnl`` over the value at entry."""
+
+
+class OpenPosition(Struct, frozen=True, kw_only=True, gc=False):
+    """What a strategy still holds at the end; negative is short."""
+
+    strategy: str
+    instrument: str
+    quantity: int
+    average_price: float
+    since_ns: int
+
+
+class _Lot(Struct, gc=False):
+    client_id: ClientOrderId
+    ts_ns: int
+    quantity: int
+    """Signed; what is left of it."""
+    price: Decimal
+    unit_fee: Decimal
+
+
+class _Pair(Struct, gc=False):
+    """The part of one entry order that one exit order closed, over any number of fills."""
+
+    entry: ClientOrderId
+    exit: ClientOrderId
+    entry_ns: int
+    exit_ns: int
+    sign: int
+    quantity: int = 0
+    entry_value: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+class Ledger:
+    """The lots of one strategy in one instrument."""
+
+    def __init__(self, strategy: str, instrument: str) -> None:
+        self.strategy = strategy
+        self.instrument = instrument
+        self.pairs: list[_Pair] = []
+        self.lots: deque[_Lot] = deque()
+        self.quantity = 0
+
+    def book(self, done: Execution) -> None:
+        left = done.quantity
+        if not left:
+            return
+        self.quantity += left
+        price, unit_fee = done.price, done.fee / abs(left)
+        while left and self.lots and (self.lots[0].quantity > 0) != (left > 0):
+            lot = self.lots[0]
+            taken = min(abs(left), abs(lot.quantity))
+            self._close(lot, done, taken, price, unit_fee)
+            step = taken if left > 0 else -taken
+            left -= step
+            lot.quantity += step
+            if not lot.quantity:
+                self.lots.popleft()
+        if left:
+            self.lots.append(_Lot(done.client_id, done.ts_ns, left, price, unit_fee))
+
+    def _close(self, lot: _Lot, done: Execution, taken: int, price: Decimal, unit_fee: Decimal) -> None:
+        last = self.pairs[-1] if self.pairs else None
+        if last is None or last.entry != lot.client_id or last.exit != done.client_id:
+            sign = 1 if lot.quantity > 0 else -1
+            last = _Pair(lot.client_id, done.client_id, lot.ts_ns, done.ts_ns, sign)
+            self.pairs.append(last)
+        last.exit_ns = done.ts_ns
+        last.quantity += taken
+        last.entry_value += lot.price * taken
+        last.exit_value += price * taken
+        last.fees += (lot.unit_fee + unit_fee) * taken
+
+    def round_trips(self) -> list[RoundTrip]:
+        return [self._round_trip(pair) for pair in self.pairs]
+
+    def _round_trip(self, pair: _Pair) -> RoundTrip:
+        pnl = (pair.exit_value - pair.entry_value) * pair.sign - pair.fees
+        return RoundTrip(
+            strategy=self.strategy,
+            instrument=self.instrument,
+            direction="long" if pair.sign > 0 else "short",
+            quantity=pair.quantity,
+            entry_ns=pair.entry_ns,
+            exit_ns=pair.exit_ns,
+            holding_ns=pair.exit_ns - pair.entry_ns,
+            entry_price=float(pair.entry_value / pair.quantity),
+            exit_price=float(pair.exit_value / pair.quantity),
+            fees=float(pair.fees),
+            pnl=float(pnl),
+            return_=float(pnl / pair.entry_value) if pair.entry_value else 0.0,
+        )
+
+    def open_position(self) -> OpenPosition | None:
+        if not self.quantity:
+            return None
+        value = sum((lot.price * lot.quantity for lot in self.lots), ZERO)
+        return OpenPosition(
+            strategy=self.strategy,
+            instrument=self.instrument,
+            quantity=self.quantity,
+            average_price=float(value / self.quantity),
+            since_ns=self.lots[0].ts_ns,
+        )
+
+
+def pair_first_in_first_out(executions: Iterable[Execution]) -> tuple[list[RoundTrip], list[OpenPosition]]:
+    """Round trips in order of their exit, and what is left open."""
+    ledgers: dict[tuple[str, str], Ledger] = {}
+    for done in executions:
+        key = (done.strategy, done.instrument)
+        ledger = ledgers.get(key)
+        if ledger is None:
+            ledger = ledgers[key] = Ledger(*key)
+        ledger.book(done)
+    trips = [trip for ledger in ledgers.values() for trip in ledger.round_trips()]
+    trips.sort(key=lambda trip: trip.exit_ns)
+    opened = [position for ledger in ledgers.values() if (position := ledger.open_position()) is not None]
+    return trips, opened
+
+
+def time_in_market(executions: Sequence[Execution], first_ns: int, last_ns: int) -> float:
+    """Share of the time between two instants in which any position was open, 0 to 1; nights and holidays count."""
+    held: dict[tuple[str, str], int] = {}
+    opened, since_ns, total_ns = 0, 0, 0
+    for done in sorted(executions, key=lambda e: e.ts_ns):
+        key = (done.strategy, done.instrument)
+        before = held.get(key, 0)
+        after = held[key] = before + done.quantity
+        change = (after != 0) - (before != 0)
+        if change > 0 and not opened:
+            since_ns = done.ts_ns
+        opened += change
+        if change < 0 and not opened:
+            total_ns += done.ts_ns - since_ns
+    if opened:
+        total_ns += last_ns - since_ns
+    span_ns = last_ns - first_ns
+    return min(1.0, total_ns / span_ns) if span_ns > 0 else 0.0
