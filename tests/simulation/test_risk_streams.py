@@ -112,10 +112,11 @@ def orders(draw: st.DrawFn) -> SubmitOrder:
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("order"), GAPS, orders()),
-        st.tuples(st.just("evidence"), GAPS, st.tuples(st.integers(0, 9), EVIDENCE, st.sampled_from([50, 100]))),
+        st.tuples(st.just("evidence"), GAPS, st.tuples(st.integers(0, 3), EVIDENCE, st.sampled_from([50, 100, 300]))),
         st.tuples(st.just("latch"), GAPS, st.tuples(st.sampled_from(["all", "strategy:sma"]), st.integers(0, 2))),
     ),
-    max_size=40,
+    min_size=12,  # else they are 5 long on average
+    max_size=50,
 )
 
 

@@ -4,13 +4,16 @@ from decimal import Decimal
 from typing import ClassVar
 
 import pytest
+from msgspec import structs
 
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.events import KillLevel, OrderDenied
+from engine.domain.order import Evidence
 from engine.domain.verdict import Denial
 from engine.risk import Limit, RiskChecker, RiskView, limits_for, worst_case_cost
 from tests.risk_builders import (
+    ACCOUNT,
     GAME,
     INSTRUMENT,
     NOON_NS,
@@ -20,6 +23,7 @@ from tests.risk_builders import (
     a_view,
     an_order,
     hold,
+    report,
     submit,
 )
 
@@ -176,3 +180,40 @@ def test_reducing_counts_what_is_held() -> None:
     hold(view, 100)
     assert view.reduces(an_order(side=Side.SELL))
     assert not view.reduces(an_order(side=Side.SELL, quantity=101))
+
+
+def test_a_second_latch_of_the_same_level_keeps_the_first_cause() -> None:
+    """What halted first is what a person must look at."""
+    view = a_view()
+    view.on_latch(a_latch(KillLevel.HALT))
+    view.on_latch(structs.replace(a_latch(KillLevel.HALT), cause="later"))
+    assert view.latches["all"].cause == "test"
+
+
+def test_an_order_proven_absent_counts_again_when_it_turns_out_alive() -> None:
+    """It was dropped, and nothing remembers it but its next report."""
+    view = a_view()
+    RiskChecker(limits_for("paper", {}), view)
+    order = submit(view, an_order())
+    for kind in (Evidence.SEND, Evidence.AMBIGUOUS, Evidence.ABSENT):
+        report(view, order, kind)
+    assert (len(view.exposures), view.working(ACCOUNT, INSTRUMENT, Side.BUY)) == (0, 0)
+    report(view, order, Evidence.FILL, quantity=30, price=Decimal(10), fill_id="f")
+    assert view.working(ACCOUNT, INSTRUMENT, Side.BUY) == 70
+    assert view.turnover is not None
+    key = view.turnover.key(order.request.strategy, ACCOUNT, INSTRUMENT, "free")
+    assert view.turnover.total(key, view.trading_day(view.instruments[INSTRUMENT], NOON_NS)) == 1000
+
+
+def test_a_filled_order_that_is_then_disputed_blocks_its_side() -> None:
+    """It can fill no further, but nobody knows what happened to it."""
+    view = a_view()
+    order = submit(view, an_order())
+    report(view, order, Evidence.SEND)
+    report(view, order, Evidence.FILL, quantity=100, price=Decimal(10), fill_id="f")
+    assert len(view.exposures) == 0
+    for _ in range(2):
+        report(view, order, Evidence.REJECT)
+        assert view.undecided(ACCOUNT, INSTRUMENT, Side.BUY) == 1
+        assert view.undecided(ACCOUNT, INSTRUMENT, Side.SELL) == 0
+    assert len(view.exposures) == 1
