@@ -14,8 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from engine.clock import cpu_seconds
 from engine.domain.account import Capabilities
 from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.events import OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
+from engine.domain.order import Evidence, Order, OrderReport
 from engine.markets import Free
 from engine.portfolio import Portfolio
 from engine.risk import PROFILES, RULES, RiskChecker, RiskView, limits_for, worst_case_cost
@@ -69,6 +71,32 @@ def microseconds(check: Callable[..., object], some: list[SubmitOrder], view: Ri
     return best / len(some) * 1e6
 
 
+def microseconds_kept(profile: str, some: list[SubmitOrder]) -> float:
+    """What the view spends to keep its counters over one order's life: submitted, at work, filled."""
+    best = float("inf")
+    named = {name: NAMED[name] for name in NAMED if name in PROFILES[profile]}
+    events = [OrderSubmitted(order=order, ts_ns=NOW_NS) for order in some]
+    for _ in range(5):
+        view = RiskChecker(limits_for(profile, named), a_view()).view
+        working, filled = [Order(order) for order in some], [Order(order) for order in some]
+        for order in filled:
+            order.apply(OrderReport(account=ACCOUNT, kind=Evidence.RISK_OK, ts_ns=NOW_NS))
+            order.apply(OrderReport(account=ACCOUNT, kind=Evidence.SEND, ts_ns=NOW_NS))
+            order.apply(
+                OrderReport(
+                    account=ACCOUNT, kind=Evidence.FILL, ts_ns=NOW_NS, fill_id="f", quantity=100, price=Decimal(1)
+                )
+            )
+        began = cpu_seconds()
+        for event, before, after in zip(events, working, filled, strict=True):
+            view.on_submitted(event)
+            view.on_order_changed(before)
+            view.on_order_changed(after)
+        best = min(best, cpu_seconds() - began)
+        assert len(view.exposures) == 0
+    return best / len(some) * 1e6
+
+
 def main() -> None:
     buys, sells = orders(Side.BUY), orders(Side.SELL)
     print(f"{'check':28}{'buy us':>8}{'sell us':>8}")
@@ -87,6 +115,8 @@ def main() -> None:
             assert checker.check(some[0], NOW_NS) is None, profile
         figures = [microseconds(checker.check, some, checker.view, NOW_NS) for some in (buys, sells)]
         print(f"profile {profile:20}{figures[0]:8.2f}{figures[1]:8.2f}")
+    for profile in PROFILES:
+        print(f"counters {profile:19}{microseconds_kept(profile, buys[:5000]):8.2f}")
     view = a_view()
     view.set_cost_factor(Decimal(1))
     print(f"{'worst_case_cost alone':28}{microseconds(worst_case_cost, buys, view, view):8.2f}")
