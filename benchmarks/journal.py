@@ -7,7 +7,6 @@ thread hop, of a bare commit without one, and the rows a second in groups.
 import argparse
 import asyncio
 import hashlib
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -85,9 +84,7 @@ def bare_commits(folder: Path, commits: int) -> None:
         db.execute(store.INSERT, (seq, body, seal))
         times.append(stopwatch_seconds() - begun)
     db.close()
-    print(
-        f"sqlite bare commit       {statistics.median(times) * 1e6:8.1f} us p50, no thread (SQLite {sqlite3.sqlite_version})"
-    )
+    print(f"sqlite bare commit       {statistics.median(times) * 1e6:8.1f} us p50, no thread")
 
 
 async def single_commits(folder: Path, commits: int) -> None:

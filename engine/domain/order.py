@@ -1,84 +1,31 @@
 """The life of an order.
 
-Two rules. Everything that decides an order's state lives in this file; and this file decides it from evidence alone,
-never from a timer. ``TABLE`` says what each piece of evidence may do in each state (RELIABILITY 2.2); ``Order`` keeps
-the evidence and joins it (RELIABILITY 2.3), so that reports count once, whatever their number, order or channel.
+Two rules. Everything that decides an order's state lives in this file (its words are in ``evidence``); and this file
+decides it from evidence alone, never from a timer. ``TABLE`` says what each piece of evidence may do in each state
+(RELIABILITY 2.2); ``Order`` keeps the evidence and joins it (RELIABILITY 2.3), so that reports count once, whatever
+their number, order or channel.
 
 Where the two sections of that page disagree, the join wins (one set of evidence, one end state): a venue that rejected
 an order and also acknowledged, filled or withdrew it contradicts itself whichever report came first, so such an order
 is DISPUTED; and a withdrawal proven as cancel wins over one proven as expiry.
 """
 
-import enum
 from decimal import Decimal
 
 from msgspec import Struct
 
 from engine.domain.commands import SubmitOrder
-from engine.domain.ids import AccountId, ClientOrderId, VenueOrderId
+from engine.domain.evidence import LIVE, TERMINAL, UNDECIDED, Evidence, OrderReport, OrderState, Proof
+from engine.domain.ids import VenueOrderId
 
-
-class OrderState(enum.StrEnum):
-    CREATED = "created"
-    DENIED = "denied"
-    QUEUED = "queued"
-    PENDING_NEW = "pending_new"
-    UNKNOWN = "unknown"
-    WORKING = "working"
-    PARTIAL = "partial"
-    PENDING_CANCEL = "pending_cancel"
-    PENDING_REPLACE = "pending_replace"
-    FILLED = "filled"
-    CANCELED = "canceled"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-    NOT_PLACED = "not_placed"
-    DISPUTED = "disputed"
-
-
-class Proof(enum.StrEnum):
-    """How a terminal state is known; only what was ``inferred`` may re-open by itself."""
-
-    NONE = ""
-    VENUE = "venue"
-    LOCAL = "local"
-    INFERRED = "inferred"
-    OPERATOR = "operator"
-
-
-class Evidence(enum.StrEnum):
-    """Normalised evidence about one order; the columns of ``TABLE``, then local requests and repairs."""
-
-    RISK_OK = "risk_ok"
-    RISK_DENY = "risk_deny"
-    SEND = "send"
-    SEND_FAILED = "send_failed"
-    ACK = "ack"
-    REJECT = "reject"
-    AMBIGUOUS = "ambiguous"
-    FILL = "fill"
-    DUPLICATE = "duplicate"
-    WORKING = "working"
-    CANCELED = "canceled"
-    EXPIRED = "expired"
-    ABSENT = "absent"
-    CANDIDATES = "candidates"
-    CANCEL_REQUEST = "cancel_request"
-    CANCEL_REJECT = "cancel_reject"
-    CANCEL_AMBIGUOUS = "cancel_ambiguous"
-    REPLACE_REQUEST = "replace_request"
-    REPLACE_ACK = "replace_ack"
-    REPLACE_REJECT = "replace_reject"
-    BUST = "bust"
-    CORRECT = "correct"
-    OPERATOR = "operator"
+__all__ = [
+    "COLUMNS", "LIVE", "TABLE", "TERMINAL", "UNDECIDED", "Cell", "Change", "Evidence", "Order", "OrderReport",
+    "OrderState", "Proof",
+]  # fmt: skip
 
 
 _S = OrderState
 _E = Evidence
-TERMINAL = frozenset({_S.DENIED, _S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED, _S.NOT_PLACED})
-LIVE = frozenset({_S.WORKING, _S.PARTIAL, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
-UNDECIDED = frozenset({_S.PENDING_NEW, _S.UNKNOWN, _S.DISPUTED})
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _CREATED, _QUEUED, _PENDING_NEW, _UNKNOWN = _S.CREATED, _S.QUEUED, _S.PENDING_NEW, _S.UNKNOWN
 _WORKING, _PARTIAL, _FILLED = _S.WORKING, _S.PARTIAL, _S.FILLED
@@ -138,36 +85,6 @@ def _read_table(text: str) -> dict[OrderState, dict[Evidence, Cell]]:
 
 
 TABLE = _read_table(_TABLE_TEXT)
-
-
-class OrderReport(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="report"):
-    """One piece of evidence about an order, as a router or our own gate gives it.
-
-    ``as_of_ns`` is the moment the evidence speaks of: the venue's update time if it gives one, else the moment our
-    read began; ``ts_ns`` is when we learnt it.
-    """
-
-    account: AccountId
-    kind: Evidence
-    ts_ns: int
-    client_id: ClientOrderId = ClientOrderId("")
-    """Empty until the evidence is matched to an order."""
-    as_of_ns: int = 0
-    venue_id: VenueOrderId = VenueOrderId("")
-    quantity: int = 0
-    """FILL, CORRECT: of this fill. REPLACE_REQUEST, REPLACE_ACK: the order's new quantity."""
-    cum: int = 0
-    """WORKING, CANCELED, EXPIRED: filled so far, as the venue says."""
-    price: Decimal | None = None
-    """FILL, CORRECT: of this fill. Snapshots: average of ``cum``. REPLACE_*: the new limit."""
-    fee: Decimal | None = None
-    fill_id: str = ""
-    reason: str = ""
-    proof: Proof = Proof.VENUE
-    to: OrderState | None = None
-    """OPERATOR: the state a person resolved it to, terminal or live. A terminal one stands whatever comes (quantities
-    are still booked, and contradict NOT_PLACED and REJECTED); a live one voids the rows and refusals up to its as-of
-    and lets evidence decide again."""
 
 
 class Change(Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ APPLICATION_ID = 0x536C7569
 _TABLE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB) STRICT"
 INSERT = "INSERT INTO record (seq, body, chain) VALUES (?, ?, ?)"
 _PAGE = 500
+_LAST = 2**63 - 1
 Row = tuple[int, bytes, bytes | None]
 
 
@@ -88,13 +89,14 @@ def reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None)
 
 
-def rows(db: sqlite3.Connection, first: int = 1) -> Iterator[Row]:
-    """Rows in order, a page a transaction."""
-    while page := db.execute(
-        "SELECT seq, body, chain FROM record WHERE seq >= ? ORDER BY seq LIMIT ?", (first, _PAGE)
+def rows(db: sqlite3.Connection, *, last: int = _LAST, page: int = _PAGE) -> Iterator[Row]:
+    """Rows in order up to ``last``, ``page`` of them a transaction."""
+    first = 1
+    while found := db.execute(
+        "SELECT seq, body, chain FROM record WHERE seq BETWEEN ? AND ? ORDER BY seq LIMIT ?", (first, last, page)
     ).fetchall():
-        yield from page
-        first = page[-1][0] + 1
+        yield from found
+        first = found[-1][0] + 1
 
 
 def check_chain(db: sqlite3.Connection) -> tuple[int, Chain]:
@@ -134,7 +136,8 @@ def readable(path: Path) -> int:
     with contextlib.closing(reader(path)) as db:
         last = 0
         try:
-            for batch in verified(rows(db), Chain()):
+            # Row by row, so that an unreadable page takes no good row with it.
+            for batch in verified(rows(db, page=1), Chain()):
                 last = batch[-1][0]
         except (sqlite3.Error, Damage):
             pass
@@ -157,7 +160,7 @@ def rebuild(path: Path, good: int) -> Path:
             if good:
                 with contextlib.closing(reader(path)) as source:
                     db.execute("BEGIN IMMEDIATE")
-                    db.executemany(INSERT, (row for row in rows(source) if row[0] <= good))
+                    db.executemany(INSERT, rows(source, last=good))
                     db.execute("COMMIT")
             # One file to rename: nothing may stay behind in a side file.
             db.execute("PRAGMA journal_mode = DELETE")
