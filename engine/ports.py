@@ -19,6 +19,10 @@ Publish = Callable[[Any], None]
 class MarketFeed(Protocol):
     """A source of market data. It publishes ``Bar``, ``Quote``, ``Trade``, ``OrderBook``, ``FeedStatus``."""
 
+    @property
+    def pace_ns(self) -> int:
+        """How often it brings a price by polling; 0 where prices are pushed. Risk tells stale prices by it."""
+
     def subscribe(self, instrument: InstrumentId, kind: DataKind, interval_ns: int) -> None:
         """Ask for data; before or while ``run`` runs; asking twice changes nothing.
 

@@ -56,6 +56,10 @@ class Reconciler:
         self._seen.pop(account, None)
         return self._adjustments(snapshot, positions, cash, "opening" if at_once else "found at the venue")
 
+    def agrees(self, snapshot: AccountSnapshot) -> bool:
+        """Whether our book equals this reading to the unit."""
+        return self._compare(snapshot) == ((), ZERO)
+
     def _compare(self, snapshot: AccountSnapshot) -> tuple[Difference, Decimal]:
         book = self._portfolio.accounts[snapshot.account]
         found: list[tuple[InstrumentId, int]] = []

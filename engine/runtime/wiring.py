@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
 from engine.domain.account import Capabilities
@@ -10,10 +11,12 @@ from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     ORDER_EVENTS,
     AccountObserved,
+    Alert,
     CallAnswered,
     Fill,
     LatchCleared,
     LatchSet,
+    OrderCanceled,
     OrderDenied,
     OrderSubmitted,
     PositionAdjusted,
@@ -29,6 +32,7 @@ from engine.history import History
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.ports import Journal
+from engine.reconciliation import Reconciler
 from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
@@ -81,6 +85,7 @@ class Core:
             books=books,
             sheets=sheets,
         )
+        self.reconciler = Reconciler(self.portfolio, instruments, sheets, quiet_since_ns=self._quiet_since_ns)
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
@@ -91,6 +96,17 @@ class Core:
 
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
         return self.books[self.instruments[instrument].market].sellable_from_ns(bought_ns)
+
+    def _quiet_since_ns(self, account: AccountId) -> int | None:
+        return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)
+
+    def book(self, adjustment: PositionAdjusted) -> None:
+        """Journal and book a difference found at the venue; a person is told of every position."""
+        self.journal.append(adjustment)
+        self.bus.publish(adjustment)
+        if adjustment.quantity and not adjustment.reason.startswith("opening"):
+            about = f"account:{adjustment.account}"
+            self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
 
     def relive(self, event: Any) -> None:
         """What the journal's events change besides the orders themselves: the books and the counters."""
@@ -106,12 +122,22 @@ class Core:
             handler(event)
 
 
-def join(core: Core, venue: Venue, *, keep_history: bool, subscriptions: Callable[[Any], None]) -> None:
+def join(
+    core: Core,
+    venue: Venue,
+    *,
+    keep_history: bool,
+    subscriptions: Callable[[Any], None],
+    held: HeldLimits | None = None,
+    reconcile: Callable[[AccountObserved], None] | None = None,
+) -> None:
     """Subscribe everything.
 
     Args:
         keep_history: append each bar to the history as it is published (live; replay loads whole batches).
         subscriptions: who serves ``SubscriptionRequested``.
+        held: limit orders the engine holds for venues that know none (live).
+        reconcile: who compares a reading of an account with our book (live).
     """
     subscribe = core.bus.subscribe
     portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
@@ -129,6 +155,12 @@ def join(core: Core, venue: Venue, *, keep_history: bool, subscriptions: Callabl
     subscribe(FeedStatus, runner.on_feed)
     subscribe(SubscriptionRequested, subscriptions)
 
+    if held is not None:
+        subscribe(Bar, held.on_bar)
+        subscribe(Quote, held.on_quote)
+        subscribe(Trade, held.on_trade)
+        subscribe(OrderCanceled, held.on_canceled)
+
     # Commands: the gate. It journals what it decides before it publishes it.
     subscribe(SubmitOrder, manager.on_submit)
     subscribe(CancelOrder, manager.on_cancel)
@@ -144,6 +176,8 @@ def join(core: Core, venue: Venue, *, keep_history: bool, subscriptions: Callabl
     # Evidence: judged once, by the manager.
     subscribe(OrderReport, manager.on_report)
     subscribe(AccountObserved, manager.on_account)
+    if reconcile is not None:
+        subscribe(AccountObserved, reconcile)
 
     # What it judged: books and counters first, strategies last.
     subscribe(Fill, portfolio.on_fill)

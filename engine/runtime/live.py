@@ -1,0 +1,376 @@
+"""The live run: starts, connects and stops things; it decides nothing.
+
+Used with real gateways, with simulators over real sockets (demo, paper) and, with virtual time and an in-memory
+network, by the simulation. Order of starting: journal, recovery, gateways, evidence for what the last run left open,
+reconciliation, feeds, strategies (RELIABILITY 3.2).
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import msgspec
+from msgspec import Struct
+
+from engine.algos.held_limit import HeldLimits
+from engine.clock import LiveClock
+from engine.domain.account import Capabilities
+from engine.domain.commands import CancelOrder, OrderType
+from engine.domain.errors import ConfigError, GatewayError
+from engine.domain.events import (
+    AccountObserved,
+    Alert,
+    CallAnswered,
+    EquitySampled,
+    OrderSubmitted,
+    ReconcileEnded,
+    RunEnded,
+    RunStarted,
+    SubscriptionRequested,
+)
+from engine.domain.ids import AccountId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.order import OrderState
+from engine.domain.timestamps import MINUTE_NS, SECOND_NS
+from engine.execution import CancelWanted
+from engine.markets.rulebook import RuleBook
+from engine.ports import Gateway, Journal
+from engine.risk.limit import Limit
+from engine.runner import ask_outside
+from engine.runtime.backtest import StrategySpec
+from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.wiring import Core, join
+from engine.strategy import CallRequest, Context, Recovered
+
+RETRY_NS = 5 * SECOND_NS
+SETTLE_NS = 10 * MINUTE_NS
+"""How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+
+
+class AccountSpec(Struct, frozen=True, kw_only=True):
+    """One account to trade: ``gateway`` is the key of its gateway."""
+
+    id: AccountId
+    gateway: str
+    currency: str
+
+
+class LiveSpec(Struct, frozen=True, kw_only=True):
+    """What a live run is made of; ``runtime/settings.py`` makes one from a config file."""
+
+    accounts: tuple[AccountSpec, ...]
+    strategies: tuple[tuple[AccountId, StrategySpec], ...]
+    instruments: Mapping[InstrumentId, Instrument]
+    books: Mapping[str, RuleBook]
+    limits: tuple[Limit, ...]
+    mode: str = "live"
+    run_tag: str = ""
+    """Goes into client order ids, so that two journals never make the same one."""
+    threads: bool = True
+    """Whether ``ctx.call`` may use a thread; the simulation has none."""
+    sample_ns: int = 5 * MINUTE_NS
+    """How often equity is written to the journal."""
+
+
+class _HeldVenue:
+    """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
+
+    def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
+        self._boxes = boxes
+        self._held = held
+        self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
+        self.on_replace_wanted = boxes.on_replace_wanted
+        self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
+
+
+class LiveRun:
+    """One run. Make it, ``await run()`` it, ask it to stop with ``stop()``."""
+
+    def __init__(
+        self,
+        spec: LiveSpec,
+        *,
+        clock: LiveClock,
+        journal: Journal,
+        gateways: Mapping[str, Gateway],
+        note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
+    ) -> None:
+        """
+        Raises:
+            ConfigError: an account names a gateway that has no order side.
+        """
+        self.spec = spec
+        self.clock = clock
+        self.journal = journal
+        self.gateways = gateways
+        self.ready = anyio.Event()
+        """Set once trading is enabled."""
+        self.stop_reason = ""
+        self._note = note
+        self._stopping = anyio.Event()
+        self._tasks: Any = None
+        sheets: dict[AccountId, Capabilities] = {}
+        for account in spec.accounts:
+            gateway = gateways.get(account.gateway)
+            if gateway is None or gateway.router is None:
+                raise ConfigError(f"account {account.id!r}: gateway {account.gateway!r} has no order side")
+            sheets[account.id] = _with_held_limits(gateway.router.capabilities())
+        self.core = core = Core(
+            clock=clock,
+            journal=journal,
+            instruments=spec.instruments,
+            books=spec.books,
+            limits=spec.limits,
+            sheets=sheets,
+            outside=self._outside,
+            note=note,
+        )
+        self.boxes: dict[str, Outbox] = {}
+        self.seekers: dict[str, EvidenceSeeker] = {}
+        for account in spec.accounts:
+            router = gateways[account.gateway].router
+            assert router is not None
+            box = Outbox(router, core.manager, core.view, journal, clock, core.bus.publish)
+            self.boxes[account.id] = box
+            self.seekers[account.id] = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
+            core.portfolio.open_account(account.id, account.currency, Decimal(0))
+        boxes = Outboxes(self.boxes)
+        self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
+        join(
+            core,
+            _HeldVenue(boxes, self.held),
+            keep_history=True,
+            subscriptions=self._on_subscription,
+            held=self.held,
+            reconcile=self._on_account,
+        )
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end; it drains what is under way first."""
+        self.stop_reason = self.stop_reason or reason
+        self._stopping.set()
+
+    async def run(self, *, observe: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Until ``stop``; ``observe`` runs beside it (a screen, a deadline).
+
+        Raises:
+            ConfigError: credentials, environment or config are wrong. JournalError: the journal failed.
+        """
+        fresh = self._recover()
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self.journal.run)
+            if observe is not None:
+                tasks.start_soon(observe)
+            tasks.start_soon(self._until_stopped, tasks)
+            await self._connect_all()
+            for box in self.boxes.values():
+                tasks.start_soon(box.run)
+            for account in self.spec.accounts:
+                await self._reconcile_at_start(account, fresh)
+            for gateway in self.gateways.values():
+                tasks.start_soon(gateway.run, self.core.bus.publish)
+            self.core.runner.rescheduled = self._on_rescheduled
+            self._start_strategies(fresh)
+            for seeker in self.seekers.values():
+                tasks.start_soon(seeker.run)
+            tasks.start_soon(self._fire_timers)
+            tasks.start_soon(self._sample_equity)
+            self.ready.set()
+
+    async def _until_stopped(self, tasks: Any) -> None:
+        await self._stopping.wait()
+        with anyio.CancelScope(shield=True):
+            self.core.runner.stop()
+            await self._drain()
+            for account in self.spec.accounts:
+                self._sample(account.id)
+            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            await self.journal.durable(self.journal.next_seq - 1)
+            for gateway in self.gateways.values():
+                await gateway.close()
+        tasks.cancel_scope.cancel()
+
+    async def _drain(self) -> None:
+        """Withdraw what has not left; wait for answers under way; find out what is unknown."""
+        deadline_ns = self.clock.now_ns + SETTLE_NS
+        for order in list(self.core.manager.working.values()):
+            if order.state is OrderState.QUEUED:
+                command = CancelOrder(client_id=order.request.client_id, ts_ns=self.clock.now_ns, who="engine")
+                self.core.manager.on_cancel(command)
+        if not self.ready.is_set():
+            return
+        while not all(box.idle for box in self.boxes.values()) and self.clock.now_ns < deadline_ns:
+            await self.clock.sleep(SECOND_NS)
+        for account in self.spec.accounts:
+            seeker = self.seekers[account.id]
+            if not await seeker.settle(deadline_ns):
+                self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
+            for _ in range(2):
+                await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
+                await seeker.look()
+
+    def _recover(self) -> bool:
+        """Replay the journal; True if it was empty."""
+        records = [record for _, record in self.journal.records()]
+        spec = self.spec
+        self.journal.append(
+            RunStarted(
+                ts_ns=self.clock.now_ns,
+                mode=spec.mode,
+                config_hash=self.core.checker.limits_hash,
+                strategies=tuple(
+                    {"name": s.name, "path": s.path, "parameters": s.parameters} for _, s in spec.strategies
+                ),
+                accounts=tuple({"account": a.id, "currency": a.currency, "cash": "0"} for a in spec.accounts),
+            )
+        )
+        self.core.manager.recover(records, self.core.relive)
+        return not records
+
+    async def _connect_all(self) -> None:
+        async with anyio.create_task_group() as tasks:
+            for name, gateway in self.gateways.items():
+                tasks.start_soon(self._connect, name, gateway)
+
+    async def _connect(self, name: str, gateway: Gateway) -> None:
+        while True:
+            try:
+                await gateway.connect()
+            except GatewayError as error:
+                self._alert(f"gateway:{name}", f"not reachable: {error}; trying again in {RETRY_NS // SECOND_NS} s")
+                await self.clock.sleep(RETRY_NS)
+            else:
+                return
+
+    async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
+        """Evidence for what the last run left open, then our book against the venue's."""
+        seeker = self.seekers[account.id]
+        settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
+        while settled:
+            snapshot = await seeker.look()
+            if snapshot is not None:
+                for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
+                    self.core.book(adjustment)
+                if self.core.reconciler.agrees(snapshot):
+                    break
+            await self.clock.sleep(RETRY_NS)
+        text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
+        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
+
+    def _start_strategies(self, fresh: bool) -> None:
+        core = self.core
+        recovered: dict[StrategyId, Recovered] = {}
+        for account, strategy in self.spec.strategies:
+            prefix = f"{strategy.name}-{self.spec.run_tag}-" if self.spec.run_tag else f"{strategy.name}-"
+            context = Context(
+                strategy=strategy.name,
+                account=account,
+                instruments=strategy.instruments,
+                catalogue=self.spec.instruments,
+                publish=core.bus.publish,
+                portfolio=core.portfolio,
+                history=core.history,
+                desk=core.runner,
+                queries=self._query,
+                id_prefix=prefix,
+                orders_made=core.manager.orders_made.get(strategy.name, 0),
+            )
+            core.runner.seat(strategy.name, strategy.make(), context)
+            if not fresh:
+                held = {i: p.quantity for (s, i), p in core.portfolio.strategy_positions.items() if s == strategy.name}
+                recovered[strategy.name] = Recovered(positions=held, working=context.working_orders())
+        core.runner.start(recovered)
+
+    # --- while it runs -----------------------------------------------------------------------------------------------
+
+    async def _fire_timers(self) -> None:
+        runner = self.core.runner
+        while True:
+            self._rescheduled = anyio.Event()
+            wait_ns = min(runner.next_due_ns - self.clock.now_ns, MINUTE_NS)
+            if wait_ns > 0:
+                with anyio.move_on_after(self.clock.real_seconds(wait_ns)):
+                    await self._rescheduled.wait()
+            else:
+                runner.fire_due(self.clock.now_ns)
+                await anyio.lowlevel.checkpoint()
+
+    def _on_rescheduled(self) -> None:
+        self._rescheduled.set()
+
+    async def _sample_equity(self) -> None:
+        while True:
+            for account in self.spec.accounts:
+                self._sample(account.id)
+            await self.clock.sleep(self.spec.sample_ns)
+
+    def _sample(self, account: AccountId) -> None:
+        portfolio = self.core.portfolio
+        book = portfolio.accounts[account]
+        self.journal.append(
+            EquitySampled(
+                account=account,
+                ts_ns=self.clock.now_ns,
+                equity=portfolio.equity(account),
+                cash=book.cash[book.currency],
+            )
+        )
+
+    def _on_account(self, event: AccountObserved) -> None:
+        if self.ready.is_set() and event.snapshot.account in self.boxes:
+            for adjustment in self.core.reconciler.differences(event.snapshot):
+                self.core.book(adjustment)
+            self.boxes[event.snapshot.account].poke()
+
+    def _on_subscription(self, event: SubscriptionRequested) -> None:
+        refusals = []
+        for name, gateway in self.gateways.items():
+            if gateway.feed is None:
+                continue
+            try:
+                gateway.feed.subscribe(event.instrument, event.kind, event.interval_ns)
+            except ConfigError as error:
+                refusals.append(f"{name}: {error}")
+            else:
+                self.core.view.feed_interval_ns[event.instrument] = gateway.feed.pace_ns
+                self.core.runner.listen(event.strategy, event.kind, event.instrument, event.interval_ns)
+                return
+        reasons = "; ".join(refusals) or "no gateway of this run has a feed"
+        raise ConfigError(f"{event.strategy} wants {event.kind} of {event.instrument}; {reasons}")
+
+    def _outside(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
+        self._tasks.start_soon(self._answer, strategy, number, request)
+
+    async def _answer(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
+        value, error = await ask_outside(request, threads=self.spec.threads)
+        answer = CallAnswered(strategy=strategy, call=number, ts_ns=self.clock.now_ns, value=value, error=error)
+        self.core.bus.publish(answer)
+
+    async def _query(self, gateway: str, route: str, args: Mapping[str, str]) -> Any:
+        found = self.gateways.get(gateway)
+        if found is None:
+            raise ConfigError(f"there is no gateway {gateway!r}; this run has: {', '.join(self.gateways)}")
+        if route not in found.reads():
+            raise ConfigError(
+                f"{gateway} {route} is no reading route; strategies may ask: {', '.join(sorted(found.reads()))}"
+            )
+        return await found.call(route, args)
+
+    def _takes_limits(self, account: AccountId) -> bool:
+        return OrderType.LIMIT in self.boxes[account].sheet.order_types
+
+    def _alert(self, about: str, text: str) -> None:
+        self.core.bus.publish(Alert(ts_ns=self.clock.now_ns, about=about, text=text))
+
+
+def _with_held_limits(sheet: Capabilities) -> Capabilities:
+    """What an account can do with the engine's help: a limit its venue does not know is held (decision 13)."""
+    if OrderType.LIMIT in sheet.order_types or OrderType.MARKET not in sheet.order_types:
+        return sheet
+    return msgspec.structs.replace(sheet, order_types=sheet.order_types | {OrderType.LIMIT})

@@ -1,0 +1,261 @@
+"""The way out: one bounded queue an account, and the only code that calls ``OrderRouter.submit``.
+
+An order leaves when its intent is durable, its send marker is durable, no latch forbids it and the venue takes one more
+at a time. It is sent once. What the answer means is the core's to judge (RELIABILITY 3.1, 3.4).
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import anyio
+from msgspec import Struct
+
+from engine.clock import Clock, stopwatch_seconds
+from engine.domain.account import Capabilities
+from engine.domain.commands import CancelOrder, SubmitOrder
+from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
+from engine.domain.events import KillLevel, OrderSubmitted
+from engine.domain.order import TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
+from engine.domain.timestamps import MINUTE_NS
+from engine.execution import CancelWanted, OrderManager, ReplaceWanted
+from engine.ports import Journal, OrderRouter, Publish
+from engine.risk.view import RiskView
+
+QUEUE_MAX = 200
+AGE_MAX_NS = 2 * MINUTE_NS
+"""An order that could not leave within this is withdrawn: its price is old (decision 13)."""
+
+
+class _Parcel(Struct):
+    """What leaves in one request."""
+
+    orders: list[SubmitOrder]
+    intent_seq: int
+    queued_ns: int
+    queued_seconds: float
+
+
+class Outbox:
+    """One account's way out."""
+
+    def __init__(
+        self,
+        router: OrderRouter,
+        manager: OrderManager,
+        view: RiskView,
+        journal: Journal,
+        clock: Clock,
+        publish: Publish,
+    ) -> None:
+        self.router = router
+        self.sheet: Capabilities = router.capabilities()
+        self.send_seconds: deque[float] = deque(maxlen=1_000)
+        """Real seconds from the order's acceptance by the gate to the last byte handed to the router."""
+        self._manager = manager
+        self._view = view
+        self._journal = journal
+        self._clock = clock
+        self._publish = publish
+        self._parcels: deque[_Parcel] = deque()
+        self._changes: deque[CancelWanted | ReplaceWanted] = deque()
+        self._groups: dict[str, _Parcel] = {}
+        self._wake = anyio.Event()
+        self._sending = 0
+
+    @property
+    def idle(self) -> bool:
+        return not self._parcels and not self._changes and not self._sending
+
+    def poke(self) -> None:
+        """Something changed that a waiting order may have waited for."""
+        self._wake.set()
+
+    # --- from the core (synchronous) ---------------------------------------------------------------------------------
+
+    def on_submitted(self, event: OrderSubmitted) -> None:
+        order = event.order
+        seq = self._journal.next_seq - 1
+        if order.group and (parcel := self._groups.get(order.group)) is not None:
+            parcel.orders.append(order)
+            parcel.intent_seq = seq
+            return
+        if len(self._parcels) >= QUEUE_MAX:
+            self._withdraw(order)
+            return
+        parcel = _Parcel([order], seq, self._clock.now_ns, stopwatch_seconds())
+        if order.group:
+            self._groups[order.group] = parcel
+        self._parcels.append(parcel)
+        self._wake.set()
+
+    def on_cancel_wanted(self, event: CancelWanted) -> None:
+        self._changes.append(event)
+        self._wake.set()
+
+    def on_replace_wanted(self, event: ReplaceWanted) -> None:
+        self._changes.append(event)
+        self._wake.set()
+
+    # --- to the venue ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send until cancelled; what is being sent is finished and its answer told even then."""
+        spacing_ns = self.sheet.min_spacing_ns
+        async with anyio.create_task_group() as senders:
+            while True:
+                sent = await self._send_next(senders)
+                if sent and spacing_ns:
+                    await self._clock.sleep(spacing_ns)
+                elif not sent:
+                    self._wake = anyio.Event()
+                    if not self._ready():
+                        await self._wake.wait()
+
+    def _ready(self) -> bool:
+        return self._next_change() is not None or (bool(self._parcels) and not self._blocked(self._parcels[0]))
+
+    async def _send_next(self, senders: Any) -> bool:
+        change = self._next_change()
+        if change is not None:
+            self._changes.remove(change)
+            await self._change(change)
+            return True
+        if not self._parcels or self._blocked(self._parcels[0]):
+            return False
+        parcel = self._parcels.popleft()
+        self._groups.pop(parcel.orders[0].group, None)
+        self._sending += 1
+        if self.sheet.in_flight_max == 1:
+            await self._send(parcel)
+        else:
+            senders.start_soon(self._send, parcel)
+        return True
+
+    def _blocked(self, parcel: _Parcel) -> bool:
+        """Whether the venue already has as many undecided orders of ours as it can be trusted with."""
+        first = parcel.orders[0]
+        undecided: Sequence[Order] = self._manager.undecided(first.account)
+        if self.sheet.in_flight_scope == "symbol_side":
+            undecided = [
+                o for o in undecided if (o.request.instrument, o.request.side) == (first.instrument, first.side)
+            ]
+        return len(undecided) >= self.sheet.in_flight_max
+
+    async def _send(self, parcel: _Parcel) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                orders = [order for order in parcel.orders if self._may_leave(order, parcel)]
+                if orders:
+                    await self._submit(orders, parcel)
+        finally:
+            self._sending -= 1
+            self._wake.set()
+
+    def _may_leave(self, order: SubmitOrder, parcel: _Parcel) -> bool:
+        """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch."""
+        known = self._manager.orders.get(order.client_id)
+        if known is None or known.state is not OrderState.QUEUED:
+            return False
+        if self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
+            self._withdraw(order)
+            return False
+        return True
+
+    def _latched(self, order: SubmitOrder) -> bool:
+        latch = self._view.latch(order)
+        return latch is not None and latch.level >= KillLevel.HALT
+
+    def _withdraw(self, order: SubmitOrder) -> None:
+        self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
+
+    async def _submit(self, orders: list[SubmitOrder], parcel: _Parcel) -> None:
+        await self._journal.durable(parcel.intent_seq)
+        try:
+            body = self.router.encode(orders)
+        except NotSent as error:
+            self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+            return
+        digest = hashlib.sha256(body).hexdigest()
+        seq = 0
+        for order in orders:
+            seq = self._manager.mark_sent(order.client_id, digest)
+        await self._journal.durable(seq)
+        if any(self._latched(order) for order in orders):
+            self._tell_all(orders, Evidence.SEND_FAILED, "latched before the first byte", Proof.LOCAL)
+            return
+        self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
+        try:
+            reports = await self.router.submit(orders, body)
+        except NotSent as error:
+            self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+        except Refused as error:
+            self._tell_all(orders, Evidence.REJECT, error.message, Proof.VENUE)
+        except (OutcomeUnknown, BadMessage) as error:
+            self._tell_all(orders, Evidence.AMBIGUOUS, error.message, Proof.NONE)
+        else:
+            for report in reports:
+                self._publish(report)
+
+    async def _change(self, change: CancelWanted | ReplaceWanted) -> None:
+        """Ask the venue to cancel or replace; a cancel whose outcome is unknown may be asked again, an order never."""
+        order = change.order
+        cancels = isinstance(change, CancelWanted)
+        reject = Evidence.CANCEL_REJECT if cancels else Evidence.REPLACE_REJECT
+        with anyio.CancelScope(shield=True):
+            await self._journal.durable(self._journal.next_seq - 1)
+            try:
+                if isinstance(change, CancelWanted):
+                    reports = await self.router.cancel(order)
+                else:
+                    reports = await self.router.replace(order, change.quantity, change.price)
+            except (NotSent, Refused) as error:
+                self._tell(order.request, reject, error.message, Proof.VENUE)
+            except (OutcomeUnknown, BadMessage) as error:
+                if cancels:
+                    self._tell(order.request, Evidence.CANCEL_AMBIGUOUS, error.message, Proof.NONE)
+            else:
+                for report in reports:
+                    self._publish(report)
+
+    def _next_change(self) -> CancelWanted | ReplaceWanted | None:
+        """The first cancel or replace whose order has a handle at the venue; those of ended orders are dropped."""
+        for change in list(self._changes):
+            if change.order.state in TERMINAL:
+                self._changes.remove(change)
+            elif change.order.state not in (OrderState.PENDING_NEW, OrderState.UNKNOWN):
+                return change
+        return None
+
+    def _tell_all(self, orders: Sequence[SubmitOrder], kind: Evidence, reason: str, proof: Proof) -> None:
+        for order in orders:
+            self._tell(order, kind, reason, proof)
+
+    def _tell(self, order: SubmitOrder, kind: Evidence, reason: str, proof: Proof) -> None:
+        self._publish(
+            OrderReport(
+                account=order.account,
+                client_id=order.client_id,
+                kind=kind,
+                ts_ns=self._clock.now_ns,
+                reason=reason,
+                proof=proof,
+            )
+        )
+
+
+class Outboxes:
+    """Every account's outbox as the one venue the wiring knows."""
+
+    def __init__(self, boxes: dict[str, Outbox]) -> None:
+        self.boxes = boxes
+
+    def on_submitted(self, event: OrderSubmitted) -> None:
+        self.boxes[event.order.account].on_submitted(event)
+
+    def on_cancel_wanted(self, event: CancelWanted) -> None:
+        self.boxes[event.order.request.account].on_cancel_wanted(event)
+
+    def on_replace_wanted(self, event: ReplaceWanted) -> None:
+        self.boxes[event.order.request.account].on_replace_wanted(event)
