@@ -25,6 +25,7 @@ async def running(app: Starlette, http: HttpParser = "h11") -> AsyncIterator[str
     """Serve an app on a free port of this machine; gives its base URL, ``http://127.0.0.1:<port>``."""
     ports: list[int] = []
     ready = anyio.Event()
+    failure: Exception | None = None
 
     def bound(port: int) -> None:
         ports.append(port)
@@ -37,8 +38,14 @@ async def running(app: Starlette, http: HttpParser = "h11") -> AsyncIterator[str
 
         group.start_soon(run)
         await ready.wait()
-        yield f"http://127.0.0.1:{ports[0]}"
+        try:
+            yield f"http://127.0.0.1:{ports[0]}"
+        except Exception as problem:  # noqa: BLE001
+            # A test's own failure should not come out of here wrapped in a group.
+            failure = problem
         group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 class MarketAtHand:

@@ -167,6 +167,11 @@ class Exchange:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    @property
+    def listening(self) -> int:
+        """How many listeners there are."""
+        return len(self._listeners)
+
     # What is done to the market
 
     def press(self, code: str, shares: int, now_ns: int) -> None:

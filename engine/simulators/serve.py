@@ -134,12 +134,14 @@ async def simulate(
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
     http: HttpParser = "h11",
+    exchange: Exchange | None = None,
     on_ready: Callable[[Mapping[str, int]], Awaitable[None] | None] | None = None,
 ) -> None:
-    """Serve several faces over one market until cancelled; the first face's settings make the market.
+    """Serve several faces over one market until cancelled.
 
     Args:
         faces: name -> settings, as in ``SIMULATORS``. ports: name -> port; a missing one takes a free port.
+        exchange: the market; None has the first face's settings make it.
         on_ready: called once, when all are bound, with name -> port.
 
     Raises:
@@ -147,8 +149,8 @@ async def simulate(
     """
     if not faces:
         raise ConfigError("nothing to simulate: name at least one of the simulators")
-    exchange = next(iter(faces.values())).exchange(clock, entropy)
-    apps = {name: face.app(clock, entropy, exchange=exchange) for name, face in faces.items()}
+    market = next(iter(faces.values())).exchange(clock, entropy) if exchange is None else exchange
+    apps = {name: face.app(clock, entropy, exchange=market) for name, face in faces.items()}
     bound: dict[str, int] = {}
     all_bound = anyio.Event()
 

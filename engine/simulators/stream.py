@@ -245,7 +245,11 @@ class _Connection:
                 if is_data and not self._stalled and not self._passes():
                     continue
                 if not self._stalled:
-                    await self._socket.send_text(msgspec.json.encode(row).decode())
+                    try:
+                        await self._socket.send_text(msgspec.json.encode(row).decode())
+                    except WebSocketDisconnect:
+                        # ``_receive`` hears of it too, and ends the connection.
+                        return
             self._news = anyio.Event()
             await self._news.wait()
 

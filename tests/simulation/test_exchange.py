@@ -1,9 +1,10 @@
 """The market behind the simulated faces."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.simulator_builders import CLOSED_NS, OPEN_NS, an_exchange
 
 from engine.clock import ReplayClock
 from engine.domain.ids import InstrumentId
@@ -11,6 +12,7 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, parse_time
 from engine.markets.virtual import Virtual
 from engine.simulators.exchange import Exchange, Listing
+from tests.simulator_builders import CLOSED_NS, OPEN_NS, an_exchange
 
 FIVE_NS = 5 * MINUTE_NS
 
@@ -71,7 +73,7 @@ def test_a_day_has_192_bars_that_hang_together() -> None:
     assert len(yesterday) == 192
     assert yesterday[0].ts_ns == parse_time("2026-03-01 08:00", "Asia/Shanghai")
     assert yesterday[-1].ts_ns == parse_time("2026-03-01 23:55", "Asia/Shanghai")
-    for before, bar in zip(yesterday, yesterday[1:], strict=False):
+    for before, bar in pairwise(yesterday):
         assert bar.open == before.close
     for bar in yesterday:
         assert 0.01 <= bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
@@ -179,7 +181,14 @@ def test_replay_by_time_makes_the_bars_of_a_mark_one() -> None:
     market = a_market(origin_ns=mark, replay={"CY": minutes}, replay_by="time", gapless=False)
     market.advance(mark + FIVE_NS)
     (bar,) = bars_of(market)
-    assert (bar.ts_ns, bar.open, bar.high, bar.low, bar.close, bar.volume) == (mark + FIVE_NS, 11.0, 16.0, 10.0, 15.5, 50)
+    assert (bar.ts_ns, bar.open, bar.high, bar.low, bar.close, bar.volume) == (
+        mark + FIVE_NS,
+        11.0,
+        16.0,
+        10.0,
+        15.5,
+        50,
+    )
 
 
 def test_gapless_replay_opens_at_the_price_before() -> None:
@@ -209,5 +218,5 @@ def test_listeners_hear_quotes_trades_and_bars_as_they_happen() -> None:
 
 def test_a_listing_below_a_cent_is_refused() -> None:
     """No price can be below 0.01, not the first one either."""
-    with pytest.raises(ValueError, match="at least 0.01"):
+    with pytest.raises(ValueError, match=r"at least 0\.01"):
         Listing(code="X", name="x", price=0.0)

@@ -245,9 +245,13 @@ async def _json(request: Request) -> Any:
     """A JSON body whatever its Content-Type; NaN and Infinity are read, as Python does.
 
     Raises:
-        ValueError: no JSON, or no UTF-8.
+        ValueError: no JSON, or no UTF-8. Unhandled: nested too deeply.
     """
-    return json.loads((await request.body()).decode())
+    body = (await request.body()).decode()
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise Unhandled from None
 
 
 async def _auth_body(request: Request) -> dict[str, Any] | None:
@@ -277,8 +281,13 @@ async def _identifier_of(request: Request) -> object:
 
 
 def _texts(body: dict[str, Any] | None, *names: str) -> list[str]:
+    """Fields that are text; "" for what is missing, no text, or half a surrogate pair."""
     values = ((body or {}).get(name) for name in names)
-    return [value if isinstance(value, str) else "" for value in values]
+    return [value if isinstance(value, str) and _is_unicode(value) else "" for value in values]
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _token_of(header: str | None) -> str | None:

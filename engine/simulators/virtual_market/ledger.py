@@ -230,8 +230,11 @@ class Ledger:
 
     def _buy(self, stock: Stock, user: str, quantity: int, now_ns: int, request: int) -> str:
         account, price = self.account(user), stock.price
-        cost = round(price * quantity, 2)
-        if account.cash < exact(cost):
+        try:
+            cost = round(price * quantity, 2)
+        except OverflowError:
+            raise Unhandled from None
+        if account.cash < cost:
             raise Refusal(messages.too_few_coins(cost, int(account.cash)))
         account.lots.append(
             Lot(

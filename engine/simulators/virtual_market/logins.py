@@ -72,4 +72,4 @@ class Logins:
 
 
 def hashed(name: str, password: str) -> str:
-    return hashlib.sha256(f"{name}\0{password}".encode()).hexdigest()
+    return hashlib.sha256(f"{name}\0{password}".encode("utf-8", "surrogatepass")).hexdigest()

@@ -7,6 +7,7 @@ from msgspec import Struct
 from starlette.applications import Starlette
 
 from engine.clock import Clock
+from engine.domain.errors import ConfigError
 from engine.domain.market import Bar
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, datetime_from_ns
 from engine.entropy import Entropy
@@ -84,8 +85,9 @@ class VirtualMarketSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_f
             bars: code -> bars to replay (``market = "replay"``).
 
         Raises:
-            ConfigError: the state file can not be used.
+            ConfigError: the state file can not be used, or settings and ``bars`` do not fit.
         """
+        replay = self._replay(bars or {})
         now_ns = clock.now_ns
         state = read_state(self.state_path, now_ns)
         if state is not None:
@@ -103,12 +105,20 @@ class VirtualMarketSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_f
             hours=Virtual(timezone=self.timezone, open_hour=first, close_hour=end),
             interval_ns=round(self.tick_minutes * MINUTE_NS),
             volatility_scale=self.volatility,
-            replay=bars if self.market == "replay" else None,
+            replay=replay,
             replay_by=self.replay_by,
             interventions=state.interventions if state is not None else (),
         )
         exchange.advance(now_ns)
         return exchange
+
+    def _replay(self, bars: Mapping[str, Sequence[Bar]]) -> Mapping[str, Sequence[Bar]]:
+        if (self.market == "replay") is not bool(bars):
+            raise ConfigError('market = "replay" and bars to replay go together; give both or neither')
+        strangers = sorted(bars.keys() - {stock.code for stock in self.stocks})
+        if strangers:
+            raise ConfigError(f"{strangers[0]} has bars to replay and is none of the stocks; add it to stocks")
+        return bars
 
     def venue(self, clock: Clock, entropy: Entropy, *, exchange: Exchange | None = None) -> VirtualMarket:
         """The running venue behind the face: ledger, limiter, faults."""
