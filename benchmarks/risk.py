@@ -18,7 +18,7 @@ from engine.domain.events import OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Evidence, Order, OrderReport
-from engine.markets import Free
+from engine.markets.free import Free
 from engine.portfolio import Portfolio
 from engine.risk import PROFILES, RULES, RiskChecker, RiskView, limits_for, worst_case_cost
 

@@ -12,8 +12,9 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Evidence, Order, OrderReport
 from engine.domain.timestamps import SECOND_NS, parse_time
-from engine.markets import Free, Virtual
+from engine.markets.free import Free
 from engine.markets.rulebook import RuleBook
+from engine.markets.virtual import Virtual
 from engine.portfolio import Portfolio
 from engine.risk import RiskChecker, RiskView, limits_for
 
