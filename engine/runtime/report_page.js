@@ -13,7 +13,7 @@
   const t = (key) => { const w = WORDS[state.language][key]; return w === undefined ? key : w; };
 
   // --- numbers and times ---------------------------------------------------------------------------------------------
-  const number = (v, digits = 2) => v === null || v === undefined ? "–" : v.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const number = (v, digits = 2) => v === null || v === undefined ? "–" : (Math.abs(v) < 0.5 * 10 ** -digits ? 0 : v).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const percent = (v, digits = 2) => v === null || v === undefined ? "–" : number(v * 100, digits) + "%";
   const signed = (v, show) => (v > 0 ? "+" : "") + show(v);
   const price = (v) => v === 0 ? "0" : number(v, Math.abs(v) >= 1000 ? 2 : Math.abs(v) >= 1 ? 3 : 6);
@@ -57,18 +57,18 @@
   const S = D.statistics;
   const tiles = () => {
     const rows = [
-      ["final_equity", number(D.final_equity, 0) + (D.currency ? " " + D.currency : ""), ""],
+      ["final_equity", number(D.final_equity, 0), "", D.currency],
       ["total_return", signed(S.total_return, percent), tone(S.total_return)],
       ["annual_return", S.annual_return === null ? "–" : signed(S.annual_return, percent), tone(S.annual_return)],
       ["sharpe", number(S.sharpe), ""],
       ["max_drawdown", percent(S.max_drawdown && -S.max_drawdown), S.max_drawdown ? "down" : ""],
       ["trips", number(S.round_trips, 0), ""],
       ["win_rate", percent(S.win_rate, 1), ""],
-      ["fees", number(S.fees, 0), ""],
+      ["fees", number(S.fees, 0), "", D.currency],
     ];
-    $("tiles").replaceChildren(...rows.map(([key, text, classes]) => {
+    $("tiles").replaceChildren(...rows.map(([key, text, classes, unit]) => {
       const tile = element("div", undefined, "tile");
-      tile.append(element("b", text, classes), element("span", t(key)));
+      tile.append(element("b", text, classes), element("span", t(key) + (unit ? ` (${unit})` : "")));
       return tile;
     }));
   };
@@ -158,11 +158,12 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
   const frame = (more) => ({
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 74, r: 16, t: 8, b: 34 },
-    font: { color: colour("quiet"), size: 12, family: getComputedStyle(document.body).fontFamily }, hovermode: "x unified", dragmode: "pan", showlegend: true,
+    font: { color: colour("quiet"), size: 12, family: getComputedStyle(document.body).fontFamily }, hovermode: "x unified", dragmode: "zoom", showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom" },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } }, ...more,
   });
-  const CONFIG = { displaylogo: false, responsive: true, scrollZoom: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"] };
+  // No tool bar: dragging zooms, a double click shows all, and some of its buttons would go to the network.
+  const CONFIG = { displaylogo: false, displayModeBar: false, responsive: true, scrollZoom: false, showLink: false, plotlyServerURL: "", showTips: false };
   const axis = (more) => ({ gridcolor: colour("line"), linecolor: colour("line"), zeroline: false, ...more });
   const stamp = (s) => `${day(s)} ${clock(s)}`;
 
@@ -176,7 +177,7 @@
       traces.splice(1, 0, { type: "scatter", x: level.t.map(stamp), y: level.c.map((c) => c * units), name: t("hold"), mode: "lines", line: { color: colour("quiet"), width: 1, dash: "dot" }, hovertemplate: "%{y:,.2f}" });
     }
     Plotly.react("equity", traces, frame({
-      xaxis: axis({ type: "date", anchor: "y2" }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.4~s" }),
+      xaxis: axis({ type: "date", anchor: "y2", ...(D.equity.t[D.equity.t.length - 1] - D.equity.t[0] > 2e7 ? { tickformat: "%Y-%m" } : {}) }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.4~s" }),
       yaxis2: axis({ domain: [0, 0.26], tickformat: ".1%", rangemode: "tozero" }),
     }), CONFIG);
   };
@@ -194,7 +195,7 @@
   });
   fillsOf.forEach((list) => list.sort((a, b) => D.fills.t[a] - D.fills.t[b]));
 
-  const marks = (name, level, i0, i1) => {
+  const marks = (name, level, i0, i1, room) => {
     const own = fillsOf.get(name) || [], times = own.map((i) => D.fills.t[i]);
     const groups = { buy: new Map(), sell: new Map() };
     const after = i0 ? level.t[i0 - 1] + 1e-9 : -Infinity;
@@ -205,12 +206,14 @@
       group.set(at, sum);
     }
     const many = groups.buy.size + groups.sell.size;
+    // Many marks stand beside their candle, not on it; the price they were done at is in the text.
+    const crowded = many > 200, beside = room * 0.35;
     return [["buy", "triangle-up", "#2e90fa"], ["sell", "triangle-down", "#f79009"]].map(([way, symbol, paint]) => {
-      const rows = [...groups[way]];
+      const rows = [...groups[way]], at = (i, s) => !crowded ? s.v / s.q : way === "buy" ? level.l[i] - beside : level.h[i] + beside;
       return {
-        type: "scatter", mode: "markers", name: `${t(way)} (${rows.reduce((n, [, s]) => n + s.n, 0)})`, x: rows.map(([at]) => at), y: rows.map(([, s]) => s.v / s.q),
+        type: "scatter", mode: "markers", name: `${t(way)} (${number(rows.reduce((n, [, s]) => n + s.n, 0), 0)})`, x: rows.map(([i]) => i), y: rows.map(([i, s]) => at(i, s)),
         text: rows.map(([, s]) => `${t(way)} ${number(s.q, 0)} @ ${price(s.v / s.q)} · ${s.n} ${t("fills")}`), hovertemplate: "%{text}<extra></extra>",
-        marker: { symbol, color: paint, size: many > 600 ? 6 : many > 200 ? 8 : 11, line: { color: colour("card"), width: many > 600 ? 0.5 : 1 } },
+        marker: { symbol, color: paint, size: many > 600 ? 5 : crowded ? 7 : 11, opacity: many > 600 ? 0.75 : 1, line: { color: colour("card"), width: many > 600 ? 0 : 1 } },
       };
     });
   };
@@ -241,8 +244,8 @@
     for (let i = i0 + (step >> 1); i <= i1; i += step) ticks.push(i);
     const write = days > 400 ? (s) => day(s).slice(0, 7) : days > 4 ? day : (s) => moment(s).slice(5);
     drawing = true;
-    Plotly.react("candles", [bars, ...marks(chart.instrument, level, i0, i1)], frame({
-      hovermode: "closest", dragmode: "zoom",
+    Plotly.react("candles", [bars, ...marks(chart.instrument, level, i0, i1, room)], frame({
+      hovermode: "closest",
       xaxis: axis({ type: "linear", range: [i0 - 0.8, i1 + 0.8], tickvals: ticks, ticktext: ticks.map((i) => write(level.t[i])), rangeslider: { visible: false }, showgrid: false }),
       yaxis: axis({ range: [low - room, high + room], fixedrange: true, tickformat: high >= 10000 ? ",.0f" : high >= 10 ? ",.2f" : ",.4~f" }),
     }), CONFIG).then((div) => {
@@ -272,7 +275,7 @@
     const chart = D.charts[state.chart];
     if (!chart) return;
     const ends = chart.levels[chart.levels.length - 1].t, last = ends[ends.length - 1], spread = last - ends[0];
-    const rows = [["5d", 5], ["1" + t("mo"), 30], ["3" + t("mo"), 91], ["1" + t("yr"), 365]].filter(([, days]) => days * 86400 < spread);
+    const rows = [["5" + t("dy"), 5], ["1" + t("mo"), 30], ["3" + t("mo"), 91], ["1" + t("yr"), 365]].filter(([, days]) => days * 86400 < spread);
     $("ranges").replaceChildren(...[...rows, [t("all"), 0]].map(([text, days]) => {
       const button = element("button", text);
       button.type = "button";
@@ -309,5 +312,5 @@
   $("instrument").replaceChildren(...D.charts.map((c, i) => { const o = element("option", c.instrument); o.value = String(i); return o; }));
   $("instrument").addEventListener("change", (e) => { state.chart = Number(e.target.value); state.from = state.to = null; ranges(); candles(); });
   draw();
-  document.documentElement.dataset.ready = "yes";
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
 })();
