@@ -1,0 +1,72 @@
+"""Who is alive: simulated processes, and tasks, futures and timers that have a number for their place in the order."""
+
+import asyncio
+from asyncio import tasks
+from collections.abc import Callable
+from contextvars import Context, ContextVar
+from typing import Any
+
+
+class Life:
+    """One simulated operating-system process; what runs in its context dies with it."""
+
+    __slots__ = ("alive", "name", "on_death")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self.on_death: list[Callable[[], None]] = []
+
+
+LIFE: ContextVar[Life | None] = ContextVar("sluice_chaos_life", default=None)
+
+
+def current_life() -> Life | None:
+    """The simulated process whose code is running; None: the scenario itself."""
+    return LIFE.get()
+
+
+def is_dead(context: Context | None) -> bool:
+    """Whether code of that context (None: the current one) belongs to a killed process."""
+    life = LIFE.get() if context is None else context.get(LIFE)
+    return life is not None and not life.alive
+
+
+class SimTask(tasks._PyTask):  # type: ignore[name-defined,misc]
+    """A task whose hash is its number, so that sets of tasks have one order in every process."""
+
+    _log_destroy_pending: bool
+    _context: Context
+
+    def __init__(self, coro: Any, *, number: int, **kwargs: Any) -> None:
+        self.number = number
+        super().__init__(coro, **kwargs)
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class SimFuture(asyncio.Future[Any]):
+    """A future whose hash is its number, for the same reason."""
+
+    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop=loop)
+        self.number = number
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class SimTimer(asyncio.TimerHandle):
+    """A timer that keeps its place among those of the same instant."""
+
+    _scheduled: bool
+
+    def __init__(self, number: int, *args: Any) -> None:
+        super().__init__(*args)
+        self.number = number
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, SimTimer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
