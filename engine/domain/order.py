@@ -101,6 +101,9 @@ class Change(Struct, frozen=True, gc=False):
 
 
 _ZERO = Decimal(0)
+_NO_PROOF, _BY_VENUE = Proof.NONE, Proof.VENUE
+_NO_VENUE_ID = VenueOrderId("")
+_NONE: frozenset[str] = frozenset()
 _PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
 """States with no contradiction, end or verdict in their evidence."""
 
@@ -127,15 +130,15 @@ class Order:
 
     def __init__(self, request: SubmitOrder) -> None:
         self.request = request
-        self.state = OrderState.CREATED
-        self.proof = Proof.NONE
+        self.state = _CREATED
+        self.proof = _NO_PROOF
         self.reason = ""
-        self.venue_id = VenueOrderId("")
+        self.venue_id = _NO_VENUE_ID
         self.price = request.price
         self.cum = 0
-        self.value = Decimal(0)
+        self.value = _ZERO
         """Sum of price x quantity over ``cum``; the inferred part at the venue's average or the limit."""
-        self.fee = Decimal(0)
+        self.fee = _ZERO
         self.sent_ns = 0
         self.cancel_pending = self.cancel_uncertain = self.needs_snapshot = self.withdrawn_before_send = False
         self.replace_pending = 0
@@ -148,7 +151,7 @@ class Order:
         """A snapshot, bust or correction is known: quantities are no longer the plain sum of the fills."""
         self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._corrections: dict[str, tuple[int, int, Decimal]] = {}
-        self._busted: frozenset[str] = frozenset()
+        self._busted: frozenset[str] = _NONE
         self._bust_as_of = -1
         self._snapshots: tuple[tuple[int, int, Decimal | None], ...] = ()
         self._working_as_of = self._cancel_as_of = self._expire_as_of = self._closed_as_of = -1
@@ -221,7 +224,7 @@ class Order:
             self.value += price * report.quantity
             self.fee += fee
             if cum == self._quantity:
-                self.state, self.proof = _FILLED, Proof.VENUE
+                self.state, self.proof = _FILLED, _BY_VENUE
                 self.cancel_pending = self.cancel_uncertain = False
                 self.replace_pending = 0
                 return True

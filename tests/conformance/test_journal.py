@@ -60,7 +60,8 @@ async def test_numbers_are_gapless_and_records_come_back_in_order(journal: Journ
     wanted = [a_run(), *records(700)]
     assert [journal.append(record) for record in wanted] == list(range(1, 702))
     assert journal.next_seq == 702
-    await journal.durable(701)
+    async with asyncio.timeout(10):
+        await journal.durable(701)
     assert journal.durable_seq == 701
     assert list(journal.records()) == list(enumerate(wanted, 1))
     assert list(journal.records()) == list(enumerate(wanted, 1)), "reading changes nothing"
