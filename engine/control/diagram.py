@@ -91,7 +91,7 @@ def page() -> str:
     proofs = ", ".join(f"`{proof.value}`" for proof in Proof if proof)
     return f"""# The life of an order
 
-Drawn from the table in `engine/domain/order.py` by `python -m engine.control.diagram`. Do not edit by hand.
+Drawn from the table in `engine/domain/transitions.py` by `python -m engine.control.diagram`. Do not edit by hand.
 
 ```mermaid
 {order_diagram()}```

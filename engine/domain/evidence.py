@@ -106,3 +106,16 @@ class OrderReport(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     """OPERATOR: the state a person resolved it to, terminal or live. A terminal one stands whatever comes (quantities
     are still booked, and contradict NOT_PLACED and REJECTED); a live one voids the rows and refusals up to its as-of
     and lets evidence decide again."""
+
+
+class Change(Struct, frozen=True, gc=False):
+    """What one piece of evidence did."""
+
+    before: OrderState
+    after: OrderState
+    cum_delta: int = 0
+    alert: str = ""
+    """Why a person must look; empty if nobody must."""
+    ignored: bool = False
+    impossible: bool = False
+    """The evidence can not be this order's: it belongs to an EXTERNAL one."""

@@ -1,9 +1,9 @@
 """The life of an order.
 
-Two rules. Everything that decides an order's state lives in this file (its words are in ``evidence``); and this file
-decides it from evidence alone, never from a timer. ``TABLE`` says what each piece of evidence may do in each state
-(RELIABILITY 2.2); ``Order`` keeps the evidence and joins it (RELIABILITY 2.3), so that reports count once, whatever
-their number, order or channel.
+Two rules. Everything that decides an order's state lives in this file and its table; and they decide it from evidence
+alone, never from a timer. ``TABLE`` (``transitions``) says what each piece of evidence may do in each state
+(RELIABILITY 2.2); ``Order`` keeps the evidence and joins it (2.3), so that reports count once, whatever their number,
+order or channel.
 
 Where the two sections of that page disagree, the join wins (one set of evidence, one end state): a venue that rejected
 an order and also acknowledged, filled or withdrew it contradicts itself whichever report came first, so such an order
@@ -12,17 +12,15 @@ is DISPUTED; and a withdrawal proven as cancel wins over one proven as expiry.
 
 from decimal import Decimal
 
-from msgspec import Struct
-
 from engine.domain.commands import SubmitOrder
-from engine.domain.evidence import LIVE, TERMINAL, UNDECIDED, Evidence, OrderReport, OrderState, Proof
+from engine.domain.evidence import LIVE, TERMINAL, UNDECIDED, Change, Evidence, OrderReport, OrderState, Proof
 from engine.domain.ids import VenueOrderId
+from engine.domain.transitions import COLUMNS, TABLE, Cell
 
 __all__ = [
     "COLUMNS", "LIVE", "TABLE", "TERMINAL", "UNDECIDED", "Cell", "Change", "Evidence", "Order", "OrderReport",
     "OrderState", "Proof",
 ]  # fmt: skip
-
 
 _S = OrderState
 _E = Evidence
@@ -36,80 +34,11 @@ _NOWHERE = frozenset({_S.CREATED, _S.DENIED, _S.QUEUED})
 _ABSENT_PROOF = frozenset({_S.DENIED, _S.REJECTED, _S.NOT_PLACED})
 """States that say nothing was ever filled."""
 
-COLUMNS = (
-    _E.RISK_OK, _E.RISK_DENY, _E.SEND, _E.SEND_FAILED, _E.ACK, _E.REJECT, _E.AMBIGUOUS, _E.FILL, _E.DUPLICATE,
-    _E.WORKING, _E.CANCELED, _E.EXPIRED, _E.ABSENT, _E.CANDIDATES,
-)  # fmt: skip
-
-# A cell is the next state. "." nothing changes; "live" the live state the evidence gives; "imp" impossible for this
-# order: the evidence goes to an EXTERNAL order; "bug" a contract of ours is broken; "!" a person is told and the symbol
-# is latched; "apply" the quantity is booked and the join names the state.
-_TABLE_TEXT = """
-                 ok     deny   send        failed     ack       reject    ambig   fill      dup working   canceled  expired   absent     candidates
-CREATED          QUEUED DENIED bug         bug        imp       imp       bug     imp       .   imp       imp       imp       .          .
-DENIED           .      .      bug         .          imp       imp       .       imp       .   imp       imp       imp       .          .
-QUEUED           .      bug    PENDING_NEW NOT_PLACED imp       imp       bug     imp       .   imp       imp       imp       NOT_PLACED .
-PENDING_NEW      .      .      .           NOT_PLACED live      REJECTED  UNKNOWN live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
-UNKNOWN          .      .      .           bug        live      REJECTED  .       live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
-WORKING          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PARTIAL          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PENDING_CANCEL   .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PENDING_REPLACE  .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-FILLED           .      .      .           .          .         DISPUTED! .       apply!    .   apply     apply     apply     .          .
-CANCELED         .      .      .           .          .         DISPUTED! .       apply     .   apply     apply     apply     .          .
-REJECTED         .      .      .           .          DISPUTED! .         .       DISPUTED! .   DISPUTED! DISPUTED! DISPUTED! .          .
-EXPIRED          .      .      .           .          .         DISPUTED! .       apply     .   apply     CANCELED  apply     .          .
-NOT_PLACED       .      .      .           .          live!     REJECTED  .       live!     .   live!     CANCELED  EXPIRED   .          .
-DISPUTED         .      .      .           .          apply     apply     .       apply     .   apply     apply     apply     .          .
-"""  # noqa: E501
-
-
-class Cell(Struct, frozen=True):
-    """One cell of the transition table."""
-
-    action: str
-    """``.``, ``live``, ``imp``, ``bug``, ``apply``, or ``to``."""
-    to: OrderState | None = None
-    alert: bool = False
-
-
-def _read_table(text: str) -> dict[OrderState, dict[Evidence, Cell]]:
-    rows = [line.split() for line in text.strip().splitlines()[1:]]
-    table: dict[OrderState, dict[Evidence, Cell]] = {}
-    for name, *cells in rows:
-        row = table[OrderState[name]] = {}
-        for column, cell in zip(COLUMNS, cells, strict=True):
-            word, alert = cell.rstrip("!"), cell.endswith("!")
-            row[column] = Cell("to", OrderState[word], alert) if word.isupper() else Cell(word, None, alert)
-    return table
-
-
-TABLE = _read_table(_TABLE_TEXT)
-
-
-class Change(Struct, frozen=True, gc=False):
-    """What one piece of evidence did."""
-
-    before: OrderState
-    after: OrderState
-    cum_delta: int = 0
-    alert: str = ""
-    """Why a person must look; empty if nobody must."""
-    ignored: bool = False
-    impossible: bool = False
-    """The evidence can not be this order's: it belongs to an EXTERNAL one."""
-
-
 _ZERO = Decimal(0)
 _NO_PROOF, _BY_VENUE = Proof.NONE, Proof.VENUE
 _NO_VENUE_ID = VenueOrderId("")
-_NONE: frozenset[str] = frozenset()
 _PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
 """States with no contradiction, end or verdict in their evidence."""
-
-
-def _same(one: tuple[int, int, Decimal | None], other: tuple[int, int, Decimal | None]) -> bool:
-    return one[0] == other[0] and one[1] == other[1]
 
 
 class Order:
@@ -151,7 +80,7 @@ class Order:
         """A snapshot, bust or correction is known: quantities are no longer the plain sum of the fills."""
         self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
         self._corrections: dict[str, tuple[int, int, Decimal]] = {}
-        self._busted: frozenset[str] = _NONE
+        self._busted: frozenset[str] = frozenset()
         self._bust_as_of = -1
         self._snapshots: tuple[tuple[int, int, Decimal | None], ...] = ()
         self._working_as_of = self._cancel_as_of = self._expire_as_of = self._closed_as_of = -1
@@ -316,8 +245,8 @@ class Order:
         if report.cum > 0:
             self._restated = True
             row = (as_of, report.cum, report.price)
-            kept = [s for s in self._snapshots if not (s[0] <= as_of and s[1] <= report.cum) or _same(s, row)]
-            if not any(s[0] >= as_of and s[1] >= report.cum and not _same(s, row) for s in kept) and row not in kept:
+            kept = [s for s in self._snapshots if not (s[0] <= as_of and s[1] <= report.cum) or s[:2] == row[:2]]
+            if not any(s[0] >= as_of and s[1] >= report.cum and s[:2] != row[:2] for s in kept) and row not in kept:
                 kept.append(row)
             self._snapshots = tuple(sorted(kept, key=lambda s: (s[0], s[1], s[2] or _ZERO)))
         return True
@@ -358,8 +287,7 @@ class Order:
         return True
 
     def _record_request(self, kind: Evidence, report: OrderReport, as_of: int) -> bool:
-        """Local requests and their answers: overlays on a live order. What was asked is kept past the end of the
-        order, because a bust or a late sign of life may open it again."""
+        """Local requests and their answers; kept past the end of the order, which a bust may open again."""
         match kind:
             case Evidence.CANCEL_REQUEST:
                 if self.state in TERMINAL or self.state is OrderState.CREATED:
