@@ -68,6 +68,8 @@ class SlidingWindow:
         self._forget(now_ns)
         counted = [t for t in self._calls if self._shared or t.call_class == call_class]
         allowed = min(self._limits[call_class], self._ceilings.get(priority, self._limits[call_class]))
+        # A call under way may be overtaken by this one, and must still find room when the server gets to it.
+        allowed = min([allowed, *(self._limits[t.call_class] for t in counted if t.left_ns is None)])
         blocked = self._blocked_ns.get(call_class, 0)
         excess = len(counted) - allowed + 1
         if excess <= 0:

@@ -77,6 +77,10 @@ class VirtualMarketFeed:
         self.stocks: dict[str, m.StockRow] = {}
         """The last list, by code."""
 
+    @property
+    def pace_ns(self) -> int:
+        return self._slow_ns(self._clock.now_ns)
+
     def subscribe(self, instrument: InstrumentId, kind: DataKind, interval_ns: int) -> None:
         """Ask for quotes, or for bars of five minutes (``interval_ns`` 0 means those).
 

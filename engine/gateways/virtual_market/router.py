@@ -10,7 +10,7 @@ from engine.clock import Clock
 from engine.domain.account import AccountSnapshot, CancelScope, Capabilities
 from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder
 from engine.domain.errors import BadMessage, GatewayError, NotSent, OutcomeUnknown, Refused
-from engine.domain.ids import AccountId, InstrumentId, code_of
+from engine.domain.ids import AccountId, code_of
 from engine.domain.money import exact
 from engine.domain.order import Evidence, Order, OrderReport, Proof
 from engine.domain.timestamps import SECOND_NS
@@ -303,7 +303,7 @@ class VirtualMarketRouter:
             change, _ = await self._difference([order.instrument for order in orders])
         except GatewayError as error:
             raise OutcomeUnknown(f"done, but what was sold can not be read: {error.message}") from error
-        sold = {
+        sold: dict[str, texts.Execution] = {
             o.instrument: self._execution(o, -change[o.instrument], None) for o in orders if change[o.instrument] < 0
         }
         if not sold:
