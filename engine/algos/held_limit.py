@@ -7,6 +7,8 @@ go it goes as a market order, so it may fill worse than its limit by what the ma
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.domain.commands import OrderType, Side
 from engine.domain.events import OrderCanceled, OrderSubmitted
 from engine.domain.ids import AccountId, InstrumentId
@@ -58,7 +60,8 @@ class HeldLimits:
             (ready if within else waiting).append(event)
         self._keep(instrument, waiting)
         for event in ready:
-            self._forward(event)
+            order = replace(event.order, type=OrderType.MARKET, price=None)
+            self._forward(replace(event, order=order))
 
     def _keep(self, instrument: InstrumentId, events: list[OrderSubmitted]) -> None:
         if events:

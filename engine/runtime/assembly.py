@@ -34,8 +34,8 @@ def open_gateways(settings: Settings, surroundings: Surroundings) -> dict[str, G
             )
         owners[row.gateway] = account
     gateways: dict[str, Gateway] = {}
-    for name, row in settings.gateways.items():
-        own = row.settings
+    for name, found in settings.gateways.items():
+        own = found.settings
         fields = set(own.__struct_fields__)
         known = {"name": name, "account": owners.get(name, "")}
         own = msgspec.structs.replace(own, **{key: value for key, value in known.items() if key in fields})
