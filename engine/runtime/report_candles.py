@@ -101,7 +101,7 @@ def thin_bars(batches: Iterable[Columns], tz: str, candles_max: int = CANDLES_PE
 
 
 def _levels(finest: Candles, tz: str, candles_max: int) -> tuple[Candles, ...]:
-    """The finest, and longer ones until one view shows all; each at most 0.7 times as many candles as the one before."""
+    """The finest, and longer ones until one view shows all; each at most 0.7 of the one before."""
     levels = [finest]
     length, room = finest.interval_ns, candles_max - len(finest.end_ns)
     while len(levels[-1].end_ns) > CANDLES_PER_VIEW and (longer := _longer(length)):

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,7 +201,7 @@ def _curve(report: Report) -> dict[str, Any]:
         edges = np.linspace(0, len(equity), EQUITY_POINTS // 3 + 1).astype(int)
         parts = [
             {low + int(equity[low:high].argmin()), low + int(equity[low:high].argmax()), high - 1}
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
+            for low, high in pairwise(edges)
         ]
         keep = np.array(sorted({0, *(place for part in parts for place in part)}))
     return {
