@@ -22,8 +22,7 @@ __all__ = [
     "OrderState", "Proof",
 ]  # fmt: skip
 
-_S = OrderState
-_E = Evidence
+_S, _E = OrderState, Evidence
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _CREATED, _QUEUED, _PENDING_NEW, _UNKNOWN = _S.CREATED, _S.QUEUED, _S.PENDING_NEW, _S.UNKNOWN
 _WORKING, _PARTIAL, _FILLED = _S.WORKING, _S.PARTIAL, _S.FILLED
