@@ -30,7 +30,13 @@ class Sma:
         """Take one value; gives the mean that ends with it."""
         window = self._window
         window.append(value)
-        return sum(window, 0.0) / self.period if len(window) == self.period else NAN
+        if len(window) < self.period:
+            return NAN
+        # Not sum(): from Python 3.12 on it compensates, and would no longer give the column's bits.
+        total = 0.0
+        for kept in window:
+            total += kept
+        return total / self.period
 
     def column(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """All of them at once: an array of the same length."""
