@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 
+import httpx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.domain.timestamps import SECOND_NS
 from engine.simulators.virtual_market.limits import SHIPPED_WHITELIST, RateLimiter
-from tests.simulator_builders import MarketAtHand
+from tests.simulator_builders import MarketAtHand, running
 
 PATHS = {
     "/api/auth/login": 10,
@@ -119,6 +120,16 @@ async def test_addresses_share_nothing_and_users_of_one_address_share_all() -> N
         await first.get("/api/v1/stocks", headers={"x-forwarded-for": f"1.2.3.{number}"})
     assert (await first.get("/api/v1/stock/CY/details")).status_code == 429
     assert (await second.get("/api/v1/stock/CY/details")).status_code == 200
+
+
+async def test_a_proxy_on_this_machine_shares_its_allowance_too() -> None:
+    """Over a real socket from 127.0.0.1, which servers like to trust, a forwarding header still changes nothing."""
+    market = MarketAtHand(rate_limits="shared")
+    async with running(market.app) as base_url, httpx.AsyncClient(base_url=base_url, trust_env=False) as client:
+        for number in range(5):
+            await client.get("/api/v1/stocks", headers={"x-forwarded-for": f"1.2.3.{number}"})
+        response = await client.get("/api/v1/stock/CY/details", headers={"x-forwarded-for": "1.2.3.9"})
+    assert response.status_code == 429
 
 
 @pytest.mark.parametrize(

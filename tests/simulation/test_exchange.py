@@ -106,8 +106,13 @@ def test_previous_close_is_set_at_the_first_tick_of_a_day() -> None:
     eight = parse_time("2026-03-02 08:00", "Asia/Shanghai")
     market.advance(eight - 1)
     last = bars_of(market)[-1].close
+    market.list_stock(Listing(code="EE", name="早股", price=5.0), eight - HOUR_NS)
     market.list_stock(Listing(code="NN", name="新股", price=5.0), eight + HOUR_NS)
     market.advance(OPEN_NS)
+    early = market.stock("EE")
+    assert early is not None
+    assert early.bars
+    assert early.previous_close == 0.0
     new = market.stock("NN")
     assert new is not None
     assert market.stocks[0].previous_close == last
