@@ -49,7 +49,7 @@ def test_every_room_of_the_table_stands_and_no_floor_imports_upwards_in_a_circle
     """The table is complete, and without cycles."""
     standing = {path.split("/")[1].removesuffix(".py") for path in FILES} - {"__init__"}
     assert standing <= set(ROOMS)
-    assert set(ROOMS) <= standing | {"history", "reconciliation"}
+    assert set(ROOMS) <= standing
     settled: set[str] = set()
     while len(settled) < len(ROOMS):
         free = {room for room, below in ROOMS.items() if room not in settled and below <= settled}
@@ -80,7 +80,8 @@ PLANTED = [
     (check_floors, "engine/bus.py", "import engine"),
     (check_floors, "engine/net/rest.py", "from ..risk import checker"),
     (check_floors, "engine/runtime/live.py", "import strategies.sma_cross"),
-    (check_floors, "engine/control/cli.py", "importlib.import_module('engine.chaos.world')"),
+    (check_floors, "engine/control/cli.py", "from engine.chaos import world"),
+    (check_floors, "engine/net/rest.py", "importlib.import_module('engine.risk')"),
     (check_floors, "engine/extras/new.py", ""),
     (check_determinism, "engine/net/rest.py", "import time"),
     (check_determinism, "engine/net/rest.py", "from time import monotonic as now"),
@@ -137,6 +138,7 @@ ALLOWED = [
     (check_floors, "engine/execution.py", "from engine.correlation import Matcher\nfrom engine.ports import Journal"),
     (check_floors, "engine/simulators/x.py", "from engine.matching import venue"),
     (check_floors, "engine/control/cli.py", "from engine.simulators import virtual_market"),
+    (check_floors, "engine/control/cli.py", "importlib.import_module('engine.chaos.world')"),
     (check_floors, "engine/risk/cash.py", "from .limit import Limit\nimport msgspec"),
     (check_determinism, "engine/clock.py", "import time\ntime.monotonic()"),
     (check_determinism, "engine/journal/sqlite.py", "import threading\nthreading.Thread(target=f)"),

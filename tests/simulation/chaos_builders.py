@@ -1,5 +1,8 @@
 """Builders for runs in the simulated world."""
 
+import asyncio
+import contextlib
+import random
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -93,8 +96,7 @@ async def _busy_visit(world: World, orders: list[str]) -> int:
 
     async def give_up(depth: int, number: int) -> None:
         try:
-            with anyio.CancelScope():
-                await anyio.sleep(1000 + number)
+            await anyio.sleep(1000 + number)
         finally:
             world.trace(f"gave up {depth} {number}")
 
@@ -107,6 +109,11 @@ async def _busy_visit(world: World, orders: list[str]) -> int:
                 async with anyio.create_task_group() as doomed:
                     for number in range(20):
                         doomed.start_soon(give_up, depth, number)
+            # anyio cancels in the order of a set of scopes, asyncio in that of a set of tasks.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1), asyncio.TaskGroup() as native:
+                    for number in range(20):
+                        native.create_task(give_up(depth, 100 + number))
     return len(orders)
 
 
@@ -115,6 +122,9 @@ busy = in_a_shop(_busy_visit)
 
 
 if __name__ == "__main__":
-    # Objects at other addresses in every process: order by address must show.
-    ballast = [object() for _ in range(int(sys.argv[2]))]
+    # Other holes in the heap in every process, so that order by address must show.
+    draw = random.Random(int(sys.argv[2]))
+    ballast = [bytes(size) for size in range(16, 512, 8) for _ in range(draw.randrange(2000))]
+    draw.shuffle(ballast)
+    del ballast[::2]
     sys.stdout.write(simulated(busy, seed=int(sys.argv[1])).digest)

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _digest_elsewhere(seed: int, hash_seed: int) -> str:
-    command = [sys.executable, "-m", "tests.simulation.chaos_builders", str(seed), str(hash_seed * 1237)]
+    command = [sys.executable, "-m", "tests.simulation.chaos_builders", str(seed), str(hash_seed)]
     environ = {**os.environ, "PYTHONHASHSEED": str(hash_seed)}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
     return done.stdout
@@ -204,8 +204,6 @@ def test_a_killed_process_never_runs_another_line_and_its_peers_see_the_connecti
         process = world.start("engine", engine)
         process.on_death(lambda: said.append(f"died at {world.loop.seconds}"))
         await anyio.sleep(2.5)
-        with pytest.raises(ValueError, match="still alive"):
-            world.start("engine", engine)
         async with a_client() as client:
             async with anyio.create_task_group() as group:
 
@@ -233,6 +231,37 @@ def test_a_killed_process_never_runs_another_line_and_its_peers_see_the_connecti
     outcome = simulated(scenario, seed=4)
     assert outcome.result == ["died at 3.5", "the client saw the end"]
     assert [line.split()[1] for line in outcome.lines] == ["alive"] * 3
+    assert outcome.findings == ()
+
+
+def test_bytes_sent_before_a_crash_arrive_and_bytes_sent_to_the_dead_are_answered_with_a_reset() -> None:
+    """The kernel outlives the process: what was handed to it leaves, and it answers for a port that is gone."""
+
+    async def scenario(world: World) -> tuple[bytes, str]:
+        async def last_words() -> None:
+            async def speak(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                writer.write(b"last words")
+                world.processes["speaker"].crash()
+                writer.write(b" and more")
+
+            await asyncio.start_server(speak, "127.0.0.1", PORT)
+            await anyio.sleep_forever()
+
+        world.start("speaker", last_words)
+        await anyio.sleep(1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        heard = await reader.read()
+        writer.write(b"hello?")
+        await anyio.sleep(1)
+        writer.write(b"hello?")
+        await anyio.sleep(1)
+        with pytest.raises(ConnectionError) as caught:
+            await writer.drain()
+        assert world.network.connections == []
+        return heard, type(caught.value).__name__
+
+    outcome = simulated(scenario, seed=2)
+    assert outcome.result == (b"last words", "ConnectionResetError")
     assert outcome.findings == ()
 
 
@@ -275,6 +304,10 @@ def test_processes_that_raise_or_leave_tasks_behind_are_findings() -> None:
     """An ending tells how; the run's findings tell that it must not be."""
 
     async def scenario(world: World) -> list[End]:
+        world.start("sleeper", anyio.sleep, 5)
+        with pytest.raises(ValueError, match="still alive"):
+            world.start("sleeper", anyio.sleep, 5)
+
         async def fail() -> None:
             raise LookupError("no such thing")
 
