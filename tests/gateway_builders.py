@@ -10,7 +10,7 @@ from typing import Any
 
 import anyio
 
-from engine.clock import Clock
+from engine.clock import Clock, LiveClock
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.timestamps import SECOND_NS
@@ -175,3 +175,28 @@ def an_answer(body: bytes, status: str = "200 OK", kind: str = "application/json
 
 def draw(seed: int = 3) -> random.Random:
     return random.Random(seed)
+
+
+class JumpClock:
+    """The wall clock from ``start_ns`` on, that a test may move forward; short sleeps notice it."""
+
+    def __init__(self, start_ns: int) -> None:
+        self._live = LiveClock(start_ns=start_ns)
+        self._jumped_ns = 0
+
+    @property
+    def now_ns(self) -> int:
+        return self._live.now_ns + self._jumped_ns
+
+    def jump(self, duration_ns: int) -> None:
+        self._jumped_ns += duration_ns
+
+    def real_seconds(self, duration_ns: int) -> float:
+        return self._live.real_seconds(duration_ns)
+
+    async def sleep(self, duration_ns: int) -> None:
+        await self.sleep_until(self.now_ns + duration_ns)
+
+    async def sleep_until(self, ts_ns: int) -> None:
+        while (left := ts_ns - self.now_ns) > 0:  # noqa: ASYNC110 - a jump is noticed within one of these
+            await anyio.sleep(min(left / SECOND_NS, 0.02))

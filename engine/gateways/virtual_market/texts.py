@@ -17,8 +17,9 @@ TEXT_MAX = 4096
 """Longer texts of a single trade are not searched: none was ever a tenth of it."""
 LIST_MAX = 65536
 
-_QTY = r"([0-9]{1,15})"
-_AMOUNT = r"(-?[0-9]{1,15}(?:\.[0-9]{1,8})?)"
+# A number is read whole or not at all: the first digits of a longer one would be a wrong one.
+_QTY = r"([0-9]{1,18})(?![0-9.])"
+_AMOUNT = r"(-?[0-9]{1,18}(?:\.[0-9]{1,8})?)(?!\.?[0-9])"
 _BUY = re.compile(rf"以\s*\$\s*{_AMOUNT}\s*/股\s*的价格买入\s*{_QTY}\s*股\s*(.+?)\s*[，,]\s*花费\s*{_AMOUNT}\s*金币")
 _LOCK = re.compile(r"将在\s*([0-9]{1,6})\s*分钟后解锁")
 _SELL_QTY = re.compile(rf"成交数量[::]\s*{_QTY}\s*股")
