@@ -139,10 +139,19 @@ def join(
         held: limit orders the engine holds for venues that know none (live).
         reconcile: who compares a reading of an account with our book (live).
     """
-    subscribe = core.bus.subscribe
-    portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
+    _join_market_data(core, held, keep_history=keep_history)
+    core.bus.subscribe(SubscriptionRequested, subscriptions)
+    _join_orders(core, venue)
+    if reconcile is not None:
+        core.bus.subscribe(AccountObserved, reconcile)
+    _join_outcomes(core)
 
-    # Market data: mark the books, then let strategies decide.
+
+def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool) -> None:
+    """Mark the books, then let strategies decide, then let go of held orders the price has touched."""
+    subscribe = core.bus.subscribe
+    portfolio, runner = core.portfolio, core.runner
+
     subscribe(Bar, portfolio.on_bar)
     if keep_history:
         subscribe(Bar, core.history.append)
@@ -153,33 +162,38 @@ def join(
     subscribe(Trade, runner.on_trade)
     subscribe(OrderBook, runner.on_book)
     subscribe(FeedStatus, runner.on_feed)
-    subscribe(SubscriptionRequested, subscriptions)
-
     if held is not None:
         subscribe(Bar, held.on_bar)
         subscribe(Quote, held.on_quote)
         subscribe(Trade, held.on_trade)
         subscribe(OrderCanceled, held.on_canceled)
 
-    # Commands: the gate. It journals what it decides before it publishes it.
+
+def _join_orders(core: Core, venue: Venue) -> None:
+    """Commands go to the gate, which journals what it decides before it publishes it; evidence goes to the judge."""
+    subscribe = core.bus.subscribe
+    manager = core.manager
+
     subscribe(SubmitOrder, manager.on_submit)
     subscribe(CancelOrder, manager.on_cancel)
     subscribe(ReplaceOrder, manager.on_replace)
 
     # An order that passed: reserve, count, and only then leave.
-    subscribe(OrderSubmitted, portfolio.on_submitted)
-    subscribe(OrderSubmitted, view.on_submitted)
+    subscribe(OrderSubmitted, core.portfolio.on_submitted)
+    subscribe(OrderSubmitted, core.view.on_submitted)
     subscribe(OrderSubmitted, venue.on_submitted)
     subscribe(CancelWanted, venue.on_cancel_wanted)
     subscribe(ReplaceWanted, venue.on_replace_wanted)
 
-    # Evidence: judged once, by the manager.
     subscribe(OrderReport, manager.on_report)
     subscribe(AccountObserved, manager.on_account)
-    if reconcile is not None:
-        subscribe(AccountObserved, reconcile)
 
-    # What it judged: books and counters first, strategies last.
+
+def _join_outcomes(core: Core) -> None:
+    """What was judged: books and counters first, strategies last."""
+    subscribe = core.bus.subscribe
+    portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
+
     subscribe(Fill, portfolio.on_fill)
     subscribe(Fill, view.on_fill)
     subscribe(Fill, runner.on_fill)
