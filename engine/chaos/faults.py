@@ -14,6 +14,9 @@ from enum import Enum
 import msgspec
 from msgspec import Struct
 
+from engine.simulators.faults import Fault as ServerKind
+from engine.simulators.faults import Trigger
+
 
 class FaultKind(Enum):
     """What the network does to one connection."""
@@ -72,17 +75,17 @@ class PortFault(Struct, frozen=True, kw_only=True, tag="port"):
 
 
 class ServerFault(Struct, frozen=True, kw_only=True, tag="server"):
-    """The remote system misbehaves in its own words; a scenario hands these to its simulator.
+    """The remote system misbehaves in its own words; ``server_script`` hands these to a simulator.
 
     Args:
-        kind: a word of the simulator's.
-        request: which request it strikes, 0 the first of the run.
-        seconds: for kinds that take time.
+        kind: the simulator's fault.
+        call: which call of the route class it strikes, 1 the first.
+        route: a route class of the simulator's; ``*`` counts all calls.
     """
 
-    kind: str
-    request: int
-    seconds: float = 0.0
+    kind: ServerKind
+    call: int
+    route: str = "*"
 
 
 class CrashFault(Struct, frozen=True, kw_only=True, tag="crash"):
@@ -106,16 +109,25 @@ Schedule = tuple[Fault, ...]
 
 
 def fault_name(fault: Fault) -> str:
-    """The row of the counters: ``net.cut_answer``, ``server.429``, ``port.down``, ``process.crash``."""
+    """The row of the counters: ``net.cut_answer``, ``server.throttled``, ``port.down``, ``process.crash``."""
     match fault:
         case ConnectionFault():
             return f"net.{fault.kind.value}"
         case ServerFault():
-            return f"server.{fault.kind}"
+            return f"server.{fault.kind.value}"
         case PortFault():
             return "port.down"
         case CrashFault():
             return "process.crash"
+
+
+def server_script(schedule: Sequence[Fault]) -> tuple[Trigger, ...]:
+    """The part of a schedule that is the simulator's to play, in its own form (``Faults(script=...)``)."""
+    return tuple(
+        Trigger(call=fault.call, fault=fault.kind, route=fault.route)
+        for fault in schedule
+        if isinstance(fault, ServerFault)
+    )
 
 
 def schedule_to_json(schedule: Schedule) -> bytes:
@@ -137,8 +149,8 @@ class Terrain(Struct, frozen=True, kw_only=True):
         answer_bytes: about how long an answer is.
         horizon_seconds: faults that have a time are before this one (after it, the run must heal).
         late_seconds: the longest delay: well past every deadline of the client.
-        server_kinds: the simulator's words, see ``ServerFault``.
-        requests: about how many requests the servers see.
+        server_kinds: what the simulator may do; ``server_routes``: its route classes.
+        calls: about how many a route class sees.
         processes: names of those that may crash; ``seams``: about how many seam calls they make.
     """
 
@@ -148,8 +160,9 @@ class Terrain(Struct, frozen=True, kw_only=True):
     answer_bytes: int = 400
     horizon_seconds: float = 60.0
     late_seconds: float = 60.0
-    server_kinds: tuple[str, ...] = ()
-    requests: int = 60
+    server_kinds: tuple[ServerKind, ...] = tuple(ServerKind)
+    server_routes: tuple[str, ...] = ("*", "trade")
+    calls: int = 60
     processes: tuple[str, ...] = ()
     seams: int = 400
 
@@ -173,7 +186,11 @@ def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
     ]
     for word in terrain.server_kinds:
         drawn += [
-            ServerFault(kind=word, request=rng.randrange(terrain.requests), seconds=_late(rng, terrain))
+            ServerFault(
+                kind=word,
+                call=1 + int(rng.random() ** 2 * terrain.calls),
+                route=rng.choice(terrain.server_routes),
+            )
             for _ in range(_swarm_count(rng))
         ]
     for name in terrain.processes:

@@ -32,7 +32,7 @@ import anyio
 import uvicorn
 from msgspec import Struct
 
-from engine.chaos.faults import CrashFault, Schedule, ServerFault
+from engine.chaos.faults import CrashFault, Schedule
 from engine.chaos.lives import LIFE, Life, SimTask, current_life, is_dead
 from engine.chaos.loop import Deadlock, Hung, VirtualLoop
 from engine.chaos.network import HOST, Network
@@ -171,10 +171,6 @@ class World:
     def finding(self, text: str) -> None:
         """Something that must not happen happened."""
         self.loop.findings.append(text)
-
-    def server_faults(self) -> tuple[ServerFault, ...]:
-        """The part of the schedule that is the simulator's to play; report each with ``network.note``."""
-        return tuple(fault for fault in self.schedule if isinstance(fault, ServerFault))
 
     # Processes.
 
