@@ -5,7 +5,7 @@ network, by the simulation. Order of starting: journal, recovery, gateways, evid
 reconciliation, feeds, strategies (RELIABILITY 3.2).
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -97,8 +97,12 @@ class LiveRun:
         journal: Journal,
         gateways: Mapping[str, Gateway],
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
+        watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
     ) -> None:
         """
+        Args:
+            watchers: (event class, who looks on), called after everybody else.
+
         Raises:
             ConfigError: an account names a gateway that has no order side.
         """
@@ -146,6 +150,7 @@ class LiveRun:
             subscriptions=self._on_subscription,
             held=self.held,
             reconcile=self._on_account,
+            watchers=watchers,
         )
 
     # --- life --------------------------------------------------------------------------------------------------------

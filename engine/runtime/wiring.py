@@ -130,6 +130,7 @@ def join(
     subscriptions: Callable[[Any], None],
     held: HeldLimits | None = None,
     reconcile: Callable[[AccountObserved], None] | None = None,
+    watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
 ) -> None:
     """Subscribe everything.
 
@@ -138,6 +139,7 @@ def join(
         subscriptions: who serves ``SubscriptionRequested``.
         held: limit orders the engine holds for venues that know none (live).
         reconcile: who compares a reading of an account with our book (live).
+        watchers: who only looks on, after everybody else: a screen, a log, the simulation's invariants.
     """
     _join_market_data(core, held, keep_history=keep_history)
     core.bus.subscribe(SubscriptionRequested, subscriptions)
@@ -145,6 +147,8 @@ def join(
     if reconcile is not None:
         core.bus.subscribe(AccountObserved, reconcile)
     _join_outcomes(core)
+    for event_type, watcher in watchers:
+        core.bus.subscribe(event_type, watcher)
 
 
 def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool) -> None:
