@@ -99,9 +99,9 @@ class JournalScript:
             ts_ns=self.at(when),
         )
 
-    def submit(self, when: str, side: Side, quantity: int) -> SubmitOrder:
+    def submit(self, when: str, side: Side, quantity: int, instrument: str = STOCK) -> SubmitOrder:
         """An order that was sent and acknowledged."""
-        order = self.order(when, side, quantity)
+        order = self.order(when, side, quantity, instrument)
         self.add(OrderSubmitted(order=order, ts_ns=order.ts_ns))
         self.add(OrderSent(client_id=order.client_id, ts_ns=order.ts_ns))
         self.report(order, Evidence.ACK, when)
@@ -121,9 +121,11 @@ class JournalScript:
             fill_id=fill_id or f"{order.client_id}.{len(self.records)}",
         )
 
-    def trade(self, when: str, side: Side, quantity: int, price: str, fee: str = "0") -> SubmitOrder:
+    def trade(
+        self, when: str, side: Side, quantity: int, price: str, fee: str = "0", instrument: str = STOCK
+    ) -> SubmitOrder:
         """An order filled at once and whole."""
-        order = self.submit(when, side, quantity)
+        order = self.submit(when, side, quantity, instrument)
         self.fill(order, when, quantity, price, fee)
         return order
 

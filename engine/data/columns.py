@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 BATCH_ROWS = 65_536
-"""About this many rows at a time are in memory."""
+"""No batch has more rows; those of CSV files have some thousands."""
 
 
 class Columns(Struct, frozen=True, gc=False):
@@ -69,7 +69,7 @@ class BarSource(Protocol):
         """Hash of the file's bytes as stored, in hex."""
 
     def batches(self) -> Iterator[Columns]:
-        """Every bar, checked, in order, ``BATCH_ROWS`` or so at a time; may be called again.
+        """Every bar, checked, in order, at most ``BATCH_ROWS`` at a time; may be called again.
 
         Raises:
             DataError: the file can not be used; names the file, the line and the mend.

@@ -13,6 +13,7 @@ from engine.data.table import open_binary
 from engine.domain.errors import DataError
 
 _SAMPLE_ROWS = 1_000
+_BUFFER_BYTES = 1 << 18
 
 
 class ParquetTable:
@@ -50,8 +51,10 @@ class ParquetTable:
 
     def _open(self, dictionaries: list[str] | None = None) -> Any:
         try:
-            # pre_buffer would keep every column chunk read so far: memory must stay flat.
-            return pq.ParquetFile(str(self.path), pre_buffer=False, read_dictionary=dictionaries)
+            # pre_buffer would keep every column chunk read so far, and no buffer_size would read each chunk whole.
+            return pq.ParquetFile(
+                str(self.path), pre_buffer=False, buffer_size=_BUFFER_BYTES, read_dictionary=dictionaries
+            )
         except (pa.ArrowException, OSError) as why:
             raise self._broken(why) from why
 

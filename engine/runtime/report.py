@@ -20,7 +20,7 @@ from engine.runtime.report_round_trips import (
     pair_first_in_first_out,
     time_in_market,
 )
-from engine.runtime.report_statistics import MonthlyReturn, Statistics, statistics_of
+from engine.runtime.report_statistics import Drawdown, MonthlyReturn, Statistics, statistics_of
 
 
 class FillMark(Struct, frozen=True, kw_only=True, gc=False):
@@ -111,20 +111,9 @@ def build_report(
     if len(points) < 2:
         notes.append("no equity was sampled: the curve is made of cash and positions at the latest fill price")
         points = _from_fills(reading, executions, starting, ours)
-    ts_ns = np.array([p[0] for p in points], np.int64)
-    equity = np.array([float(p[1]) for p in points])
     trips, opened = pair_first_in_first_out(executions)
     zone = tz or _zone(reading)
-    statistics, fall, monthly = statistics_of(
-        ts_ns=ts_ns,
-        equity=equity,
-        tz=zone,
-        trips=trips,
-        fills=sum(1 for e in executions if e.quantity),
-        traded_value=sum((abs(e.value) for e in executions), ZERO),
-        fees=sum((e.fee for e in executions), ZERO),
-        exposure=time_in_market(executions, points[0][0], points[-1][0]),
-    )
+    statistics, fall, monthly = _figures(points, zone, trips, executions)
     return Report(
         mode=run.mode,
         started_ns=reading.first_ns,
@@ -134,8 +123,8 @@ def build_report(
         starting_cash=starting,
         final_equity=points[-1][1],
         statistics=statistics,
-        equity_ns=tuple(ts_ns.tolist()),
-        equity=tuple(equity.tolist()),
+        equity_ns=tuple(ts_ns for ts_ns, _ in points),
+        equity=tuple(float(value) for _, value in points),
         drawdown=tuple(fall.curve.tolist()),
         monthly=monthly,
         round_trips=tuple(trips),
@@ -149,6 +138,21 @@ def build_report(
         accounts=run.accounts,
         config_hash=run.config_hash,
         notes=tuple(notes),
+    )
+
+
+def _figures(
+    points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution]
+) -> tuple[Statistics, Drawdown, tuple[MonthlyReturn, ...]]:
+    return statistics_of(
+        ts_ns=np.array([ts_ns for ts_ns, _ in points], np.int64),
+        equity=np.array([float(value) for _, value in points]),
+        tz=tz,
+        trips=trips,
+        fills=sum(1 for e in executions if e.quantity),
+        traded_value=sum((abs(e.value) for e in executions), ZERO),
+        fees=sum((e.fee for e in executions), ZERO),
+        exposure=time_in_market(executions, points[0][0], points[-1][0]),
     )
 
 

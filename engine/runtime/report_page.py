@@ -24,6 +24,7 @@ from engine.runtime.report_candles import (
     local_seconds,
     thin_bars,
 )
+from engine.runtime.report_round_trips import RoundTrip
 
 EQUITY_POINTS = 4_000
 ROUND_TRIPS_MAX = 20_000
@@ -153,28 +154,7 @@ def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], 
             "q": [f.quantity for f in fills],
             "p": [_short(f.price) for f in fills],
         },
-        "trips": [
-            [
-                t.strategy,
-                t.instrument,
-                t.direction,
-                t.quantity,
-                entry,
-                leave,
-                _short(t.entry_price),
-                _short(t.exit_price),
-                round(t.fees, 2),
-                round(t.pnl, 2),
-                round(t.return_, 6),
-                t.holding_ns // SECOND_NS,
-            ]
-            for t, entry, leave in zip(
-                trips,
-                _seconds([t.entry_ns for t in trips], tz),
-                _seconds([t.exit_ns for t in trips], tz),
-                strict=True,
-            )
-        ],
+        "trips": _trip_rows(trips, tz),
         "open": [[p.strategy, p.instrument, p.quantity, _short(p.average_price)] for p in report.open_positions],
         "orders": [[state, count] for state, count in report.orders.items()],
         "denials": [[d.code, d.count, d.example] for d in report.denials],
@@ -182,6 +162,27 @@ def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], 
         "details": _details(report),
         "notes": notes,
     }
+
+
+def _trip_rows(trips: Sequence[RoundTrip], tz: str) -> list[list[Any]]:
+    entries, exits = _seconds([t.entry_ns for t in trips], tz), _seconds([t.exit_ns for t in trips], tz)
+    return [
+        [
+            t.strategy,
+            t.instrument,
+            t.direction,
+            t.quantity,
+            entered,
+            left,
+            _short(t.entry_price),
+            _short(t.exit_price),
+            round(t.fees, 2),
+            round(t.pnl, 2),
+            round(t.return_, 6),
+            t.holding_ns // SECOND_NS,
+        ]
+        for t, entered, left in zip(trips, entries, exits, strict=True)
+    ]
 
 
 def _statistics(report: Report) -> dict[str, Any]:

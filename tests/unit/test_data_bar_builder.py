@@ -56,6 +56,8 @@ def test_time_closes_a_bar_without_another_event_and_late_events_are_left_out() 
     assert builder.advance(T0 + 2 * MINUTE_NS) == ()
     assert builder.on_trade(Trade(CY, T0 + 2 * SECOND_NS, 99.0, 1)) == ()
     assert builder.late == 1
+    (nothing_of_it,) = builder.on_trade(Trade(CY, T0 + 2 * MINUTE_NS, 10.0, 1)) or builder.advance(T0 + 2 * MINUTE_NS)
+    assert (nothing_of_it.high, nothing_of_it.volume) == (10.0, 1.0)
 
 
 def test_days_can_follow_a_venues_own_midnight() -> None:

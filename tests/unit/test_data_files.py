@@ -213,6 +213,7 @@ def test_long_files_come_in_batches_and_twice_alike(tmp_path: Path) -> None:
     lengths = [len(b.ts_ns) for b in source.batches()]
     assert sum(lengths) == count
     assert len(lengths) == 3
+    assert max(lengths) == BATCH_ROWS
     assert [len(b.ts_ns) for b in source.batches()] == lengths
     assert source.sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
 

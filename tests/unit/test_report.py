@@ -259,3 +259,22 @@ def test_spans_are_told_in_their_two_largest_units() -> None:
     assert span(3 * DAY_NS + 4 * HOUR_NS + 5) == "3d 4h"
     assert span(0) == "0s"
     assert span(None) == "-"
+
+
+def test_two_positions_at_once_count_once_in_exposure() -> None:
+    """One from 01:00 to 05:00, another from 02:00 to 03:00: four of twelve hours."""
+    script = JournalScript(start="2026-03-02 00:00")
+    script.trade("2026-03-02 01:00", Side.BUY, 1, "10")
+    script.trade("2026-03-02 02:00", Side.BUY, 1, "10", instrument="600001.SH")
+    script.trade("2026-03-02 03:00", Side.SELL, 1, "10", instrument="600001.SH")
+    script.trade("2026-03-02 05:00", Side.SELL, 1, "10")
+    script.equity("2026-03-02 12:00", "1000")
+    assert build_report(script.end("2026-03-02 12:00")).statistics.exposure == pytest.approx(4 / 12)
+
+
+def test_a_drawdown_that_begins_with_the_last_sample_has_a_length() -> None:
+    """One day below the peak is one day, although no sample lies between."""
+    script = JournalScript()
+    script.equity("2026-03-02 15:00", "1100")
+    script.equity("2026-03-03 15:00", "1000")
+    assert build_report(script.end("2026-03-03 15:00")).statistics.longest_drawdown_ns == DAY_NS
