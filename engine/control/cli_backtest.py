@@ -1,0 +1,171 @@
+"""``backtest``: strategies over files of bars."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.control.printing import cents, complain, for_people, for_progress, log_line, print_json
+from engine.domain.errors import ConfigError
+
+if TYPE_CHECKING:
+    from engine.control.backtest_plan import Plan
+    from engine.ports import Journal
+    from engine.runtime.backtest import BacktestResult
+    from engine.runtime.report import Report
+
+
+def backtest(
+    strategy: Annotated[
+        list[str] | None, typer.Option(help="module:Class or file.py:Class; may be repeated. 策略。")
+    ] = None,
+    data: Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")] = None,
+    instrument: Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A config; the command line goes first. 配置文件。")] = None,
+    cash: Annotated[str | None, typer.Option(help="Starting cash. Default 1000000. 初始资金。")] = None,
+    market: Annotated[str | None, typer.Option(help="Rule book of every instrument. Default: as listed.")] = None,
+    commission: Annotated[str | None, typer.Option(help="Share of value, on market free. Default 0.0003.")] = None,
+    fill: Annotated[str | None, typer.Option(help="next_open, touch or volume_share. 撮合模型。")] = None,
+    fill_set: Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1.")] = None,
+    risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
+    tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
+    label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
+    interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
+    instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Run strategies over files of bars. 回测。"""
+    from engine.control.backtest_plan import Asked, plan_backtest
+
+    settings = None
+    if config is not None:
+        from engine.runtime.settings import load_settings
+
+        settings = load_settings(config)
+    asked = Asked(
+        strategies=strategy or (),
+        data=data or (),
+        instruments=instrument or (),
+        parameters=set_ or (),
+        cash=cash,
+        market=market,
+        commission=commission,
+        fill=fill,
+        fill_settings=fill_set or (),
+        risk=risk_set or (),
+        tz=tz,
+        label=label,
+        interval=interval,
+        instruments_file=instruments,
+    )
+    plan = plan_backtest(asked, settings)
+    result, made, figures = _run(plan, journal)
+    page = None
+    if not no_report:
+        from engine.runtime.report_page import write_html
+
+        page = report or Path("runs") / f"backtest-{plan.name}.html"
+        write_html(made, page)
+    if as_json:
+        print_json({**figures, "report": None if page is None else str(page)})
+    else:
+        _show(made, figures, page)
+    for name, reason in result.stopped.items():
+        complain(f"strategy {name} was stopped: {reason}")
+    raise typer.Exit(1 if result.stopped else 0)
+
+
+def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", dict[str, Any]]:
+    """The replay and its statistics, under the stop watch; imports and the page stay outside."""
+    from engine.clock import cpu_seconds, stopwatch_seconds
+    from engine.runtime.backtest import Backtest
+    from engine.runtime.report import build_report
+
+    journal = _journal(path)
+    began, opened = stopwatch_seconds(), cpu_seconds()
+    try:
+        with _progress() as progress:
+            run = Backtest(
+                sources=plan.open(),
+                strategies=plan.specs,
+                instruments=plan.instruments,
+                books=plan.books,
+                limits=plan.limits,
+                fill_model=plan.fill_model,
+                journal=journal,
+                cash=plan.cash,
+                note=log_line,
+                progress=progress,
+            )
+            result = run.run()
+    finally:
+        journal.close()
+    made = build_report(journal.records(), instruments=plan.instruments)
+    whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
+    figures = {
+        "bars": result.bars,
+        "fills": result.fills,
+        "orders": result.orders,
+        "denied": result.denied,
+        "final_equity": cents(result.final_equity),
+        "final_equity_exact": str(result.final_equity),
+        "digest": result.digest,
+        "bars_per_second": _rate(result.bars, result.replay_cpu_seconds),
+        "whole_bars_per_second": _rate(result.bars, whole),
+        "seconds": round(seconds, 3),
+        "stopped": result.stopped,
+    }
+    return result, made, figures
+
+
+def _journal(path: Path | None) -> "Journal":
+    if path is None:
+        from engine.journal.memory import MemoryJournal
+
+        return MemoryJournal()
+    from engine.journal.sqlite import SqliteJournal
+
+    if path.exists():
+        raise ConfigError(
+            f"--journal {path}: the file is there already; a backtest's journal is its own, name a new one"
+        )
+    return SqliteJournal(path, inline=True)
+
+
+def _rate(bars: int, seconds: float) -> int:
+    return round(bars / seconds) if seconds > 0 else 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int], None] | None]:
+    """A line on stderr with the bars so far, where a person can see it."""
+    console = for_progress()
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} bars"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda bars: bar.update(task, completed=bars)
+
+
+def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
+    from engine.runtime.report_console import console_table
+
+    console = for_people()
+    console.print(console_table(made))
+    console.print(
+        f"{figures['bars']:,} bars, {figures['fills']:,} fills, {figures['denied']:,} denied, "
+        f"{figures['bars_per_second']:,} bars/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
+    )
+    console.print(f"digest {figures['digest']}", highlight=False)
+    if page is not None:
+        console.print(f"report: {page}", highlight=False)

@@ -1,0 +1,42 @@
+"""``live``: trade by a config until stopped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.control.printing import complain, for_people, log_line, print_json
+
+
+def live(
+    config: Annotated[Path, typer.Option(help="What to trade, where and with which limits. 配置文件。")],
+    seconds: Annotated[float | None, typer.Option(help="Stop after this many real seconds.", min=0)] = None,
+    accept_rebuild: Annotated[
+        bool, typer.Option("--accept-rebuild", help="Set a damaged journal aside and go on from its last good record.")
+    ] = False,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page at the end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
+) -> None:
+    """Trade live or on paper; Ctrl-C stops in order. 实盘或模拟交易。"""
+    import anyio
+
+    from engine.control.cli_process import environment
+    from engine.control.live_session import Session
+    from engine.runtime.settings import load_settings
+
+    settings = load_settings(config)
+    session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild)
+    complain(f"{settings.run.name}: profile {settings.risk_profile}, journal {settings.journal_path}; stop with Ctrl-C")
+    anyio.run(lambda: session.conduct(seconds=seconds))
+    page = None if no_report else session.write_report(settings.data_dir / "report.html")
+    figures = {**session.figures(), "report": None if page is None else str(page)}
+    if as_json:
+        print_json(figures)
+    else:
+        from engine.control.live_screen import summary_table
+
+        for_people().print(summary_table(figures))
+    stopped = {seat.name: seat.stopped for seat in session.run.core.runner.seats.values() if seat.stopped}
+    for name, reason in stopped.items():
+        if reason != "run ended":
+            complain(f"strategy {name} was stopped: {reason}")

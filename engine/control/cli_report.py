@@ -1,0 +1,91 @@
+"""``report``: figures and page of a run from its journal, while it runs or afterwards."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.control.printing import cents, for_people, print_json
+from engine.domain.errors import ConfigError, JournalError
+
+if TYPE_CHECKING:
+    from engine.domain.events import JournalRecord
+
+
+def report(
+    journal: Annotated[Path, typer.Argument(help="A journal file. 日志文件。")],
+    run: Annotated[int | None, typer.Option(help="Only this run of the journal, from 1. Default: all of it.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the HTML page here.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Read a journal: figures, and a page if asked. 由日志生成报告。"""
+    from engine.runtime.report import build_report
+
+    records = list(read_journal(journal))
+    if run is not None:
+        records = _only_run(records, run, journal)
+    made = build_report(records)
+    page = None
+    if html is not None:
+        from engine.runtime.report_page import write_html
+
+        page = write_html(made, html)
+    if as_json:
+        print_json(
+            {
+                "mode": made.mode,
+                "currency": made.currency,
+                "starting_cash": cents(made.starting_cash),
+                "final_equity": cents(made.final_equity),
+                "final_equity_exact": str(made.final_equity),
+                "fills": len(made.fills),
+                "orders": made.orders,
+                "denied": sum(row.count for row in made.denials),
+                "statistics": made.statistics,
+                "notes": made.notes,
+                "report": None if page is None else str(page),
+            }
+        )
+        return
+    from engine.runtime.report_console import console_table
+
+    console = for_people()
+    console.print(console_table(made))
+    if page is not None:
+        console.print(f"report: {page}")
+
+
+def read_journal(path: Path) -> Iterator[tuple[int, "JournalRecord"]]:
+    """Every record of a journal file, read beside a writer that may still hold it.
+
+    Raises:
+        ConfigError: no such file, or no journal. JournalError: damaged.
+    """
+    from engine.journal.chain import Chain, verified
+    from engine.journal.store import APPLICATION_ID, reader, rows
+
+    if not path.is_file():
+        raise ConfigError(f"journal {path}: there is no such file; check the path")
+    try:
+        with contextlib.closing(reader(path)) as db:
+            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise ConfigError(f"journal {path}: is another program's database; name a journal of Sluice")
+            for batch in verified(rows(db), Chain()):
+                yield from batch
+    except sqlite3.DatabaseError as problem:
+        if "not a database" in str(problem):
+            raise ConfigError(f"journal {path}: is no journal; name a file that a run has written") from problem
+        raise JournalError(f"journal {path}: can not be read: {problem}") from problem
+
+
+def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: Path) -> list[tuple[int, "JournalRecord"]]:
+    from engine.domain.events import RunStarted
+
+    starts = [at for at, (_, record) in enumerate(records) if isinstance(record, RunStarted)]
+    if not 1 <= number <= len(starts):
+        raise ConfigError(f"journal {path}: there is no run {number}; it holds {len(starts)}, counted from 1")
+    end = starts[number] if number < len(starts) else len(records)
+    return records[starts[number - 1] : end]

@@ -1,0 +1,92 @@
+"""What a person sees of a live run: a table that changes while it runs, and the summary."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from engine.domain.ids import InstrumentId
+from engine.domain.timestamps import SECOND_NS, format_time
+
+if TYPE_CHECKING:
+    from engine.control.live_session import Session
+
+REFRESH_SECONDS = 0.25
+
+
+def summary_table(figures: Mapping[str, Any]) -> Table:
+    """The figures of a finished run, a row a gateway."""
+    table = Table(title="summary / 汇总", title_justify="left")
+    names = ("orders", "fills", "buys", "sells", "denied", "unknown_open", "disputed", "equity")
+    table.add_column("gateway")
+    for name in names:
+        table.add_column(name, justify="right")
+    for gateway, row in figures["gateways"].items():
+        table.add_row(gateway, *(f"{row[name]:,.2f}" if name == "equity" else f"{row[name]:,}" for name in names))
+    return table
+
+
+async def watch(session: "Session", console: Console) -> None:
+    """Redraw until cancelled; the console is one that can."""
+    step_ns = round(REFRESH_SECONDS * session.clock.speed * SECOND_NS)
+    with Live(picture(session), console=console, auto_refresh=False) as display:
+        while True:
+            display.update(picture(session), refresh=True)
+            await session.clock.sleep(step_ns)
+
+
+def picture(session: "Session") -> RenderableType:
+    """Prices, positions, orders and profit as they stand."""
+    core, told = session.run.core, session.told
+    tz = next((core.books[i.market].timezone for i in core.instruments.values() if i.market != "free"), "UTC")
+    head = Text(f"{format_time(session.clock.now_ns, tz)[:19]}  x{session.clock.speed:g}  ", "bold")
+    head.append(f"orders {told.orders}  fills {told.fills}  denied {told.denied}  ")
+    head.append(f"working {len(core.manager.working)}  {_latency(session)}", "dim")
+    parts: list[RenderableType] = [head, _accounts(session), _instruments(session)]
+    parts += [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in told.latest]
+    return Group(*parts)
+
+
+def _accounts(session: "Session") -> Table:
+    table = Table("account", "currency", pad_edge=False)
+    for name in ("cash", "equity", "fees"):
+        table.add_column(name, justify="right")
+    for account, book in session.run.core.portfolio.accounts.items():
+        equity = session.run.core.portfolio.equity(account)
+        cash = book.cash[book.currency]
+        table.add_row(account, book.currency, f"{cash:,.2f}", f"{equity:,.2f}", f"{book.fees:,.2f}")
+    return table
+
+
+def _instruments(session: "Session") -> Table:
+    portfolio = session.run.core.portfolio
+    table = Table("instrument", "name", pad_edge=False)
+    for name in ("price", "held", "average", "profit"):
+        table.add_column(name, justify="right")
+    held = [i for book in portfolio.accounts.values() for i, p in book.positions.items() if p.quantity]
+    named = [i for row in session.settings.strategies for i in row.spec.instruments]
+    for instrument in dict.fromkeys([*named, *held]):
+        table.add_row(instrument, session.settings.instruments[instrument].name, *_row(session, instrument))
+    return table
+
+
+def _row(session: "Session", instrument: InstrumentId) -> tuple[str, str, str, Text]:
+    portfolio = session.run.core.portfolio
+    mark = portfolio.marks.get(instrument)
+    positions = [b.positions[instrument] for b in portfolio.accounts.values() if instrument in b.positions]
+    quantity = sum(p.quantity for p in positions)
+    cost = float(sum(p.cost for p in positions))
+    price = "-" if mark is None else f"{mark:,.2f}"
+    if not quantity or mark is None:
+        return price, f"{quantity:,}", "-", Text("-")
+    profit = mark * quantity * session.settings.instruments[instrument].multiplier - cost
+    # Red rises and green falls, as screens in China have it.
+    return price, f"{quantity:,}", f"{cost / quantity:,.2f}", Text(f"{profit:+,.2f}", "red" if profit > 0 else "green")
+
+
+def _latency(session: "Session") -> str:
+    taken = sorted(s for box in session.run.boxes.values() for s in box.send_seconds)
+    return f"decision to request {taken[len(taken) // 2] * 1e3:.2f} ms (median)" if taken else ""

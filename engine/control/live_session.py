@@ -1,0 +1,228 @@
+"""One live run from its config to its figures: opened, conducted until it ends, told in numbers."""
+
+import signal
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import msgspec
+from msgspec import Struct
+
+from engine.clock import LiveClock, stopwatch_seconds
+from engine.control.printing import cents
+from engine.data.columns import Columns
+from engine.domain.events import JournalRecord, OrderDenied, OrderSubmitted
+from engine.domain.ids import AccountId, InstrumentId
+from engine.domain.order import Evidence, OrderReport, OrderState
+from engine.domain.timestamps import SECOND_NS
+from engine.entropy import Entropy
+from engine.gateways.surroundings import Surroundings
+from engine.ports import Gateway, Journal
+from engine.runtime.live import LiveRun
+from engine.runtime.live_settings import live_spec, open_journal
+from engine.runtime.report import build_report
+from engine.runtime.report_page import write_html
+from engine.runtime.report_reading import Reading
+from engine.runtime.settings import Settings
+
+CANDLES = 5_000
+
+
+class Told(Struct):
+    """What a screen shows of the run so far: counted as it is journaled, never read back."""
+
+    orders: int = 0
+    denied: int = 0
+    fills: int = 0
+    latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
+
+
+class TellingJournal:
+    """A journal that counts what passes; everything else is the journal's own."""
+
+    def __init__(self, journal: Journal, told: Told) -> None:
+        self._journal = journal
+        self._told = told
+
+    @property
+    def next_seq(self) -> int:
+        return self._journal.next_seq
+
+    @property
+    def durable_seq(self) -> int:
+        return self._journal.durable_seq
+
+    @property
+    def healthy(self) -> bool:
+        return self._journal.healthy
+
+    def append(self, record: JournalRecord) -> int:
+        seq = self._journal.append(record)
+        told = self._told
+        if isinstance(record, OrderSubmitted):
+            told.orders += 1
+        elif isinstance(record, OrderDenied):
+            told.denied += 1
+            order = record.order
+            told.latest.append(f"denied {order.side} {order.quantity} {order.instrument}: {record.reason}")
+        elif isinstance(record, OrderReport) and record.kind is Evidence.FILL:
+            told.fills += 1
+            told.latest.append(f"filled {record.quantity} at {record.price} ({record.client_id})")
+        return seq
+
+    async def durable(self, seq: int) -> None:
+        await self._journal.durable(seq)
+
+    def records(self) -> Iterator[tuple[int, JournalRecord]]:
+        return self._journal.records()
+
+    def digest(self) -> str:
+        return self._journal.digest()
+
+    async def run(self) -> None:
+        await self._journal.run()
+
+    def close(self) -> None:
+        self._journal.close()
+
+
+Screen = Callable[["Session"], Coroutine[Any, Any, None]]
+
+
+class Session:
+    """A live run that is open: journal locked, gateways made, nothing connected yet."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environ: Mapping[str, str],
+        note: Callable[[str, Mapping[str, Any]], None],
+        clock: LiveClock | None = None,
+        mode: str = "",
+        accept_rebuild: bool = False,
+    ) -> None:
+        """
+        Raises:
+            ConfigError: settings that can not be used, credentials missing, or a journal held by another engine.
+            JournalError: the journal is damaged.
+        """
+        self.settings = settings
+        self.told = Told()
+        spec = live_spec(settings, mode=mode)
+        self.clock = clock or LiveClock(speed=settings.clock.speed, start_ns=settings.start_ns)
+        around = Surroundings(clock=self.clock, entropy=Entropy(settings.run.seed), environ=environ, note=note)
+        self.gateways: dict[str, Gateway] = {
+            name: gateway.settings.open(around) for name, gateway in settings.gateways.items()
+        }
+        self._journal = open_journal(settings, accept_rebuild=accept_rebuild)
+        self.run = LiveRun(
+            spec,
+            clock=self.clock,
+            # The port has plain attributes; ours only read through.
+            journal=cast(Journal, TellingJournal(self._journal, self.told)),
+            gateways=self.gateways,
+            note=note,
+        )
+        self.began = stopwatch_seconds()
+        self.seconds = 0.0
+
+    async def conduct(self, *, seconds: float | None = None, screen: Screen | None = None) -> None:
+        """Run until a signal, or for some real seconds after trading was enabled.
+
+        Raises:
+            ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
+        """
+
+        async def observe() -> None:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._stop_on_signal)
+                if seconds is not None:
+                    tasks.start_soon(self._stop_after, seconds)
+                if screen is not None:
+                    tasks.start_soon(screen, self)
+
+        try:
+            await self.run.run(observe=observe)
+        finally:
+            self.seconds = stopwatch_seconds() - self.began
+            with anyio.CancelScope(shield=True):
+                for gateway in self.gateways.values():
+                    await gateway.close()
+            self._journal.close()
+
+    async def _stop_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for received in signals:
+                self.run.stop(f"signal {received.name}")
+
+    async def _stop_after(self, seconds: float) -> None:
+        await self.run.ready.wait()
+        await self.clock.sleep(round(seconds * self.clock.speed * SECOND_NS))
+        self.run.stop("time is up")
+
+    # --- afterwards --------------------------------------------------------------------------------------------------
+
+    def write_report(self, path: Path) -> Path:
+        """The HTML page of the whole journal, with the bars this run saw."""
+        report = build_report(self._journal.records(), instruments=self.settings.instruments)
+        traded = dict.fromkeys(
+            [*report.instruments, *(i for row in self.settings.strategies for i in row.spec.instruments)]
+        )
+        return write_html(report, path, {name: bars for name in traded if (bars := self._bars(name))})
+
+    def _bars(self, instrument: str) -> list[Columns]:
+        bars = self.run.core.history.last(InstrumentId(instrument), CANDLES)
+        if len(bars) < 2:
+            return []
+        step = int((bars.ts_ns[1:] - bars.ts_ns[:-1]).min())
+        return [
+            Columns(
+                InstrumentId(instrument), step, bars.ts_ns, bars.open, bars.high, bars.low, bars.close, bars.volume
+            )
+        ]  # fmt: skip
+
+    def figures(self) -> dict[str, Any]:
+        """``orders fills denied unknown_open disputed equity``, together and by gateway, of the whole journal."""
+        orders, denied = Counter[str](), Counter[str]()
+        records = list(self._journal.records())
+        for _, record in records:
+            if isinstance(record, OrderSubmitted):
+                orders[record.order.account] += 1
+            elif isinstance(record, OrderDenied):
+                denied[record.order.account] += 1
+        executions = Reading(records, self.settings.instruments).executions
+        fills = Counter(e.account for e in executions if e.quantity)
+        bought = Counter(e.account for e in executions if e.quantity > 0)
+        states = Counter((o.request.account, o.state) for o in self.run.core.manager.working.values())
+        by_gateway: dict[str, dict[str, Any]] = {}
+        for account, row in self.settings.accounts.items():
+            by_gateway[row.gateway] = {
+                "account": account,
+                "currency": row.currency,
+                "orders": orders[account],
+                "fills": fills[account],
+                "buys": bought[account],
+                "sells": fills[account] - bought[account],
+                "denied": denied[account],
+                "unknown_open": states[account, OrderState.UNKNOWN],
+                "disputed": states[account, OrderState.DISPUTED],
+                "equity": cents(self._equity(account)),
+            }
+        rows = list(by_gateway.values())
+        counted = ("orders", "fills", "buys", "sells", "denied", "unknown_open", "disputed")
+        one_currency = len({row["currency"] for row in rows}) == 1
+        return {
+            **{name: sum(row[name] for row in rows) for name in counted},
+            "equity": cents(sum((self._equity(a) for a in self.settings.accounts), Decimal(0)))
+            if one_currency
+            else None,
+            "seconds": round(self.seconds, 3),
+            "gateways": by_gateway,
+        }
+
+    def _equity(self, account: AccountId) -> Decimal:
+        return self.run.core.portfolio.equity(account)

@@ -1,0 +1,55 @@
+"""A config as a live run: its journal and its specification."""
+
+import msgspec
+
+from engine.domain.errors import ConfigError
+from engine.domain.ids import AccountId
+from engine.journal.memory import MemoryJournal
+from engine.journal.sqlite import SqliteJournal
+from engine.runtime.backtest import StrategySpec
+from engine.runtime.live import AccountSpec, LiveSpec
+from engine.runtime.settings import Settings
+
+
+def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
+    """What ``LiveRun`` is given.
+
+    Args:
+        mode: how the journal calls the run; default: the profile.
+
+    Raises:
+        ConfigError: nothing to trade on, or a clock that real money must not have.
+    """
+    if not settings.accounts:
+        raise ConfigError(f"config {settings.path}: there is no account to trade on; write a table [[account]]")
+    if settings.run.profile == "backtest":
+        raise ConfigError(f'config {settings.path}, [run] profile: "backtest" does not trade live; write paper or live')
+    if settings.run.profile == "live" and (settings.clock.speed != 1.0 or settings.start_ns is not None):
+        raise ConfigError(f"config {settings.path}, [clock]: profile live trades by the real time; remove the table")
+    return LiveSpec(
+        accounts=tuple(
+            AccountSpec(id=account, gateway=row.gateway, currency=row.currency)
+            for account, row in settings.accounts.items()
+        ),
+        strategies=tuple((AccountId(row.account), _journaled(row.spec)) for row in settings.strategies),
+        instruments=settings.instruments,
+        books=settings.books,
+        limits=settings.limits,
+        mode=mode or settings.run.profile,
+    )
+
+
+def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJournal | SqliteJournal:
+    """The journal of ``[journal]``; a SQLite one is locked until it is closed.
+
+    Raises:
+        ConfigError: another engine holds it, or no place to write. JournalError: damaged.
+    """
+    if settings.journal.kind == "memory":
+        return MemoryJournal()
+    return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+
+
+def _journaled(spec: StrategySpec) -> StrategySpec:
+    """The parameters as plain values, as the journal keeps them."""
+    return msgspec.structs.replace(spec, parameters=msgspec.to_builtins(spec.parameters))
