@@ -57,6 +57,10 @@ class StreamFeed:
         self.late = 0
         """Bars dropped because a newer one of their instrument was already published."""
 
+    @property
+    def pace_ns(self) -> int:
+        return 0
+
     def subscribe(self, instrument: InstrumentId, kind: DataKind, interval_ns: int) -> None:
         """Ask for data; one that is asked for while the socket is open goes out with the next connect or ``refresh``.
 
