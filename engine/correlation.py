@@ -3,19 +3,23 @@
 Pure: an account's reading and what we know go in, evidence comes out. Absence is proven, never read once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import combinations
 
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
 from engine.domain.commands import SIZED_BY_VENUE
-from engine.domain.ids import ClientOrderId, VenueOrderId
+from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState, Proof
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
+
+CREDIBLE_MOVE = Decimal("0.35")
+"""A price worked out from cash that is further than this from the latest one speaks of something else."""
 
 ROW_EARLY_NS = 2_000_000_000
 """A venue's clock may place our row this much before our intent (3.5)."""
@@ -25,6 +29,15 @@ class Absence(Struct):
     """First reading after the lag that showed no trace of an order; the second one proves it."""
 
     as_of_ns: int
+
+
+class AccountBooks(Struct, frozen=True):
+    """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices."""
+
+    changed_ns: int
+    held: Callable[[InstrumentId], int]
+    cash: Decimal
+    mark: Callable[[InstrumentId], Decimal | None]
 
 
 class Matcher:
@@ -44,23 +57,64 @@ class Matcher:
         sheet: Capabilities,
         owned: Mapping[VenueOrderId, ClientOrderId],
     ) -> Sequence[OrderReport]:
-        """Evidence about one UNKNOWN order, or one only inferred to be absent; empty if the reading proves nothing.
+        """Evidence in the venue's order list about one UNKNOWN order, or one only inferred to be absent.
+
+        Empty if the reading proves nothing.
 
         Args:
             owned: venue ids that are another order's already.
         """
-        if not needs_evidence(order) or snapshot.as_of_ns <= order.sent_ns:
+        if not needs_evidence(order) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
             return ()
-        if snapshot.orders is not None:
-            found = self._by_rows(order, baseline, snapshot, sheet, owned)
-        elif snapshot.positions is not None and baseline is not None:
-            found = self._by_position(order, baseline, snapshot)
-        else:
-            return ()
+        found = self._by_rows(order, baseline, snapshot, sheet, owned)
         if found is not None:
             self.forget(order.request.client_id)
             return found
         return self._absent(order, snapshot, sheet)
+
+    def match_positions(
+        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Sequence[OrderReport]:
+        """Evidence in what the account holds, for venues without an order list.
+
+        What the venue holds beyond our book was done by an order of unknown outcome: the one set of orders whose
+        quantities make up the difference. The book is taken as it is now and not as it was when the order was
+        decided: orders that stood before it in the queue have moved it since.
+
+        Args:
+            orders: all of the account that need evidence.
+            books: what we believe the account holds.
+        """
+        settled_ns = books.changed_ns + sheet.max_lag_ns
+        if snapshot.positions is None or snapshot.as_of_ns <= settled_ns:
+            return ()
+        theirs = {row.instrument: row.quantity for row in snapshot.positions}
+        reports: list[OrderReport] = []
+        for instrument in dict.fromkeys(order.request.instrument for order in orders):
+            moved = theirs.get(instrument, 0) - books.held(instrument)
+            mine = [order for order in orders if order.request.instrument == instrument]
+            reports += self._explain(mine, moved, books, snapshot, sheet)
+        return reports
+
+    def _explain(
+        self, orders: Sequence[Order], moved: int, books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Sequence[OrderReport]:
+        """Which of the orders of one instrument did it."""
+        if moved == 0:
+            return [report for order in orders for report in self._absent(order, snapshot, sheet)]
+        sets = [chosen for chosen in _subsets(orders) if _makes_up(chosen, moved)]
+        if len(sets) == 1:
+            for order in sets[0]:
+                self.forget(order.request.client_id)
+            alone = len(sets[0]) == 1
+            return [report for order in sets[0] for report in _filled(order, moved if alone else None, books, snapshot)]
+        names = ", ".join(str(order.request.client_id) for order in orders)
+        reason = f"the position moved by {moved:+d}, which {len(sets)} choices among {names} explain"
+        return [
+            _report(order, snapshot, Evidence.CANDIDATES, reason=reason)
+            for order in orders
+            if order.state is OrderState.UNKNOWN
+        ]
 
     def _by_rows(
         self,
@@ -85,29 +139,6 @@ class Matcher:
             listed = ", ".join(str(row.venue_id) for row in candidates)
             return (_report(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} all fit"),)
         return row_evidence(order, candidates[0], snapshot) if candidates else None
-
-    def _by_position(self, order: Order, baseline: Baseline, snapshot: AccountSnapshot) -> Sequence[OrderReport] | None:
-        request = order.request
-        held = next((p.quantity for p in snapshot.positions or () if p.instrument == request.instrument), 0)
-        moved = (held - baseline.position) * request.side.sign
-        if moved == 0:
-            return None
-        sized_by_venue = request.type in SIZED_BY_VENUE
-        if moved < 0 or moved > request.quantity or (moved < request.quantity and not sized_by_venue):
-            reason = f"the position moved by {held - baseline.position}, the order is {request.side} {request.quantity}"
-            return (_report(order, snapshot, Evidence.CANDIDATES, reason=reason),)
-        fill = _report(
-            order,
-            snapshot,
-            Evidence.FILL,
-            quantity=moved,
-            price=_price_from_cash(order, baseline, snapshot, moved),
-            fill_id=request.client_id,
-            reason="read from the change of the position",
-        )
-        if moved == request.quantity:
-            return (fill,)
-        return (fill, _report(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
 
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
         if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= order.sent_ns + sheet.max_lag_ns:
@@ -158,12 +189,54 @@ def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
     return True
 
 
-def _price_from_cash(order: Order, baseline: Baseline, snapshot: AccountSnapshot, quantity: int) -> Decimal:
-    """The price the cash speaks of; of a venue that keeps whole coins it is right to one coin in all."""
-    if baseline.cash is None or snapshot.balances is None:
-        return order.price or ZERO
-    cash = sum((balance.total for balance in snapshot.balances), ZERO)
-    return abs(baseline.cash - cash) / quantity
+def _open(order: Order) -> int:
+    """What it can still fill, or could if it turned out to be alive."""
+    return order.quantity - order.cum
+
+
+SETS_MAX = 6
+"""Of more orders that need evidence on one instrument only the newest are combined: 2^6 sets."""
+
+
+def _subsets(orders: Sequence[Order]) -> Iterable[Sequence[Order]]:
+    newest = sorted(orders, key=lambda order: order.sent_ns)[-SETS_MAX:]
+    for size in range(1, len(newest) + 1):
+        yield from combinations(newest, size)
+
+
+def _makes_up(orders: Sequence[Order], moved: int) -> bool:
+    """Whether these orders, filled, move the position by so much; one that the venue sizes may have done less."""
+    if len(orders) == 1 and orders[0].request.type in SIZED_BY_VENUE:
+        done = moved * orders[0].request.side.sign
+        return 0 < done <= orders[0].quantity
+    return sum(order.request.side.sign * _open(order) for order in orders) == moved
+
+
+def _filled(order: Order, moved: int | None, books: AccountBooks, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+    quantity = _open(order) if moved is None else abs(moved)
+    fill = _report(
+        order,
+        snapshot,
+        Evidence.FILL,
+        quantity=quantity,
+        price=_price(order, quantity, None if moved is None else books.cash, books, snapshot),
+        fill_id=order.request.client_id,
+        reason="read from the change of the position",
+    )
+    if quantity == _open(order):
+        return (fill,)
+    return (fill, _report(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
+
+
+def _price(
+    order: Order, quantity: int, cash_before: Decimal | None, books: AccountBooks, snapshot: AccountSnapshot
+) -> Decimal:
+    """The price the cash speaks of (right to one coin in all, where a venue keeps whole coins), if that is credible."""
+    known = books.mark(order.request.instrument) or order.price or ZERO
+    if cash_before is None or snapshot.balances is None:
+        return known
+    price = abs(cash_before - sum((balance.total for balance in snapshot.balances), ZERO)) / quantity
+    return price if not known or abs(price / known - 1) <= CREDIBLE_MOVE else known
 
 
 def _report(

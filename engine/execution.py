@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import Clock
-from engine.correlation import Matcher, needs_evidence, row_evidence
+from engine.correlation import AccountBooks, Matcher, needs_evidence, row_evidence
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
@@ -41,7 +41,7 @@ from engine.domain.events import (
     ReplaceRejected,
     StrategyStopped,
 )
-from engine.domain.ids import AccountId, ClientOrderId, StrategyId, VenueOrderId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
@@ -96,7 +96,7 @@ class OrderManager:
         portfolio: Portfolio,
         checker: RiskChecker,
         view: RiskView,
-        instruments: Mapping[str, Instrument],
+        instruments: Mapping[InstrumentId, Instrument],
         books: Mapping[str, RuleBook],
         sheets: Mapping[AccountId, Capabilities],
     ) -> None:
@@ -332,7 +332,7 @@ class OrderManager:
             self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
         if change.alert and order.state is OrderState.DISPUTED:
             scope = f"symbol:{order.request.instrument}"
-            self.latch(KillLevel.HALT, scope, f"{report.client_id} {change.alert}", "engine")
+            self.latch(KillLevel.HALT, scope, f"{report.client_id} {change.alert}", "engine", report.ts_ns)
 
     def _event(self, event_type: type[OrderEvent], order: Order, reason: str, ts_ns: int = 0) -> OrderEvent:
         request = order.request
@@ -390,16 +390,28 @@ class OrderManager:
             if owner is not None:
                 yield from row_evidence(self.orders[owner], row, snapshot)
         owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
-        for order in list(self.orders.values()):
-            if order.request.account == account and needs_evidence(order):
-                baseline = self._baselines.get(order.request.client_id)
-                yield from self._matcher.match(order, baseline, snapshot, sheet, owned)
+        orders = [o for o in self.orders.values() if o.request.account == account and needs_evidence(o)]
+        if orders and snapshot.orders is None:
+            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
+            return
+        for order in orders:
+            baseline = self._baselines.get(order.request.client_id)
+            yield from self._matcher.match(order, baseline, snapshot, sheet, owned)
+
+    def _books_of(self, account: AccountId) -> AccountBooks:
+        portfolio = self._portfolio
+        return AccountBooks(
+            changed_ns=self.last_change_ns.get(account, 0),
+            held=lambda instrument: portfolio.account_quantity(account, instrument),
+            cash=sum(portfolio.accounts[account].cash.values(), ZERO),
+            mark=self._view.reference,
+        )
 
     # --- safety ------------------------------------------------------------------------------------------------------
 
-    def latch(self, level: KillLevel, scope: str, cause: str, who: str) -> None:
+    def latch(self, level: KillLevel, scope: str, cause: str, who: str, ts_ns: int = 0) -> None:
         """Raise a kill level; machines and people may (RELIABILITY 4.4)."""
-        latch = LatchSet(level=level, scope=scope, cause=cause, who=who, ts_ns=self._clock.now_ns)
+        latch = LatchSet(level=level, scope=scope, cause=cause, who=who, ts_ns=ts_ns or self._clock.now_ns)
         self._record(latch)
         self._publish(latch)
         if level >= KillLevel.CANCEL:
