@@ -5,12 +5,12 @@ runs. Handlers are found by the event's exact class, and called in the order the
 in ``runtime/wiring.py``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.domain.errors import CascadeLimit
 
-Handler = Callable[[Any], None]
+Handler = Callable[[Any], object]
 
 CASCADE_DEPTH_MAX = 64
 
@@ -44,16 +44,31 @@ class Bus:
             self._depth = depth
 
     def publisher(self, event_type: type) -> Handler:
-        """``publish`` for one class with the look-up done once: for roots on the hot path (bars, quotes).
+        """``publish`` for one class with the look-up done once: for roots and steps on the hot path.
 
-        Subscriptions made afterwards are not seen.
+        Subscriptions made afterwards are not seen, and its depth is not counted.
         """
-        handlers = self._subscribers.get(event_type, ())
-        if len(handlers) == 1:
-            return handlers[0]
+        return one_call(self._subscribers.get(event_type, ()))
+
+    def subscribers(self, event_type: type) -> tuple[Handler, ...]:
+        """Who hears this class, in order."""
+        return self._subscribers.get(event_type, ())
+
+
+def one_call(handlers: Sequence[Handler]) -> Handler:
+    """All handlers as one. The interpreter makes a call fast where the same function is always called from."""
+    if len(handlers) == 1:
+        return handlers[0]
+    if len(handlers) > 1:
+        first, rest = handlers[0], one_call(handlers[1:])
 
         def publish(event: Any) -> None:
-            for handler in handlers:
-                handler(event)
+            first(event)
+            rest(event)
 
         return publish
+    return nobody
+
+
+def nobody(*_event: Any) -> None:
+    """No one subscribed."""

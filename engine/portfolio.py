@@ -7,7 +7,6 @@ conserved: what leaves the cash of an account is in the value or the fee of a fi
 from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
@@ -15,17 +14,12 @@ from engine.domain.commands import Side
 from engine.domain.events import Fill, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
+from engine.domain.market import Bar, Quote, Trade
+from engine.domain.marks import Mark, Marks
 from engine.domain.money import ZERO, exact
 from engine.domain.order import Order
 
 SellableFrom = Callable[[InstrumentId, int], int]
-
-
-class Mark(Struct, gc=False):
-    """The latest price of an instrument, and when it was one."""
-
-    price: float
-    ts_ns: int
 
 
 class Position:
@@ -100,8 +94,8 @@ class Portfolio:
         self.instruments = instruments
         self.accounts: dict[AccountId, AccountBook] = {}
         self.strategy_positions: dict[tuple[StrategyId, InstrumentId], Position] = {}
-        self.marks: dict[InstrumentId, float] = {}
-        self.marks_ns: dict[InstrumentId, int] = {}
+        self.marks = Marks()
+        self.marks_ns = self.marks.times
         self._sellable_from = sellable_from
         self._reservations: dict[ClientOrderId, Reservation] = {}
 
@@ -111,17 +105,14 @@ class Portfolio:
         book = self.accounts[account] = AccountBook(account, currency, cash)
         return book
 
-    def on_bar(self, bar: Any) -> None:
-        self.marks[bar.instrument] = bar.close
-        self.marks_ns[bar.instrument] = bar.ts_ns
+    def on_bar(self, bar: Bar) -> None:
+        self.marks.keep(bar.instrument, bar)
 
-    def on_trade(self, trade: Any) -> None:
-        self.marks[trade.instrument] = trade.price
-        self.marks_ns[trade.instrument] = trade.ts_ns
+    def on_trade(self, trade: Trade) -> None:
+        self.marks.keep(trade.instrument, trade)
 
-    def on_quote(self, quote: Any) -> None:
-        self.marks[quote.instrument] = (quote.bid + quote.ask) * 0.5
-        self.marks_ns[quote.instrument] = quote.ts_ns
+    def on_quote(self, quote: Quote) -> None:
+        self.marks.keep(quote.instrument, quote)
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         order = event.order
@@ -168,15 +159,14 @@ class Portfolio:
                 position.locked.append((free_ns, fill.quantity))
         self._strategy_position(fill.strategy, fill.instrument).book(quantity, value)
         if fill.instrument not in self.marks:
-            self.marks[fill.instrument] = float(fill.price)
-            self.marks_ns[fill.instrument] = fill.ts_ns
+            self.marks.keep(fill.instrument, Mark(float(fill.price), fill.ts_ns))
 
     def on_adjusted(self, event: PositionAdjusted) -> None:
         book = self.accounts[event.account]
         currency = event.currency or book.currency
         book.cash[currency] = book.cash.get(currency, ZERO) + event.cash
         if event.quantity:
-            mark = exact(self.marks.get(event.instrument, 0.0))
+            mark = exact(self.marks.get(event.instrument) or 0.0)
             value = abs(event.cash) or mark * abs(event.quantity)
             book.position(event.instrument).book(event.quantity, value)
             self._strategy_position(event.strategy, event.instrument).book(event.quantity, value)

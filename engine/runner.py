@@ -6,23 +6,32 @@ so it hears what it caused only after the handler returned, and a slow ``await``
 
 import heapq
 import inspect
-import traceback
-from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
-import anyio
-from apscheduler.triggers.cron import CronTrigger
+import anyio.to_thread
 
+from engine.bus import one_call
 from engine.clock import Clock
-from engine.domain.errors import ConfigError, SluiceError
+from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
+from engine.domain.errors import ConfigError
 from engine.domain.events import CallAnswered, Fill, OrderDenied, StrategyStopped, TimerFired
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.market import Bar, DataKind, FeedStatus
 from engine.domain.order import Order
-from engine.domain.timestamps import datetime_from_ns, ns_from_datetime
-from engine.strategy import CallRequest, Context, DailyAt, Every, NextBarRequest, Recovered, SleepRequest, Strategy
+from engine.schedule import next_due_ns
+from engine.seat import (
+    Handler,
+    Seat,
+    StrategyHungError,
+    coroutine_of,
+    from_engine,
+    overrides,
+    place_of,
+    without_event,
+)
+from engine.strategy import Strategy
 
 QUEUE_MAX = 10_000
 """Events one strategy may have waiting, or cause by hearing its own consequences, before it is stopped."""
@@ -30,33 +39,8 @@ QUEUE_MAX = 10_000
 NEVER_NS = 2**63 - 1
 RUN_ENDED = "run ended"
 
-Handler = Callable[[Any], Any]
 Outside = Callable[[StrategyId, int, CallRequest], None]
 """Starts a ``ctx.call``; its answer comes back as ``CallAnswered``."""
-
-USER_ROOMS = ("engine.strategy", "engine.runner", "engine.params", "engine.history", "engine.domain")
-"""Rooms that tell a strategy of its own mistakes; an error from deeper inside is the engine's and stops it."""
-
-
-class StrategyHungError(Exception):
-    """Raised inside a handler that did not return in time."""
-
-
-class Seat:
-    """One strategy at the table: its handlers, its queue, and the coroutine it may be waiting in."""
-
-    __slots__ = ("busy", "caught", "context", "coroutine", "name", "queue", "stopped", "strategy", "waiting_for")
-
-    def __init__(self, name: StrategyId, strategy: Strategy, context: Context) -> None:
-        self.name = name
-        self.strategy = strategy
-        self.context = context
-        self.queue: deque[tuple[Handler, Any]] = deque()
-        self.busy = False
-        self.stopped = ""
-        self.coroutine: Coroutine[Any, Any, None] | None = None
-        self.waiting_for: Any = None
-        self.caught: dict[InstrumentId, Bar] = {}
 
 
 class _Timer:
@@ -67,11 +51,6 @@ class _Timer:
         self.name = name
         self.spec = spec
         self.callback = callback
-
-
-def overrides(strategy: Strategy, handler: str) -> bool:
-    """Whether a strategy defines the handler itself."""
-    return getattr(type(strategy), handler) is not getattr(Strategy, handler)
 
 
 class StrategyRunner:
@@ -89,13 +68,16 @@ class StrategyRunner:
         self.seats: dict[StrategyId, Seat] = {}
         self.next_due_ns = NEVER_NS
         """When the next timer is due; the loop compares this before each event."""
+        self.rescheduled: Callable[[], None] = _nobody
+        """Called when the next timer changes; live sets it to wake the loop that waits."""
+        self.ears: dict[InstrumentId, Handler] = {}
+        """One call for each instrument: every strategy that hears its bars, in order of subscription."""
         self._clock = clock
         self._publish = publish
         self._working = working
         self._outside = outside
         self._note = note
-        self._listeners: dict[tuple[str, InstrumentId], tuple[tuple[Seat, Handler, int], ...]] = {}
-        self._bars: dict[InstrumentId, tuple[tuple[Seat, Handler, int], ...]] = {}
+        self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
         self._timers: list[tuple[int, int, _Timer | Seat | CallAnswered]] = []
         self._serial = 0
         self._calls = 0
@@ -114,7 +96,7 @@ class StrategyRunner:
 
     def add_timer(self, strategy: StrategyId, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
         timer = _Timer(self.seats[strategy], name, spec, callback)
-        self._schedule(_next_due(spec, self._clock.now_ns), timer)
+        self._schedule(next_due_ns(spec, self._clock.now_ns), timer)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -130,76 +112,99 @@ class StrategyRunner:
                 if overrides(seat.strategy, f"on_{kind}"):
                     for instrument in seat.context.instruments:
                         seat.context.subscribe(instrument, kind)
-            self._deliver(seat, _without_event(seat.strategy.on_start), None)
+            self._deliver(seat, without_event(seat.strategy.on_start), None)
             snapshot = (recovered or {}).get(seat.name)
             if snapshot is not None:
                 self._deliver(seat, seat.strategy.on_recovered, snapshot)
 
     def stop(self) -> None:
+        """``on_stop`` of each; nothing is delivered afterwards."""
         for seat in self.seats.values():
             if not seat.stopped:
-                self._deliver(seat, _without_event(seat.strategy.on_stop), None)
-                self._close(seat)
+                self._deliver(seat, without_event(seat.strategy.on_stop), None)
+                self._close(seat, RUN_ENDED)
 
     def listen(self, strategy: StrategyId, kind: DataKind, instrument: InstrumentId, interval_ns: int) -> None:
         """Deliver this data to that strategy from now on; ``interval_ns`` 0 takes every bar the source has."""
         seat = self.seats[strategy]
-        entry = (seat, getattr(seat.strategy, f"on_{kind}"), interval_ns)
-        table: dict[Any, Any] = self._bars if kind is DataKind.BAR else self._listeners
-        key = instrument if kind is DataKind.BAR else (kind, instrument)
-        known = table.get(key, ())
-        if not any(s is seat and i == interval_ns for s, _, i in known):
-            table[key] = (*known, entry)
+        known = self._listeners.get((kind, instrument), ())
+        if any(s is seat and i in (0, interval_ns) for s, i in known):
+            return
+        if interval_ns == 0:
+            known = tuple(entry for entry in known if entry[0] is not seat)
+        self._listeners[kind, instrument] = (*known, (seat, interval_ns))
+        if kind is DataKind.BAR:
+            self._tune(instrument)
 
     # --- market data (hot) -------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
-        for seat, handler, interval_ns in self._bars.get(bar.instrument, ()):
-            if interval_ns and interval_ns != bar.interval_ns:
-                continue
+        ear = self.ears.get(bar.instrument)
+        if ear is not None:
+            ear(bar)
+
+    def on_quote(self, quote: Any) -> None:
+        for seat, _ in self._listeners.get((DataKind.QUOTE, quote.instrument), ()):
+            self._deliver(seat, seat.strategy.on_quote, quote)
+
+    def on_trade(self, trade: Any) -> None:
+        for seat, _ in self._listeners.get((DataKind.TRADE, trade.instrument), ()):
+            self._deliver(seat, seat.strategy.on_trade, trade)
+
+    def on_book(self, book: Any) -> None:
+        for seat, _ in self._listeners.get((DataKind.BOOK, book.instrument), ()):
+            self._deliver(seat, seat.strategy.on_book, book)
+
+    def _tune(self, instrument: InstrumentId) -> None:
+        """Join the ears of all who listen to an instrument's bars into one call."""
+        self.ears[instrument] = one_call(
+            [self._ear(seat, only_ns) for seat, only_ns in self._listeners[DataKind.BAR, instrument]]
+        )
+
+    def _ear(self, seat: Seat, only_ns: int) -> Handler:
+        """How one strategy hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
+        handler, queue = seat.strategy.on_bar, seat.queue
+        failed, step, drain, wait_in_line = self._failed, self._step, self._drain, self._wait_in_line
+
+        def hear(bar: Bar) -> None:
             if seat.busy:
-                self._wait_in_line(seat, handler, bar)
-                continue
+                wait_in_line(seat, handler, bar)
+                return
             seat.busy = True
             try:
                 answer = handler(bar)
-            except Exception as error:  # a strategy may fail in any way; the others go on
-                self._failed(seat, error)
-                continue
+            except (Exception, StrategyHungError) as error:  # a strategy may fail in any way; the others go on
+                failed(seat, error)
+                return
             if answer is not None:
-                self._step(seat, answer)
-                continue
-            seat.busy = False
-            if seat.queue:
-                self._drain(seat)
+                step(seat, handler, answer)
+                return
+            seat.busy = seat.gone
+            if queue:
+                drain(seat)
 
-    def on_quote(self, quote: Any) -> None:
-        for seat, handler, _ in self._listeners.get(("quote", quote.instrument), ()):
-            self._deliver(seat, handler, quote)
-
-    def on_trade(self, trade: Any) -> None:
-        for seat, handler, _ in self._listeners.get(("trade", trade.instrument), ()):
-            self._deliver(seat, handler, trade)
-
-    def on_book(self, book: Any) -> None:
-        for seat, handler, _ in self._listeners.get(("book", book.instrument), ()):
-            self._deliver(seat, handler, book)
+        return hear if not only_ns else lambda bar: hear(bar) if bar.interval_ns == only_ns else None
 
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
 
+    def hears_orders(self, strategy: StrategyId) -> bool:
+        """Whether a strategy has an ``on_order`` of its own."""
+        seat = self.seats.get(strategy)
+        return seat is not None and seat.hears_orders
+
     def on_order(self, event: Any) -> None:
         seat = self.seats.get(event.strategy)
-        if seat is not None:
+        if seat is not None and seat.hears_orders:
             self._deliver(seat, seat.strategy.on_order, event)
 
     def on_denied(self, event: OrderDenied) -> None:
         seat = self.seats.get(event.order.strategy)
-        if seat is not None:
+        if seat is not None and seat.hears_orders:
             self._deliver(seat, seat.strategy.on_order, event)
 
     def on_fill(self, fill: Fill) -> None:
         seat = self.seats.get(fill.strategy)
-        if seat is not None:
+        if seat is not None and seat.hears_fills:
             self._deliver(seat, seat.strategy.on_fill, fill)
 
     def on_feed(self, status: FeedStatus) -> None:
@@ -208,7 +213,7 @@ class StrategyRunner:
 
     def on_answer(self, answer: CallAnswered) -> None:
         seat = self.seats.get(answer.strategy)
-        if seat is not None and seat.waiting_for == answer.call and not isinstance(seat.waiting_for, tuple):
+        if seat is not None and seat.waiting_for == answer.call:
             self._resume(seat, answer.value, RuntimeError(answer.error) if answer.error else None)
 
     # --- timers ------------------------------------------------------------------------------------------------------
@@ -224,19 +229,21 @@ class StrategyRunner:
             elif isinstance(what, CallAnswered):
                 self._publish(what)
             elif not what.seat.stopped:
-                self._schedule(_next_due(what.spec, due_ns), what)
+                self._schedule(next_due_ns(what.spec, due_ns), what)
                 event = TimerFired(strategy=what.seat.name, timer=what.name, ts_ns=due_ns)
-                handler = what.seat.strategy.on_timer if what.callback is None else _without_event(what.callback)
+                handler = what.seat.strategy.on_timer if what.callback is None else without_event(what.callback)
                 self._deliver(what.seat, handler, event)
 
     def publish_at(self, due_ns: int, answer: CallAnswered) -> None:
         """Publish an answer when its time comes, in order with the timers."""
         self._schedule(due_ns, answer)
 
-    def _schedule(self, due_ns: int, what: "_Timer | Seat | CallAnswered") -> None:
+    def _schedule(self, due_ns: int, what: _Timer | Seat | CallAnswered) -> None:
         self._serial += 1
         heapq.heappush(self._timers, (due_ns, self._serial, what))
-        self.next_due_ns = self._timers[0][0]
+        if self._timers[0][0] != self.next_due_ns:
+            self.next_due_ns = self._timers[0][0]
+            self.rescheduled()
 
     # --- delivery ----------------------------------------------------------------------------------------------------
 
@@ -248,6 +255,8 @@ class StrategyRunner:
             self._drain(seat)
 
     def _wait_in_line(self, seat: Seat, handler: Handler, event: Any) -> None:
+        if seat.gone:
+            return
         waiting = seat.waiting_for
         if event.__class__ is Bar and isinstance(waiting, NextBarRequest) and waiting.instrument == event.instrument:
             self._resume(seat, event, None)
@@ -261,36 +270,39 @@ class StrategyRunner:
         queue = seat.queue
         handled = 0
         while queue:
-            handler, event = queue.popleft()
+            entry = queue.popleft()
+            handler, event = entry
             seat.busy = True
             try:
                 answer = handler(event)
-            except Exception as error:  # a strategy may fail in any way; the others go on
+                if answer is not None:
+                    seat.coroutine = coroutine_of(seat, handler, answer)
+            except (Exception, StrategyHungError) as error:  # a strategy may fail in any way; the others go on
                 self._failed(seat, error)
                 return
-            if answer is not None:
-                seat.coroutine = _coroutine(seat, handler, answer)
-                if not self._advance(seat, None, None):
-                    return
-            seat.busy = False
+            if answer is not None and not self._advance(seat, None, None):
+                return
+            seat.busy = seat.gone
             handled += 1
             if handled > QUEUE_MAX:
                 self._failed(seat, ConfigError(f"it caused {QUEUE_MAX} events by hearing its own: a loop"))
                 return
 
-    def _step(self, seat: Seat, answer: Any) -> None:
-        seat.coroutine = _coroutine(seat, seat.strategy.on_bar, answer)
-        if self._advance(seat, None, None):
-            seat.busy = False
-            if seat.queue:
-                self._drain(seat)
+    def _step(self, seat: Seat, handler: Handler, answer: Any) -> None:
+        """Go on with what an ``on_bar`` gave back."""
+        try:
+            seat.coroutine = coroutine_of(seat, handler, answer)
+        except ConfigError as error:
+            self._failed(seat, error)
+            return
+        self._resume(seat, None, None)
 
     def _resume(self, seat: Seat, value: Any, error: Exception | None) -> None:
         if seat.stopped:
             return
         seat.waiting_for = None
         if self._advance(seat, value, error):
-            seat.busy = False
+            seat.busy = seat.gone
             self._drain(seat)
 
     def _advance(self, seat: Seat, value: Any, error: Exception | None) -> bool:
@@ -300,11 +312,12 @@ class StrategyRunner:
             return True
         try:
             asked = coroutine.throw(error) if error is not None else coroutine.send(value)
-            self._wait_for(seat, asked)
+            if not seat.gone:
+                self._wait_for(seat, asked)
         except StopIteration:
             seat.coroutine = None
             return True
-        except Exception as failure:  # a strategy may fail in any way; the others go on
+        except (Exception, StrategyHungError) as failure:  # a strategy may fail in any way; the others go on
             self._failed(seat, failure)
         return False
 
@@ -331,73 +344,43 @@ class StrategyRunner:
         """Stop one strategy from outside (its orders are cancelled by whoever hears ``StrategyStopped``)."""
         self._stopped(self.seats[strategy], reason)
 
-    def _failed(self, seat: Seat, error: Exception) -> None:
-        if not isinstance(error, ConfigError) and _from_engine(error):
+    def _failed(self, seat: Seat, error: BaseException) -> None:
+        if not isinstance(error, ConfigError) and from_engine(error):
             raise error
-        where = traceback.extract_tb(error.__traceback__)
-        place = f" ({where[-1].filename.rpartition('/')[2]}:{where[-1].lineno})" if where else ""
-        self._stopped(seat, f"{type(error).__name__}: {error}{place}")
+        self._stopped(seat, f"{type(error).__name__}: {error}{place_of(error)}")
 
     def _stopped(self, seat: Seat, reason: str) -> None:
         if seat.stopped:
             return
-        seat.stopped = reason
-        self._close(seat)
+        self._close(seat, reason)
         self._publish(StrategyStopped(strategy=seat.name, ts_ns=self._clock.now_ns, reason=reason))
 
-    def _close(self, seat: Seat) -> None:
-        seat.stopped = seat.stopped or RUN_ENDED
-        seat.queue.clear()
-        if seat.coroutine is not None and not getattr(seat.coroutine, "cr_running", False):
-            seat.coroutine.close()
-        seat.coroutine = seat.waiting_for = None
-        seat.busy = False
-        for table in (self._bars, self._listeners):
-            for key, entries in list(table.items()):
-                table[key] = tuple(entry for entry in entries if entry[0] is not seat)  # type: ignore[index]
+    def _close(self, seat: Seat, reason: str) -> None:
+        seat.close(reason)
+        for key, entries in self._listeners.items():
+            if any(entry[0] is seat for entry in entries):
+                self._listeners[key] = tuple(entry for entry in entries if entry[0] is not seat)
+                if key[0] is DataKind.BAR:
+                    self._tune(key[1])
+
+    def dispatchers(self) -> frozenset[CodeType]:
+        """The code of every function here that calls a strategy's: where its frames begin on the stack."""
+        hear = next(c for c in StrategyRunner._ear.__code__.co_consts if isinstance(c, CodeType))
+        return frozenset({hear, StrategyRunner._drain.__code__, StrategyRunner._advance.__code__})
 
 
-def ask_outside(request: CallRequest) -> tuple[Any, str]:
-    """Make one ``ctx.call`` here and now: (answer, "") or (None, what it raised)."""
+async def ask_outside(request: CallRequest, *, threads: bool) -> tuple[Any, str]:
+    """Make one ``ctx.call``: (answer, "") or (None, what it raised). A ``def`` runs in a thread where there are any."""
+    function, args = request.function, request.args
     try:
-        if inspect.iscoroutinefunction(request.function):
-            return anyio.run(request.function, *request.args), ""
-        return request.function(*request.args), ""
+        if inspect.iscoroutinefunction(function):
+            return await function(*args), ""
+        if threads:
+            return await anyio.to_thread.run_sync(function, *args), ""  # dst-ok: live only; the simulation has none
+        return function(*args), ""
     except Exception as error:  # what the outside raises is the strategy's to handle
         return None, f"{type(error).__name__}: {error}"
 
 
-def _without_event(function: Callable[[], Any]) -> Handler:
-    return lambda _event: function()
-
-
-def _coroutine(seat: Seat, handler: Handler, answer: Any) -> Coroutine[Any, Any, None]:
-    if not inspect.iscoroutine(answer):
-        name = getattr(handler, "__name__", "handler")
-        raise ConfigError(f"{seat.name}: {name} returned {type(answer).__name__}; a handler returns nothing")
-    return answer
-
-
-def _next_due(spec: Any, after_ns: int) -> int:
-    if isinstance(spec, Every):
-        return (after_ns // spec.period_ns + 1) * spec.period_ns
-    assert isinstance(spec, DailyAt)
-    trigger = CronTrigger(hour=spec.hour, minute=spec.minute, second=spec.second, timezone=spec.tz)
-    after = datetime_from_ns(after_ns, spec.tz) + timedelta(microseconds=1)
-    due = trigger.get_next_fire_time(None, after)
-    if due is None:
-        raise ConfigError(f"at {spec.hour:02d}:{spec.minute:02d} {spec.tz} never comes again")
-    return ns_from_datetime(due)
-
-
-def _from_engine(error: Exception) -> bool:
-    """Whether the failure began inside the engine, not in the strategy's file or in how it used its hands."""
-    if isinstance(error, StrategyHungError):
-        return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    rooms = [str(frame.f_globals.get("__name__", "")) for frame in frames]
-    deepest = rooms[-1] if rooms else ""
-    if isinstance(error, SluiceError):
-        return deepest.startswith("engine.") and not deepest.startswith(USER_ROOMS)
-    inside = [room for room in rooms if room.startswith("engine.") and not room.startswith(USER_ROOMS)]
-    return bool(inside)
+def _nobody() -> None:
+    """Nobody waits for timers."""

@@ -20,29 +20,30 @@ class SmaCross(Strategy):
         self.side = 0
 
     def on_bar(self, bar: Bar) -> None:
-        closes = self.closes
-        close = bar.close
+        closes, close, fast, slow = self.closes, bar.close, self.fast, self.slow
         closes.append(close)
-        self.fast_sum += close
-        self.slow_sum += close
+        fast_sum, slow_sum = self.fast_sum + close, self.slow_sum + close
         seen = len(closes)
-        if seen > self.fast:
-            self.fast_sum -= closes[-self.fast - 1]
-        if seen > self.slow:
-            self.slow_sum -= closes.popleft()
-        elif seen < self.slow:
+        if seen > fast:
+            fast_sum -= closes[-fast - 1]
+        if seen > slow:
+            slow_sum -= closes.popleft()
+        self.fast_sum, self.slow_sum = fast_sum, slow_sum
+        if seen < slow:
             return
-        gap = self.fast_sum / self.fast - self.slow_sum / self.slow
+        gap = fast_sum / fast - slow_sum / slow
         if gap > 1e-6:
             side = 1
         elif gap < -1e-6:
             side = -1
         else:
             return
-        before, self.side = self.side, side
-        if side == before or before == 0:
+        before = self.side
+        if side == before:
             return
+        self.side = side
         if side > 0:
-            self.buy(bar.instrument, self.size)
-        elif held := self.position(bar.instrument):
+            if before:
+                self.buy(bar.instrument, self.size)
+        elif before and (held := self.position(bar.instrument)):
             self.sell(bar.instrument, held)

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
+import anyio
 import msgspec
 from msgspec import Struct
 
+from engine.bus import nobody
 from engine.clock import ReplayClock, cpu_seconds
+from engine.context import CallRequest, Context
 from engine.data.columns import BarSource
 from engine.domain.account import Capabilities
 from engine.domain.errors import ConfigError
@@ -25,7 +29,7 @@ from engine.risk.limit import Limit
 from engine.runner import RUN_ENDED, ask_outside
 from engine.runtime.replay import Stage, chunks, play
 from engine.runtime.wiring import Core, join
-from engine.strategy import CallRequest, Context, Strategy
+from engine.strategy import Strategy
 
 ACCOUNT = AccountId("backtest")
 
@@ -148,9 +152,7 @@ class Backtest:
         started = cpu_seconds()
         decoding = 0.0
         core.runner.start()
-        stage = Stage(
-            self._turn, clock, core.runner, self.venue.resting, self.venue.on_bar, core.bus.publisher(Bar)
-        )
+        stage = self._stage()
         bars = 0
         while chunk is not None:
             play(chunk, stage)
@@ -177,6 +179,18 @@ class Backtest:
             whole_cpu_seconds=ended - opened,
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
         )
+
+    def _stage(self) -> Stage:
+        """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
+        core, names = self.core, [source.instrument for source in self.sources]
+        mark: Callable[[InstrumentId, Bar], None]
+        if core.bus.subscribers(Bar) == (core.portfolio.on_bar, core.runner.on_bar):
+            mark, ears = core.portfolio.marks.keep, core.runner.ears
+            for name in names:
+                ears.setdefault(name, nobody)
+        else:
+            mark, ears = nobody, dict.fromkeys(names, core.bus.publisher(Bar))
+        return Stage(self._turn, self.clock, core.runner, self.venue.resting, self.venue.on_bar, mark, ears)
 
     def _turn(self, ts_ns: int) -> int:
         """Timers due before an instant, and a sample if it is time; gives when to be called again."""
@@ -244,7 +258,7 @@ class Backtest:
 
     def _outside(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
         """In a backtest the outside answers at once: there is no other time for it to answer in."""
-        value, error = ask_outside(request)
+        value, error = anyio.run(partial(ask_outside, request, threads=False))
         now_ns = self.clock.now_ns
         answer = CallAnswered(strategy=strategy, call=number, ts_ns=now_ns, value=value, error=error)
         self.core.runner.publish_at(now_ns, answer)

@@ -4,6 +4,7 @@ Ties within an instant go by the number of the source, never by anything that di
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,10 @@ class Stage(Struct):
     runner: Any
     resting: dict[InstrumentId, Any]
     show: Callable[[Bar], None]
-    publish: Callable[[Bar], None]
+    mark: Callable[[InstrumentId, Bar], None]
+    """The first subscriber of ``Bar``: it marks the books."""
+    ears: dict[InstrumentId, Callable[[Bar], None]]
+    """All the others, by instrument."""
 
 
 def play(chunk: Chunk, stage: Stage) -> None:
@@ -122,25 +126,26 @@ def play(chunk: Chunk, stage: Stage) -> None:
 
 def _play_plain(chunk: Chunk, stage: Stage) -> None:
     (name,), (interval_ns,) = chunk.names, chunk.intervals
-    turn, clock, runner, resting, show, publish = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.publish,
+    turn, clock, runner, resting, show, mark, ears = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.mark, stage.ears,
     )  # fmt: skip
     again_ns = turn(chunk.ts_ns[0])
-    for ts_ns, open_, high, low, close, volume in zip(chunk.ts_ns, *chunk.rows, strict=True):
+    for bar in map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns)):
+        ts_ns = bar.ts_ns
         if ts_ns >= again_ns or runner.next_due_ns < ts_ns:
             again_ns = turn(ts_ns)
         clock.now_ns = ts_ns
-        bar = Bar(name, ts_ns, open_, high, low, close, volume, interval_ns)
         if resting:
             show(bar)
-        publish(bar)
+        mark(name, bar)
+        ears[name](bar)
 
 
 def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
     names, intervals, source, times = chunk.names, chunk.intervals, chunk.source, chunk.ts_ns
     opens, highs, lows, closes, volumes = chunk.rows
-    turn, clock, runner, resting, show, publish = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.publish,
+    turn, clock, runner, resting, show, mark, ears = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.mark, stage.ears,
     )  # fmt: skip
     again_ns = turn(times[0])
     start = 0
@@ -160,5 +165,6 @@ def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
             for bar in bars:
                 show(bar)
         for bar in bars:
-            publish(bar)
+            mark(bar.instrument, bar)
+            ears[bar.instrument](bar)
         start = end

@@ -1,0 +1,233 @@
+"""A strategy's hands (``Context``), and what an ``async def`` handler may ask its runner for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
+from engine.domain.errors import ConfigError
+from engine.domain.events import SubscriptionRequested
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.market import DataKind
+from engine.domain.order import Order
+from engine.domain.timestamps import duration_ns
+from engine.history import Bars, History
+from engine.portfolio import Portfolio
+
+# Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
+_MARKET, _LIMIT, _DAY, _AUTO = OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, Offset.AUTO
+
+
+class WorkingOrder(Struct, frozen=True, kw_only=True, gc=False):
+    """One order of the strategy that may still fill, as it stood when it was asked for."""
+
+    client_id: ClientOrderId
+    instrument: InstrumentId
+    side: Side
+    quantity: int
+    cum: int
+    leaves: int
+    price: Decimal | None
+    state: str
+
+
+class Recovered(Struct, frozen=True, kw_only=True):
+    """What a strategy gets after a restart: act on this, not on what it remembers having sent."""
+
+    positions: Mapping[InstrumentId, int]
+    working: Sequence[WorkingOrder]
+
+
+class SleepRequest(Struct, frozen=True):
+    duration_ns: int
+
+
+class NextBarRequest(Struct, frozen=True):
+    instrument: InstrumentId
+
+
+class CallRequest(Struct, frozen=True):
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+
+
+class Ask:
+    """The only thing an ``async def`` handler may await: a request its runner understands."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, request: Any) -> None:
+        self.request = request
+
+    def __await__(self) -> Any:
+        answer = yield self.request
+        return answer
+
+
+class Desk(Protocol):
+    """What the runner lends a context: timers, subscriptions of its own, the clock, the orders."""
+
+    @property
+    def now_ns(self) -> int: ...
+
+    def working(self, strategy: StrategyId) -> Sequence[Order]: ...
+
+    def add_timer(self, strategy: StrategyId, name: str, spec: Any, callback: Callable[..., Any] | None) -> None: ...
+
+    def note(self, strategy: StrategyId, text: str, fields: Mapping[str, Any]) -> None: ...
+
+
+class Context:
+    """Everything a strategy may do to the world; one a strategy."""
+
+    def __init__(
+        self,
+        *,
+        strategy: StrategyId,
+        account: AccountId,
+        instruments: Sequence[InstrumentId],
+        catalogue: Mapping[InstrumentId, Instrument],
+        publish: Callable[[Any], None],
+        portfolio: Portfolio,
+        history: History,
+        desk: Desk,
+        queries: Callable[[str, str, Mapping[str, str]], Any] | None = None,
+        id_prefix: str = "",
+        orders_made: int = 0,
+    ) -> None:
+        self.strategy = strategy
+        self.account = account
+        self.instruments = tuple(instruments)
+        self.catalogue = catalogue
+        self.orders_made = orders_made
+        self._publish = publish
+        self._portfolio = portfolio
+        self._history = history
+        self._desk = desk
+        self._queries = queries
+        self._prefix = id_prefix or f"{strategy}-"
+
+    @property
+    def now_ns(self) -> int:
+        return self._desk.now_ns
+
+    def submit(
+        self,
+        side: Side,
+        instrument: str,
+        quantity: int,
+        price: float | Decimal | None = None,
+        *,
+        type: OrderType | None = None,  # noqa: A002 - the field's word, and users write it
+        stop_price: float | Decimal | None = None,
+        tif: TimeInForce = TimeInForce.DAY,
+        offset: Offset = Offset.AUTO,
+        group: str = "",
+    ) -> ClientOrderId:
+        """Make one order and hand it to the risk gate; its fate comes as events.
+
+        Raises:
+            ConfigError: the instrument is not known.
+        """
+        spec = self.catalogue.get(instrument)  # type: ignore[call-overload]
+        if spec is None:
+            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        self.orders_made += 1
+        client_id = ClientOrderId(f"{self._prefix}{self.orders_made}")
+        self._publish(
+            SubmitOrder(
+                client_id=client_id,
+                account=self.account,
+                strategy=self.strategy,
+                instrument=spec.id,
+                side=side,
+                quantity=quantity,
+                ts_ns=self._desk.now_ns,
+                type=type or (OrderType.MARKET if price is None else OrderType.LIMIT),
+                price=None if price is None else spec.round_price(price),
+                stop_price=None if stop_price is None else spec.round_price(stop_price),
+                tif=tif,
+                offset=offset,
+                group=group,
+            )
+        )
+        return client_id
+
+    def cancel(self, client_id: ClientOrderId) -> None:
+        self._publish(CancelOrder(client_id=client_id, ts_ns=self._desk.now_ns, who=self.strategy))
+
+    def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None) -> None:
+        order = next((o for o in self._desk.working(self.strategy) if o.request.client_id == client_id), None)
+        if order is None:
+            return
+        spec = self.catalogue[order.request.instrument]
+        limit = order.price if price is None else spec.round_price(price)
+        self._publish(ReplaceOrder(client_id=client_id, ts_ns=self._desk.now_ns, quantity=quantity, price=limit))
+
+    def liquidate(self) -> tuple[ClientOrderId, ...]:
+        """Sell everything the account holds in one request, where the venue has such a command."""
+        held = self._portfolio.accounts[self.account].positions
+        group = f"{self._prefix}g{self.orders_made + 1}"
+        chosen = [(i, p.quantity) for i, p in held.items() if p.quantity > 0]
+        return tuple(self.submit(Side.SELL, i, q, type=OrderType.LIQUIDATE, group=group) for i, q in chosen)
+
+    def working_orders(self, instrument: str | None = None) -> tuple[WorkingOrder, ...]:
+        return tuple(
+            WorkingOrder(
+                client_id=o.request.client_id,
+                instrument=o.request.instrument,
+                side=o.request.side,
+                quantity=o.quantity,
+                cum=o.cum,
+                leaves=o.leaves,
+                price=o.price,
+                state=o.state,
+            )
+            for o in self._desk.working(self.strategy)
+            if instrument is None or o.request.instrument == instrument
+        )
+
+    def position(self, instrument: str) -> int:
+        return self._portfolio.strategy_quantity(self.strategy, InstrumentId(instrument))
+
+    def sellable(self, instrument: str) -> int:
+        return self._portfolio.sellable(self.account, InstrumentId(instrument), self._desk.now_ns)
+
+    def cash(self, currency: str | None = None) -> Decimal:
+        book = self._portfolio.accounts[self.account]
+        return book.available_cash(currency or book.currency)
+
+    def equity(self) -> Decimal:
+        return self._portfolio.equity(self.account)
+
+    def mark(self, instrument: str) -> float | None:
+        return self._portfolio.marks.get(InstrumentId(instrument))
+
+    def history(self, instrument: str, n: int, interval: str | int = 0) -> Bars:
+        return self._history.last(InstrumentId(instrument), n, duration_ns(interval) if interval else 0)
+
+    def subscribe(self, instrument: str, kind: DataKind, interval: str | int = 0) -> None:
+        if instrument not in self.catalogue:
+            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        self._publish(
+            SubscriptionRequested(
+                strategy=self.strategy,
+                instrument=InstrumentId(instrument),
+                kind=DataKind(kind),
+                interval_ns=duration_ns(interval) if interval else 0,
+            )
+        )
+
+    def query(self, gateway: str, route: str, args: Mapping[str, str]) -> Ask:
+        if self._queries is None:
+            raise ConfigError(f"{self.strategy}: there is no gateway {gateway!r} to ask in this run")
+        return Ask(CallRequest(self._queries, (gateway, route, args)))
+
+    def add_timer(self, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
+        self._desk.add_timer(self.strategy, name, spec, callback)
+
+    def note(self, text: str, fields: Mapping[str, Any]) -> None:
+        self._desk.note(self.strategy, text, fields)
