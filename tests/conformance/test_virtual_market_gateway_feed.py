@@ -316,6 +316,7 @@ REFUSED = [
     (429, '{"error": "Too Many Requests", "message": "Rate limit exceeded."}'), (400, '{"error": "无效的请求体: x"}'),
 ]  # fmt: skip
 UNKNOWN = [
+    (500, '{"success": false, "message": "x"}'), (403, '{"success": false, "message": "x"}'),
     (500, "500 Internal Server Error"), (500, '{"error": "服务器内部错误"}'), (502, "<html>"), (200, ""),
     (200, "<html>"),
     (200, '{"success": 1, "message": ""}'), (200, '{"success": true}'), (200, "[]"), (429, "<html>slow down</html>"),

@@ -15,7 +15,7 @@ from engine.gateways.surroundings import Surroundings
 from engine.net.polling import LinkState
 from engine.net.rest import checked_base_url
 from engine.net.websocket import SocketLoop
-from engine.ports import Publish
+from engine.ports import MarketFeed, OrderRouter, Publish
 
 
 class Stream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,18 +172,18 @@ ROUTES = {
 class StreamGateway:
     """See ``Gateway``; it has no orders."""
 
-    router = None
-
     def __init__(self, settings: Stream, surroundings: Surroundings) -> None:
         self.name = settings.name
-        self.feed = StreamFeed(settings, surroundings)
+        self._feed = StreamFeed(settings, surroundings)
+        self.feed: MarketFeed | None = self._feed
+        self.router: OrderRouter | None = None
         self._settings = settings
 
     async def connect(self) -> None:
         """Nothing to prove: there is no login, and ``run`` makes the socket as often as it must."""
 
     async def run(self, publish: Publish) -> None:
-        await self.feed.run(publish)
+        await self._feed.run(publish)
 
     async def instruments(self) -> Sequence[Instrument]:
         return [Instrument(id=InstrumentId(name), market=self._settings.market) for name in self._settings.instruments]
@@ -204,10 +204,10 @@ class StreamGateway:
             raise ConfigError(f"{self.name}: no route {route!r} with these arguments; it has {', '.join(ROUTES)}")
         if route == "refresh":
             try:
-                await self.feed.refresh()
+                await self._feed.refresh()
             except NotSent as error:
                 raise Refused(error.message) from error
-        return to_builtins(self.feed.subscriptions())
+        return to_builtins(self._feed.subscriptions())
 
     async def close(self) -> None:
         """The socket ends with ``run``."""

@@ -26,7 +26,7 @@ from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop
 from engine.net.rate_limit import Budget, Priority, SlidingWindow
 from engine.net.rest import RestClient, Timeouts
-from engine.ports import Publish
+from engine.ports import MarketFeed, OrderRouter, Publish
 
 LIMITS = {"auth": 10, "trade": 30, "details": 5, "general": 60}
 """Calls in 60 s, one counter for all (contracts/virtual_market.md 5, observed 2026-11)."""
@@ -126,7 +126,7 @@ class VirtualMarketGateway:
             password=environ.get(settings.password_env, ""),
             token=environ.get(settings.token_env, ""),
         )
-        self.feed = VirtualMarketFeed(
+        self._feed = VirtualMarketFeed(
             settings.name,
             self.client,
             clock,
@@ -137,7 +137,8 @@ class VirtualMarketGateway:
             backfill_bars=settings.backfill_bars,
             note=surroundings.note,
         )
-        self.router: VirtualMarketRouter | None = None
+        self.feed: MarketFeed | None = self._feed
+        self._router: VirtualMarketRouter | None = None
         if settings.account:
             if not self.client.session.configured:
                 raise ConfigError(
@@ -145,9 +146,10 @@ class VirtualMarketGateway:
                     f"{settings.user_env} and {settings.password_env}, or {settings.token_env}"
                 )
             lots = Lots(settings.span_ns("lock"))
-            self.router = VirtualMarketRouter(
-                settings.name, AccountId(settings.account), self.client, self.feed, clock, lots=lots, note=self._note
+            self._router = VirtualMarketRouter(
+                settings.name, AccountId(settings.account), self.client, self._feed, clock, lots=lots, note=self._note
             )
+        self.router: OrderRouter | None = self._router
 
     async def connect(self) -> None:
         """Log in before anything is polled (contract 3), read the stocks and, with an account, the portfolio.
@@ -155,24 +157,26 @@ class VirtualMarketGateway:
         Raises:
             ConfigError: credentials not taken, or an instrument not listed. GatewayError: not reachable.
         """
-        if self.router is not None:
+        if self._router is not None:
             try:
                 await self.client.session.headers()
-                await self.router.snapshot()
+                await self._router.snapshot()
             except Refused as refused:
                 if refused.status != 401:
                     raise
                 raise ConfigError(f"gateway {self.name}: not logged in: {refused.message}") from refused
-        await self.feed.load()
-        absent = [name for name in self._settings.instruments if code_of(name) not in self.feed.stocks]
+        await self._feed.load()
+        absent = [name for name in self._settings.instruments if code_of(name) not in self._feed.stocks]
         if absent:
-            raise ConfigError(f"gateway {self.name}: no instrument {absent[0]}; it has {', '.join(self.feed.listed())}")
+            raise ConfigError(
+                f"gateway {self.name}: no instrument {absent[0]}; it has {', '.join(self._feed.listed())}"
+            )
 
     async def run(self, publish: Publish) -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(self.feed.run, publish)
-            if self.router is not None:
-                group.start_soon(self._watch_account, self.router, publish)
+            group.start_soon(self._feed.run, publish)
+            if self._router is not None:
+                group.start_soon(self._watch_account, self._router, publish)
 
     async def instruments(self) -> Sequence[Instrument]:
         """Every stock of the server (or those of the settings), by its own list.
@@ -180,7 +184,7 @@ class VirtualMarketGateway:
         Raises:
             GatewayError: the list could not be read.
         """
-        return await self.feed.load()
+        return await self._feed.load()
 
     async def history(self, instrument: InstrumentId, count: int) -> Sequence[Bar]:
         """The last ``count`` closed five-minute bars.
@@ -188,7 +192,7 @@ class VirtualMarketGateway:
         Raises:
             GatewayError: they could not be read.
         """
-        return await self.feed.history(instrument, count)
+        return await self._feed.history(instrument, count)
 
     def routes(self) -> Mapping[str, str]:
         return {name: route.line for name, route in ROUTES.items()}
