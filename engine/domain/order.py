@@ -12,9 +12,8 @@ is DISPUTED; and a withdrawal proven as cancel wins over one proven as expiry.
 
 from decimal import Decimal
 
-from engine.domain.commands import SubmitOrder
 from engine.domain.evidence import LIVE, TERMINAL, UNDECIDED, Change, Evidence, OrderReport, OrderState, Proof
-from engine.domain.ids import VenueOrderId
+from engine.domain.known import Known
 from engine.domain.transitions import COLUMNS, TABLE, Cell
 
 __all__ = [
@@ -24,7 +23,7 @@ __all__ = [
 
 _S, _E = OrderState, Evidence
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
-_CREATED, _QUEUED, _PENDING_NEW, _UNKNOWN = _S.CREATED, _S.QUEUED, _S.PENDING_NEW, _S.UNKNOWN
+_QUEUED, _PENDING_NEW, _UNKNOWN = _S.QUEUED, _S.PENDING_NEW, _S.UNKNOWN
 _WORKING, _PARTIAL, _FILLED = _S.WORKING, _S.PARTIAL, _S.FILLED
 _PENDING_CANCEL, _PENDING_REPLACE = _S.PENDING_CANCEL, _S.PENDING_REPLACE
 _OK, _SEND, _ACK, _FILL, _DUPLICATE = _E.RISK_OK, _E.SEND, _E.ACK, _E.FILL, _E.DUPLICATE
@@ -34,62 +33,17 @@ _ABSENT_PROOF = frozenset({_S.DENIED, _S.REJECTED, _S.NOT_PLACED})
 """States that say nothing was ever filled."""
 
 _ZERO = Decimal(0)
-_NO_PROOF, _BY_VENUE = Proof.NONE, Proof.VENUE
-_NO_VENUE_ID = VenueOrderId("")
+_BY_VENUE = Proof.VENUE
 _PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
 """States with no contradiction, end or verdict in their evidence."""
 
 
-class Order:
+class Order(Known, eq=False):
     """One order and all that is known of it.
 
     ``quantity`` is what is asked for now (a replace may have changed it), ``cum`` what is filled, ``leaves`` what may
     still fill: ``cum + leaves == quantity`` while it lives, ``leaves == 0`` at the end (I1).
     """
-
-    __slots__ = (
-        "_absent", "_acked", "_ambiguous", "_bust_as_of", "_busted", "_cancel_as_of", "_cancel_asked", "_candidates",
-        "_closed_as_of", "_corrections", "_denied", "_expire_as_of", "_fills", "_operator", "_quantity", "_queued",
-        "_rejected", "_replace_asked", "_replaced", "_replaced_as_of", "_restated", "_seen_fill", "_sent",
-        "_snapshots", "_unsent", "_void_as_of", "_working_as_of", "cancel_pending", "cancel_uncertain", "cum", "fee",
-        "needs_snapshot", "price", "proof", "reason", "replace_pending", "request", "sent_ns", "state", "value",
-        "venue_id", "withdrawn_before_send",
-    )  # fmt: skip
-
-    def __init__(self, request: SubmitOrder) -> None:
-        self.request = request
-        self.state = _CREATED
-        self.proof = _NO_PROOF
-        self.reason = ""
-        self.venue_id = _NO_VENUE_ID
-        self.price = request.price
-        self.cum = 0
-        self.value = _ZERO
-        """Sum of price x quantity over ``cum``; the inferred part at the venue's average or the limit."""
-        self.fee = _ZERO
-        self.sent_ns = 0
-        self.cancel_pending = self.cancel_uncertain = self.needs_snapshot = self.withdrawn_before_send = False
-        self.replace_pending = 0
-        """The larger quantity while a replace is outstanding; 0 when none is."""
-        self._quantity = request.quantity
-        self._replaced = self._cancel_asked = self._queued = False
-        self._replace_asked = 0
-        self._replaced_as_of = self._void_as_of = -1
-        self._restated = False
-        """A snapshot, bust or correction is known: quantities are no longer the plain sum of the fills."""
-        self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
-        self._corrections: dict[str, tuple[int, int, Decimal]] = {}
-        self._busted: frozenset[str] = frozenset()
-        self._bust_as_of = -1
-        self._snapshots: tuple[tuple[int, int, Decimal | None], ...] = ()
-        self._working_as_of = self._cancel_as_of = self._expire_as_of = self._closed_as_of = -1
-        self._denied = self._sent = self._unsent = self._acked = self._rejected = self._ambiguous = False
-        self._absent = self._candidates = self._seen_fill = False
-        self._operator: OrderState | None = None
-
-    @property
-    def quantity(self) -> int:
-        return max(self._quantity, self.cum) if self._replaced else self._quantity
 
     @property
     def leaves(self) -> int:
@@ -138,6 +92,26 @@ class Order:
             self.venue_id = report.venue_id
         self._join()
         return Change(before, self.state, self.cum - cum, self._alert(cell, kind, before, cum))
+
+    def pass_risk(self) -> None:
+        """``apply`` of RISK_OK to an order just made."""
+        self._queued, self.state = True, _QUEUED
+
+    def take(self, report: OrderReport) -> bool:
+        """``apply``, if this is an ACK or FILL like any other; False if it must go there."""
+        kind = report.kind
+        if self._restated or (report.venue_id and self.venue_id):
+            return False
+        if kind is _ACK:
+            if self.state is not _PENDING_NEW:
+                return False
+        elif kind is not _FILL or self.state not in LIVE or report.fill_id in self._fills:
+            return False
+        if not self._step(kind, report, self.state):
+            return False
+        if report.venue_id:
+            self.venue_id = report.venue_id
+        return True
 
     def _step(self, kind: Evidence, report: OrderReport, before: OrderState) -> bool:
         """The everyday steps, without the whole join; False if this is none. The tests hold it equal to the join."""
