@@ -33,6 +33,7 @@ from engine.journal.sqlite import SqliteJournal
 from engine.markets.free import Free
 from engine.risk.profiles import limits_for
 from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.pace import Pace
 from engine.runtime.wiring import Core, join
 from engine.simulators.serve import serve
 from engine.simulators.virtual_market import VirtualMarketSimulator
@@ -108,7 +109,9 @@ class Bench:
             note=lambda *_: None,
         )
         core.portfolio.open_account(ACCOUNT, "COIN", Decimal(10**9))
-        self.box = Outbox(router, core.manager, core.view, self.journal, self.clock, core.bus.publish)
+        self.box = Outbox(
+            router, core.manager, core.view, self.journal, self.clock, core.bus.publish, Pace((), {ACCOUNT: 10**9})
+        )
         join(core, Outboxes({ACCOUNT: self.box}), keep_history=False, subscriptions=lambda _event: None)
         name = StrategyId("one")
         context = Context(

@@ -102,7 +102,7 @@ class Matcher:
         """Which of the orders of one instrument did it."""
         if moved == 0:
             return [report for order in orders for report in self._absent(order, snapshot, sheet)]
-        sets = [chosen for chosen in _subsets(orders) if _makes_up(chosen, moved)]
+        sets = [chosen for chosen in _subsets(orders) if _makes_up(chosen, moved, books)]
         if len(sets) == 1:
             for order in sets[0]:
                 self.forget(order.request.client_id)
@@ -204,11 +204,15 @@ def _subsets(orders: Sequence[Order]) -> Iterable[Sequence[Order]]:
         yield from combinations(newest, size)
 
 
-def _makes_up(orders: Sequence[Order], moved: int) -> bool:
-    """Whether these orders, filled, move the position by so much; one that the venue sizes may have done less."""
-    if len(orders) == 1 and orders[0].request.type in SIZED_BY_VENUE:
-        done = moved * orders[0].request.side.sign
-        return 0 < done <= orders[0].quantity
+def _makes_up(orders: Sequence[Order], moved: int, books: AccountBooks) -> bool:
+    """Whether these orders, filled, move the position by so much.
+
+    One that the venue sizes may have done less, and a sale more, up to all we held: locks end while it is on its way.
+    """
+    request = orders[0].request
+    if len(orders) == 1 and request.type in SIZED_BY_VENUE:
+        done = moved * request.side.sign
+        return 0 < done <= max(orders[0].quantity, books.held(request.instrument) if request.side.sign < 0 else 0)
     return sum(order.request.side.sign * _open(order) for order in orders) == moved
 
 
@@ -223,7 +227,7 @@ def _filled(order: Order, moved: int | None, books: AccountBooks, snapshot: Acco
         fill_id=order.request.client_id,
         reason="read from the change of the position",
     )
-    if quantity == _open(order):
+    if quantity >= _open(order):
         return (fill,)
     return (fill, _report(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
 

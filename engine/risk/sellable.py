@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from engine.domain.commands import Side, SubmitOrder
+from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 
 _BUY = Side.BUY
 _BUY_BACK = Side.BUY_BACK
+_LIQUIDATE = OrderType.LIQUIDATE
 
 
 class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +23,9 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return None
         if side is Side.SELL_SHORT:
             return Denial("SELLABLE", "short sales are not allowed")
+        if order.type is _LIQUIDATE:
+            # The venue sells what may be sold and leaves the rest; the quantity is only the worst case.
+            return None
         sellable = view.portfolio.sellable(order.account, order.instrument, now_ns)
         if order.quantity <= sellable:
             return None

@@ -42,6 +42,7 @@ from engine.runner import ask_outside
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.pace import Pace
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
@@ -132,12 +133,13 @@ class LiveRun:
             outside=self._outside,
             note=note,
         )
+        self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
         self.boxes: dict[str, Outbox] = {}
         self.seekers: dict[str, EvidenceSeeker] = {}
         for account in spec.accounts:
             router = gateways[account.gateway].router
             assert router is not None
-            box = Outbox(router, core.manager, core.view, journal, clock, core.bus.publish)
+            box = Outbox(router, core.manager, core.view, journal, clock, core.bus.publish, self.pace)
             self.boxes[account.id] = box
             self.seekers[account.id] = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
             core.portfolio.open_account(account.id, account.currency, Decimal(0))
@@ -236,6 +238,10 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
+        for order in self.core.manager.orders.values():
+            if order.sent_ns > self.clock.now_ns - 2 * MINUTE_NS:
+                # When the venue counted it is not known: at the latest now.
+                self.pace.leaves(order.request).over_ns = self.clock.now_ns
         return not records
 
     async def _connect_all(self) -> None:

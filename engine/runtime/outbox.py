@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import Capabilities
-from engine.domain.commands import CancelOrder, SubmitOrder
+from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
 from engine.domain.order import TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
@@ -22,6 +22,7 @@ from engine.domain.timestamps import MINUTE_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import Journal, OrderRouter, Publish
 from engine.risk.view import RiskView
+from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
 AGE_MAX_NS = 2 * MINUTE_NS
@@ -48,6 +49,7 @@ class Outbox:
         journal: Journal,
         clock: Clock,
         publish: Publish,
+        pace: Pace,
     ) -> None:
         self.router = router
         self.sheet: Capabilities = router.capabilities()
@@ -58,6 +60,7 @@ class Outbox:
         self._journal = journal
         self._clock = clock
         self._publish = publish
+        self._pace = pace
         self._parcels: deque[_Parcel] = deque()
         self._changes: deque[CancelWanted | ReplaceWanted] = deque()
         self._groups: dict[str, _Parcel] = {}
@@ -111,10 +114,25 @@ class Outbox:
                 elif not sent:
                     self._wake = anyio.Event()
                     if not self._ready():
-                        await self._wake.wait()
+                        await self._something()
+
+    async def _something(self) -> None:
+        """Wait until somebody pokes, or until the first in line has waited long enough."""
+        wait_ns = self._paced_ns() if self._parcels else 0
+        if not wait_ns:
+            await self._wake.wait()
+            return
+        with anyio.move_on_after(max(self._clock.real_seconds(wait_ns), 1e-6)):
+            await self._wake.wait()
+
+    def _paced_ns(self) -> int:
+        return self._pace.wait_ns(self._parcels[0].orders[0], self._clock.now_ns)
 
     def _ready(self) -> bool:
-        return self._next_change() is not None or (bool(self._parcels) and not self._blocked(self._parcels[0]))
+        return self._next_change() is not None or self._first_may_leave()
+
+    def _first_may_leave(self) -> bool:
+        return bool(self._parcels) and not self._blocked(self._parcels[0]) and not self._paced_ns()
 
     async def _send_next(self, senders: Any) -> bool:
         change = self._next_change()
@@ -122,7 +140,7 @@ class Outbox:
             self._changes.remove(change)
             await self._change(change)
             return True
-        if not self._parcels or self._blocked(self._parcels[0]):
+        if not self._first_may_leave():
             return False
         parcel = self._parcels.popleft()
         self._groups.pop(parcel.orders[0].group, None)
@@ -147,7 +165,7 @@ class Outbox:
         try:
             with anyio.CancelScope(shield=True):
                 orders = [order for order in parcel.orders if self._may_leave(order, parcel)]
-                if orders:
+                if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
         finally:
             self._sending -= 1
@@ -162,6 +180,18 @@ class Outbox:
             self._withdraw(order)
             return False
         return True
+
+    def _is_whole(self, orders: Sequence[SubmitOrder], parcel: _Parcel) -> bool:
+        """A liquidation sells whatever is held: it leaves whole, with an order for each holding, or not at all."""
+        if orders[0].type is not OrderType.LIQUIDATE:
+            return True
+        held = self._view.portfolio.accounts[orders[0].account].positions.items()
+        named = {order.instrument for order in orders}
+        if len(orders) == len(parcel.orders) and all(name in named for name, p in held if p.quantity):
+            return True
+        for order in orders:
+            self._withdraw(order)
+        return False
 
     def _latched(self, order: SubmitOrder) -> bool:
         latch = self._view.latch(order)
@@ -186,6 +216,7 @@ class Outbox:
             self._tell_all(orders, Evidence.SEND_FAILED, "latched before the first byte", Proof.LOCAL)
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
+        departure = self._pace.leaves(orders[0])
         try:
             reports = await self.router.submit(orders, body)
         except NotSent as error:
@@ -197,6 +228,8 @@ class Outbox:
         else:
             for report in reports:
                 self._publish(report)
+        finally:
+            departure.over_ns = self._clock.now_ns
 
     async def _change(self, change: CancelWanted | ReplaceWanted) -> None:
         """Ask the venue to cancel or replace; a cancel whose outcome is unknown may be asked again, an order never."""

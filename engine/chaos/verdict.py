@@ -1,0 +1,221 @@
+"""Holding the engine's beliefs against what really happened: while it flies, and when it has landed.
+
+The simulator's ledger is the oracle. A booked trade without a fill is lost; a fill without a booked trade is a ghost;
+two requests of one order that were booked are a duplicate.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from engine.chaos.witness import Witness
+from engine.clock import ReplayClock
+from engine.domain.events import (
+    Alert,
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    OrderDenied,
+    OrderDisputed,
+    OrderNotPlaced,
+    OrderRejected,
+    OrderUnknown,
+    PositionAdjusted,
+    StrategyStopped,
+)
+from engine.domain.ids import ClientOrderId
+from engine.domain.order import TERMINAL, Order, OrderState
+from engine.journal.memory import MemoryJournal
+from engine.journal.sqlite import SqliteJournal
+from engine.runtime.live import LiveRun
+from engine.runtime.wiring import Core
+
+Accuse = Callable[[str], None]
+
+CASH_PER_TRADE = Decimal(2)
+"""The venue moves whole coins; our fills carry cents: what reconciliation may book for each trade."""
+
+
+class Watcher:
+    """Hears every outcome of every life, and looks at the orders each time."""
+
+    def __init__(self, accuse: Accuse, checked: Counter[str], trace: Callable[[str], None]) -> None:
+        self._accuse = accuse
+        self._trace = trace
+        self._checked = checked
+        self._run: LiveRun | None = None
+        self._cums: dict[ClientOrderId, int] = {}
+        self.heard: Counter[str] = Counter()
+        self.alerts: list[Alert] = []
+
+    def ears(self) -> Sequence[tuple[type, Callable[[Any], None]]]:
+        """For ``LiveRun(watchers=...)``."""
+        kinds = (
+            Fill, OrderAccepted, OrderRejected, OrderUnknown, OrderNotPlaced, OrderCanceled, OrderDisputed,
+            PositionAdjusted, OrderDenied, StrategyStopped, Alert,
+        )  # fmt: skip
+        return tuple((kind, self.on_event) for kind in kinds)
+
+    def look_at(self, run: LiveRun) -> None:
+        """A new life began; what it recovers from the journal is checked as it goes."""
+        self._run = run
+        self._cums.clear()
+
+    def on_event(self, event: Any) -> None:
+        """After everybody else heard it."""
+        run = self._run
+        assert run is not None
+        self.heard[type(event).__name__] += 1
+        self._trace(f"{event}")
+        match event:
+            case Alert():
+                self.alerts.append(event)
+            case StrategyStopped():
+                if event.reason != run.stop_reason:
+                    self._accuse(f"I13: strategy {event.strategy} was stopped: {event.reason}")
+            case PositionAdjusted():
+                if event.quantity and not event.reason.startswith("opening"):
+                    self._accuse(f"lost: {event.quantity:+d} {event.instrument} had to be booked: {event.reason}")
+            case _:
+                order = run.core.manager.orders.get(event.client_id)
+                if order is not None:
+                    self._check(order)
+
+    def _check(self, order: Order) -> None:
+        """I1 and I2."""
+        self._checked["orders looked at"] += 1
+        name = order.request.client_id
+        if order.state in TERMINAL:
+            if order.leaves:
+                self._accuse(f"I1: {name} is {order.state} and still open for {order.leaves}")
+        elif order.cum + order.leaves != order.quantity and order.state is not OrderState.DISPUTED:
+            self._accuse(f"I1: {name} is {order.state} with {order.cum} + {order.leaves} of {order.quantity}")
+        before = self._cums.get(name, 0)
+        if order.cum < before:
+            self._accuse(f"I2: {name} fell from {before} filled to {order.cum}")
+        self._cums[name] = order.cum
+
+    def replay(self, run: LiveRun, path: Path) -> None:
+        """I10: the file's chain holds, its digest is the memory's, and replaying it gives the same books."""
+        journal = SqliteJournal(path, inline=True)
+        try:
+            records = [record for _, record in journal.records()]
+            if journal.digest() != run.journal.digest():
+                self._accuse("I10: the file's digest is not the one in memory")
+        finally:
+            journal.close()
+        self._checked["records replayed"] += len(records)
+        self._trace(f"journal {len(records)} {run.journal.digest()}")
+        twin = _twin(run)
+        twin.manager.recover(records, twin.relive)
+        for name, ours, theirs in (
+            ("positions", _positions(run.core), _positions(twin)),
+            ("cash", _cash(run.core), _cash(twin)),
+            ("orders", _orders(run.core), _orders(twin)),
+            ("counts", _counts(run), twin.manager.orders_made),
+            ("latches", dict(run.core.view.latches), dict(twin.view.latches)),
+        ):
+            if ours != theirs:
+                self._accuse(f"I10: replay gives other {name}: {_difference(ours, theirs)}")
+
+
+def compare(ledger: Any, user: str, run: LiveRun, witness: Witness, accuse: Accuse, checked: Counter[str]) -> None:
+    """At the end: every order decided, every trade booked once, our books the venue's."""
+    manager, book = run.core.manager, run.core.portfolio.accounts[run.spec.accounts[0].id]
+    for order in manager.orders.values():
+        checked["orders"] += 1
+        if order.state not in TERMINAL and order.state is not OrderState.DISPUTED:
+            accuse(f"I7: {order.request.client_id} is still {order.state} at the end")
+        if order.state is OrderState.DISPUTED:
+            checked["disputed"] += 1
+    booked: defaultdict[ClientOrderId, Counter[tuple[str, str]]] = defaultdict(Counter)
+    requests: defaultdict[ClientOrderId, set[int]] = defaultdict(set)
+    trades = ledger.trades(user)
+    held: Counter[str] = Counter()
+    for trade in trades:
+        checked["trades"] += 1
+        name = f"{trade.code}.VSM"
+        owners = [o for o in witness.owners.get(trade.request, ()) if o.instrument == name]
+        if not owners:
+            accuse(f"lost: {trade.side} {trade.quantity} {name} of request {trade.request} belongs to no order")
+            continue
+        client_id = owners[0].client_id
+        booked[client_id][name, trade.side.value] += trade.quantity
+        requests[client_id].add(trade.request)
+        held[name] += trade.side.sign * trade.quantity
+        _limits(trade, held[name], accuse)
+    for client_id, numbers in requests.items():
+        if len(numbers) > 1:
+            accuse(f"I5 duplicated: {client_id} was booked by requests {sorted(numbers)}")
+    for client_id in {*booked, *manager.orders}:
+        known = manager.orders.get(client_id)
+        theirs = sum(booked[client_id].values()) if client_id in booked else 0
+        ours = known.cum if known is not None else 0
+        if ours < theirs and not (known is not None and known.state is OrderState.DISPUTED):
+            accuse(f"lost: {client_id} {known and known.state}: {theirs} were booked at the venue, {ours} by us")
+        elif ours > theirs:
+            accuse(f"I3 duplicated: {client_id} {known and known.state}: {ours} booked by us, {theirs} at the venue")
+    positions = {i: p.quantity for i, p in book.positions.items() if p.quantity}
+    holdings = {f"{code}.VSM": n for code, n in ledger.holdings(user).items() if n}
+    if positions != holdings:
+        accuse(f"I3: we hold {positions}, the venue says {holdings}")
+    cash = book.cash[book.currency]
+    if cash != ledger.coins(user):
+        accuse(f"I3: our cash is {cash}, the venue's {ledger.coins(user)}")
+
+
+def _limits(trade: Any, held: int, accuse: Accuse) -> None:
+    from engine.chaos.scenario import MAX_ORDER, MAX_POSITION
+
+    if trade.quantity > MAX_ORDER:
+        accuse(f"I6 breach: {trade.quantity} {trade.code} in one trade (cap {MAX_ORDER})")
+    if held > MAX_POSITION:
+        accuse(f"I6 breach: {held} {trade.code} held at the venue (cap {MAX_POSITION})")
+
+
+def _twin(run: LiveRun) -> Core:
+    """A core like the run's, knowing nothing yet, which nobody listens to."""
+    spec = run.spec
+    twin = Core(
+        clock=ReplayClock(run.clock.now_ns),
+        journal=MemoryJournal(),
+        instruments=spec.instruments,
+        books=spec.books,
+        limits=spec.limits,
+        sheets=dict(run.core.view.capabilities),
+        outside=lambda _strategy, _number, _request: None,
+        note=lambda _text, _fields: None,
+    )
+    for account in spec.accounts:
+        twin.portfolio.open_account(account.id, account.currency, Decimal(0))
+    return twin
+
+
+def _positions(core: Core) -> dict[str, int]:
+    return {
+        f"{name}/{instrument}": position.quantity
+        for name, book in core.portfolio.accounts.items()
+        for instrument, position in book.positions.items()
+        if position.quantity
+    } | {f"{s}:{i}": p.quantity for (s, i), p in core.portfolio.strategy_positions.items() if p.quantity}
+
+
+def _cash(core: Core) -> dict[str, Any]:
+    return {name: dict(book.cash) for name, book in core.portfolio.accounts.items()}
+
+
+def _orders(core: Core) -> dict[str, Any]:
+    return {name: (o.state.value, o.cum, o.value, o.fee) for name, o in core.manager.orders.items()}
+
+
+def _counts(run: LiveRun) -> dict[str, int]:
+    made = {name: seat.context.orders_made for name, seat in run.core.runner.seats.items()}
+    return {name: count for name, count in made.items() if count}
+
+
+def _difference(ours: Any, theirs: Any) -> str:
+    names = sorted({*ours, *theirs})
+    parts = [f"{n}: {ours.get(n)} in memory, {theirs.get(n)} replayed" for n in names if ours.get(n) != theirs.get(n)]
+    return "; ".join(parts[:5])
