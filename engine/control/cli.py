@@ -84,6 +84,8 @@ def _explain(args: Sequence[str], error: BaseException) -> int:
             return _fail(args, f"{leaf.format_message()} (see --help)", 2)  # type: ignore[attr-defined]
         if isinstance(leaf, ConfigError):
             return _fail(args, str(leaf), 2)
+        if isinstance(leaf, OSError) and leaf.filename:
+            return _fail(args, f"{leaf.filename} can not be used: {leaf.strerror}; name another place", 2)
     for leaf in leaves:
         if isinstance(leaf, SluiceError):
             return _fail(args, str(leaf) or type(leaf).__name__, 1)

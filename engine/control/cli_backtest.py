@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.ports import Journal
     from engine.runtime.backtest import BacktestResult
     from engine.runtime.report import Report
+    from engine.runtime.settings import Settings
 
 
 def backtest(
@@ -43,11 +44,6 @@ def backtest(
     """Run strategies over files of bars. 回测。"""
     from engine.control.backtest_plan import Asked, plan_backtest
 
-    settings = None
-    if config is not None:
-        from engine.runtime.settings import load_settings
-
-        settings = load_settings(config)
     asked = Asked(
         strategies=strategy or (),
         data=data or (),
@@ -64,7 +60,7 @@ def backtest(
         interval=interval,
         instruments_file=instruments,
     )
-    plan = plan_backtest(asked, settings)
+    plan = plan_backtest(asked, _settings(config))
     result, made, figures = _run(plan, journal)
     page = None
     if not no_report:
@@ -79,6 +75,14 @@ def backtest(
     for name, reason in result.stopped.items():
         complain(f"strategy {name} was stopped: {reason}")
     raise typer.Exit(1 if result.stopped else 0)
+
+
+def _settings(config: Path | None) -> "Settings | None":
+    if config is None:
+        return None
+    from engine.runtime.settings import load_settings
+
+    return load_settings(config)
 
 
 def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", dict[str, Any]]:

@@ -22,6 +22,7 @@ def live(
 
     from engine.control.cli_process import environment
     from engine.control.live_session import Session
+    from engine.runner import RUN_ENDED
     from engine.runtime.settings import load_settings
 
     settings = load_settings(config)
@@ -38,5 +39,5 @@ def live(
         for_people().print(summary_table(figures))
     stopped = {seat.name: seat.stopped for seat in session.run.core.runner.seats.values() if seat.stopped}
     for name, reason in stopped.items():
-        if reason != "run ended":
+        if reason != RUN_ENDED:
             complain(f"strategy {name} was stopped: {reason}")

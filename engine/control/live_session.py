@@ -113,7 +113,9 @@ class Session:
         self.settings = settings
         self.told = Told()
         spec = live_spec(settings, mode=mode)
-        self.clock = clock or LiveClock(speed=settings.clock.speed, start_ns=settings.start_ns)
+        self.clock = clock or LiveClock(
+            speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
+        )
         around = Surroundings(clock=self.clock, entropy=Entropy(settings.run.seed), environ=environ, note=note)
         self.gateways: dict[str, Gateway] = {
             name: gateway.settings.open(around) for name, gateway in settings.gateways.items()

@@ -52,6 +52,8 @@ class ClockTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Clock seconds a real second. Real money trades at 1."""
     start: str | None = None
     """ISO 8601 with its offset; default: now."""
+    anchor: str | None = None
+    """The real moment at which the clock shows ``start``, so that two processes, or one started again, agree."""
 
 
 class JournalTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +134,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     run: RunTable
     clock: ClockTable
     start_ns: int | None
+    anchor_ns: int | None
     data_dir: Path
     journal: JournalTable
     journal_path: Path
@@ -173,7 +176,8 @@ def load_settings(path: str | Path) -> Settings:
         path=path,
         run=document.run,
         clock=document.clock,
-        start_ns=_start_ns(document, where),
+        start_ns=_moment_ns(document.clock.start, f"{where}, [clock] start"),
+        anchor_ns=_moment_ns(document.clock.anchor, f"{where}, [clock] anchor"),
         data_dir=data_dir,
         journal=document.journal,
         journal_path=Path(document.journal.path) if document.journal.path else data_dir / "journal.sqlite3",
@@ -226,13 +230,13 @@ def refuse_unless_tradable(
     return found.id
 
 
-def _start_ns(document: Document, where: str) -> int | None:
-    if document.clock.start is None:
+def _moment_ns(text: str | None, place: str) -> int | None:
+    if text is None:
         return None
     try:
-        return parse_time(document.clock.start)
+        return parse_time(text)
     except ValueError as why:
-        raise ConfigError(f"{where}, [clock] start: {why}; write it as in 2026-03-02T07:55:00+08:00") from why
+        raise ConfigError(f"{place}: {why}; write it as in 2026-03-02T07:55:00+08:00") from why
 
 
 def _books(document: Document, where: str) -> dict[str, RuleBook]:

@@ -61,7 +61,8 @@ def convert(table: Any, kind: type[T], where: str, *, ours: Iterable[str] = ()) 
 def near(word: str, known: Iterable[str]) -> str:
     """``; did you mean X?`` or, if nothing is near, the list of all there is."""
     names = list(known)
-    close = difflib.get_close_matches(word, names, n=3)
+    begins = [name for name in names if word and name.startswith(word)]
+    close = begins[:3] or difflib.get_close_matches(word, names, n=3)
     return f"; did you mean {' or '.join(close)}?" if close else f"; there are: {', '.join(names) or 'none'}"
 
 
@@ -114,7 +115,7 @@ def _place(path: str) -> str:
     if indexed is not None:
         head = f"[[{indexed[1]}]] number {int(indexed[2]) + 1}"
         return f"{head}, {rest}" if rest else head
-    return f"[{table}] {rest}" if rest else table
+    return f"[{table}] {rest}".rstrip() if table else ""
 
 
 def _keys_at(kind: Any, path: str) -> list[str]:
