@@ -8,7 +8,7 @@ that is done to it from outside (trades' pressure, an operator's price, a listin
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec import Struct
 
@@ -17,6 +17,8 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
 from engine.entropy import Entropy
 from engine.simulators.accounts import Account
+from engine.simulators.boards import Board, Course, Hours
+from engine.simulators.chronicle import Chronicle
 from engine.simulators.prices import FLOOR, PriceSource, Replay, Walk
 
 BARS_KEPT = 9000
@@ -49,16 +51,13 @@ class Intervention(Struct, frozen=True, kw_only=True):
     listing: Listing | None = None
 
 
-class Hours(Protocol):
-    """What the exchange asks a rule book of ``engine.markets``."""
-
-    def is_open(self, ts_ns: int) -> bool: ...
-
-    def trading_day(self, ts_ns: int) -> int: ...
-
-
 class Stock:
-    """The running state of one listed instrument."""
+    """The running state of one listed instrument; ``chronicle`` and ``board`` are those of a board's listing."""
+
+    board: Board | None = None
+    chronicle: Chronicle | None = None
+    touch: tuple[float, float] | None = None
+    """Best bid and ask after the last mark; None where quotes lie around the price."""
 
     def __init__(self, listing: Listing, source: PriceSource, price: float, listed_day: int | None) -> None:
         self.listing = listing
@@ -118,8 +117,8 @@ class Exchange:
         self._gapless = gapless
         self._entropy = Entropy(seed)
         self._pending = deque(self.interventions)
-        self._next_mark = -(-origin_ns // interval_ns) * interval_ns
-        self._day: int | None = None
+        self._main = Course(None, hours, interval_ns, origin_ns)
+        self._courses = [self._main]
         self._listeners: list[Listener] = []
         self._stocks: dict[str, Stock] = {}
         for listing in listings:
@@ -129,25 +128,43 @@ class Exchange:
 
     @property
     def stocks(self) -> list[Stock]:
-        """Listed stocks, by code."""
+        """Listed stocks, by code, without those of boards."""
+        return [self._stocks[code] for code in sorted(self._stocks) if self._stocks[code].board is None]
+
+    @property
+    def listed(self) -> list[Stock]:
+        """Listed stocks, by code, those of every board included."""
         return [self._stocks[code] for code in sorted(self._stocks)]
 
     def stock(self, code: str) -> Stock | None:
         return self._stocks.get(code)
 
     def instrument(self, code: str) -> InstrumentId:
-        return InstrumentId(f"{code}.{self.venue}")
+        stock = self._stocks.get(code)
+        return InstrumentId(code if stock is not None and stock.board is not None else f"{code}.{self.venue}")
+
+    def code_of(self, instrument: str) -> str:
+        """The code of an instrument id; where nothing of that name is listed, the id less its last part."""
+        stock = self._stocks.get(instrument)
+        return instrument if stock is not None and stock.board is not None else instrument.rpartition(".")[0]
+
+    def board(self, name: str) -> Board | None:
+        """The board of that name, where it was added."""
+        return next((c.board for c in self._courses if c.board is not None and c.board.name == name), None)
 
     def is_open(self, ts_ns: int) -> bool:
         return self._hours.is_open(ts_ns)
 
     def next_mark_ns(self) -> int:
         """The mark that ``advance`` has not reached yet; it may lie in closed hours."""
-        return self._next_mark
+        return min(course.next_mark for course in self._courses)
 
     def quote(self, code: str, ts_ns: int) -> Quote:
         """Best bid and ask around the one price there is; 1000 shares on each side where there is a spread."""
-        price, half = self._stocks[code].price, self.half_spread
+        stock, half = self._stocks[code], self.half_spread
+        price = stock.price
+        if stock.touch is not None:
+            return Quote(self.instrument(code), ts_ns, *stock.touch, 1000.0, 1000.0)
         size = 1000.0 if half else 0.0
         bid, ask = round(max(FLOOR, price - half), 4), round(price + half, 4)
         return Quote(instrument=self.instrument(code), ts_ns=ts_ns, bid=bid, ask=ask, bid_size=size, ask_size=size)
@@ -171,6 +188,46 @@ class Exchange:
     def listening(self) -> int:
         """How many listeners there are."""
         return len(self._listeners)
+
+    def add_board(self, board: Board, now_ns: int) -> None:
+        """Open a board: nothing moves on it before ``now_ns``.
+
+        Raises:
+            ValueError: there is one of that name.
+        """
+        if self.board(board.name) is not None:
+            raise ValueError(f"there is a board {board.name} already")
+        self._courses.append(Course(board, board.sessions, board.interval_ns, now_ns))
+
+    def list_on(self, board: Board, listing: Listing, now_ns: int) -> Stock:
+        """List an instrument on a board at its price; one that is listed already stays as it is.
+
+        A board's listings are not part of ``interventions``: whoever adds the board lists them again.
+        """
+        found = self._stocks.get(listing.code)
+        if found is not None:
+            return found
+        seed = self.seed if board.seed is None else board.seed
+        rng = Entropy(seed).stream(f"walk/{listing.code}")
+        part = board.interval_ns / (5 * MINUTE_NS)
+        sigma = listing.volatility * board.volatility_scale
+        stock = Stock(listing, Walk(listing.price, sigma, rng, tick=board.tick, part=part), listing.price, None)
+        stock.board = board
+        step = board.tick(listing.price)
+        stock.touch = (round(listing.price - step, 4), listing.price)
+        stock.chronicle = Chronicle(
+            InstrumentId(listing.code),
+            seed=seed,
+            price=listing.price,
+            volatility=listing.volatility,
+            origin_ns=now_ns,
+            sessions=board.sessions,
+            tick=board.tick,
+        )
+        self._stocks[listing.code] = stock
+        course = next(course for course in self._courses if course.board is board)
+        course.codes = sorted([*course.codes, listing.code])
+        return stock
 
     # What is done to the market
 
@@ -201,7 +258,9 @@ class Exchange:
 
     def _intervene(self, change: Intervention) -> None:
         self.advance(change.ts_ns)
-        self.interventions.append(change)
+        stock = self._stocks.get(change.code)
+        if stock is None or stock.board is None:
+            self.interventions.append(change)
         self._apply(change)
 
     def _apply(self, change: Intervention) -> None:
@@ -210,6 +269,7 @@ class Exchange:
                 self._stocks[change.code].pressure += change.amount * self.pressure_per_share
             case "price":
                 self._stocks[change.code].price = change.amount
+                self._touch(self._stocks[change.code], change.amount)
                 self._tell(self.quote(change.code, change.ts_ns))
             case "list":
                 assert change.listing is not None
@@ -218,8 +278,8 @@ class Exchange:
                 del self._stocks[change.code]
             case "restart":
                 if self._hours.is_open(change.ts_ns):
-                    self._tick(change.ts_ns // self.interval_ns * self.interval_ns)
-                for stock in self._stocks.values():
+                    self._tick(self._main, change.ts_ns // self.interval_ns * self.interval_ns)
+                for stock in self.stocks:
                     stock.previous_close = stock.price
 
     def _list(self, listing: Listing, day: int | None) -> None:
@@ -235,20 +295,24 @@ class Exchange:
         self._stocks[listing.code] = Stock(listing, source, price, day)
 
     def _tick_until(self, now_ns: int) -> None:
-        while self._next_mark <= now_ns:
-            mark = self._next_mark
-            self._next_mark += self.interval_ns
-            if self._hours.is_open(mark):
-                self._tick(mark)
+        while True:
+            course = min(self._courses, key=_next_mark) if len(self._courses) > 1 else self._main
+            mark = course.next_mark
+            if mark > now_ns:
+                return
+            course.next_mark += course.interval_ns
+            if course.hours.is_open(mark):
+                self._tick(course, mark)
 
-    def _tick(self, mark_ns: int) -> None:
-        day = self._hours.trading_day(mark_ns)
-        if day != self._day:
-            self._day = day
-            for stock in self._stocks.values():
+    def _tick(self, course: Course, mark_ns: int) -> None:
+        stocks = self.stocks if course.board is None else [self._stocks[code] for code in course.codes]
+        day = course.hours.trading_day(mark_ns)
+        if day != course.day:
+            course.day = day
+            for stock in stocks:
                 if stock.listed_day != day:
                     stock.previous_close = stock.price
-        moved = [(code, bar) for code in sorted(self._stocks) if (bar := self._move(self._stocks[code], mark_ns))]
+        moved = [(stock.listing.code, bar) for stock in stocks if (bar := self._move(stock, mark_ns))]
         for code, bar in moved if self._listeners else ():
             self._tell(self.quote(code, mark_ns))
             self._tell(Trade(instrument=bar.instrument, ts_ns=mark_ns, price=bar.close, size=bar.volume))
@@ -259,13 +323,31 @@ class Exchange:
         stock.pressure *= 0.5
         if figures is None:
             return None
-        bar = Bar(self.instrument(stock.listing.code), mark_ns, *figures, self.interval_ns)
+        interval_ns = self.interval_ns if stock.board is None else stock.board.interval_ns
+        bar = Bar(self.instrument(stock.listing.code), mark_ns, *figures, interval_ns)
+        self._touch(stock, bar.close)
         stock.price = bar.close
         stock.bars.append(bar)
+        if stock.chronicle is not None:
+            stock.chronicle.hear(bar)
         return bar
 
+    def _touch(self, stock: Stock, price: float) -> None:
+        """A price that rose is the ask, one that fell the bid; one that stayed leaves both."""
+        if stock.board is None or price == stock.price:
+            return
+        step = stock.board.tick(price)
+        low = price - step if price > stock.price else price
+        stock.touch = (round(low, 4), round(low + step, 4))
+
     def _bounds(self, stock: Stock) -> tuple[float, float]:
-        """Within 50 % of the price an hour ago and 100 % of the previous close (contracts/virtual_market.md 4)."""
+        """Within 50 % of the price an hour ago and 100 % of the previous close (contracts/virtual_market.md 4).
+
+        A board's stay within 9 % of the close before: no daily limit of any exchange is reached.
+        """
+        if stock.board is not None:
+            anchor = stock.previous_close or stock.listing.price
+            return anchor * 0.91, anchor * 1.09
         steps = max(1, HOUR_NS // self.interval_ns)
         hour_ago = stock.bars[-steps].close if len(stock.bars) >= steps else stock.price
         highest = hour_ago * 1.5
@@ -276,6 +358,10 @@ class Exchange:
     def _tell(self, event: Bar | Quote | Trade) -> None:
         for listener in tuple(self._listeners):
             listener(event)
+
+
+def _next_mark(course: Course) -> int:
+    return course.next_mark
 
 
 def origin_before(now_ns: int, history_days: int, utc_offset_ns: int) -> int:

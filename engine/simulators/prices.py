@@ -1,7 +1,7 @@
 """Where the next price comes from: a walk from a seed, or bars of the past."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import exp, log
 from random import Random
 from typing import NamedTuple, Protocol
@@ -35,17 +35,31 @@ class Walk:
 
     Args:
         start: price it is drawn back to. sigma: standard deviation of one step, a fraction. rng: its own stream.
+        tick: price -> price step, where it is not a cent. part: length of a step as a part of five minutes.
     """
 
     reversion = 0.004
     """The part of the way home it goes at each step: half of it in a day of 192 marks."""
 
-    def __init__(self, start: float, sigma: float, rng: Random) -> None:
+    def __init__(
+        self,
+        start: float,
+        sigma: float,
+        rng: Random,
+        *,
+        tick: Callable[[float], float] | None = None,
+        part: float = 1.0,
+    ) -> None:
         self._home = log(start)
         self._sigma = sigma
         self._rng = rng
+        self._tick = tick
+        self._pull = self.reversion * part
+        self._fine = start
 
     def next(self, mark_ns: int, price: float, bounds: tuple[float, float], drift: float) -> Figures:
+        if self._tick is not None:
+            return self._on_grid(price, bounds, drift, self._tick)
         draw = self._rng.gauss
         step = draw(0.0, self._sigma) + drift + self.reversion * (self._home - log(price))
         up, down = abs(draw(0.0, self._sigma)) / 2, abs(draw(0.0, self._sigma)) / 2
@@ -55,6 +69,19 @@ class Walk:
         # Two decimals must not push the wick inside the body.
         volume = 10.0 * self._rng.randrange(10, 1000)
         return Figures(price, max(high, price, close), min(low, price, close), close, volume)
+
+    def _on_grid(
+        self, price: float, bounds: tuple[float, float], drift: float, tick: Callable[[float], float]
+    ) -> Figures:
+        # Steps are far smaller than the grid, so the walk keeps a finer price of its own.
+        step = tick(price)
+        if abs(price - self._fine) > step:
+            self._fine = price
+        move = self._rng.gauss(0.0, self._sigma) + drift + self._pull * (self._home - log(self._fine))
+        self._fine = max(step, min(max(self._fine * exp(move), bounds[0]), bounds[1]))
+        close = round(max(1, round(self._fine / step)) * step, 4)
+        volume = 100.0 * self._rng.randrange(1, 60)
+        return Figures(price, max(price, close), min(price, close), close, volume)
 
 
 class Replay:

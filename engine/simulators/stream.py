@@ -180,7 +180,7 @@ class _Connection:
             raise ValueError(f"unknown kind {kind!r}; use quote, trade or bar")
         if not isinstance(names, list) or not names:
             raise ValueError("instruments must be a list of ids, as in ['CY.VSM']")
-        known = {self._stream.exchange.instrument(stock.listing.code) for stock in self._stream.exchange.stocks}
+        known = {self._stream.exchange.instrument(stock.listing.code) for stock in self._stream.exchange.listed}
         strangers = [name for name in names if name not in known]
         if strangers:
             raise ValueError(f"unknown instrument {strangers[0]!r}")
@@ -196,7 +196,7 @@ class _Connection:
         now_ns = self._stream.clock.now_ns
         self._stream.exchange.advance(now_ns)
         for name in names:
-            self._push(_quote(self._stream.exchange.quote(name.rpartition(".")[0], now_ns)))
+            self._push(_quote(self._stream.exchange.quote(self._stream.exchange.code_of(name), now_ns)))
 
     def _hear(self, event: Bar | Quote | Trade) -> None:
         name = event.instrument
@@ -214,7 +214,7 @@ class _Connection:
 
     def _bar(self, last: Bar, interval_ns: int) -> dict[str, Any]:
         """The exchange's own bars over ``interval_ns`` up to this one, as one."""
-        stock = self._stream.exchange.stock(last.instrument.rpartition(".")[0])
+        stock = self._stream.exchange.stock(self._stream.exchange.code_of(last.instrument))
         assert stock is not None
         recent: list[Bar] = []
         for bar in reversed(stock.bars):
