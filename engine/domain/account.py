@@ -38,7 +38,7 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     quantity: int
     price: Decimal | None
     status: Evidence
-    """WORKING, CANCELED, EXPIRED, REJECT, or FILL when complete."""
+    """WORKING, CANCELED, EXPIRED, REJECT, or FILL when complete; AMBIGUOUS where the venue itself does not know."""
     cum: int = 0
     average_price: Decimal | None = None
     venue_id: VenueOrderId = VenueOrderId("")

@@ -38,9 +38,13 @@ class OrderType(enum.StrEnum):
     AUCTION = "auction"
     AUCTION_LIMIT = "auction_limit"
     SPECIAL_LIMIT = "special_limit"
+    SPECIAL_LIMIT_ALL = "special_limit_all"
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
+    MARKET_IF_TOUCHED = "market_if_touched"
+    LIMIT_IF_TOUCHED = "limit_if_touched"
     TRAILING_STOP = "trailing_stop"
+    TRAILING_STOP_LIMIT = "trailing_stop_limit"
     # Explicit commands of venues that size the order themselves (RELIABILITY 3.4): quantity is the worst case.
     ALL_IN = "all_in"
     SELL_ALL = "sell_all"
@@ -72,6 +76,10 @@ class SubmitOrder(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     type: OrderType = OrderType.MARKET
     price: Decimal | None = None
     stop_price: Decimal | None = None
+    trail: Decimal | None = None
+    """Trailing types: how far the trigger follows behind the market, in money."""
+    trail_limit: Decimal | None = None
+    """TRAILING_STOP_LIMIT: how far beyond the trigger the limit then lies."""
     tif: TimeInForce = TimeInForce.DAY
     offset: Offset = Offset.AUTO
     expires_ns: int = 0

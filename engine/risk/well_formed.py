@@ -11,8 +11,12 @@ from engine.risk.view import RiskView
 _MARKET = OrderType.MARKET
 _PRICED = frozenset({
     OrderType.LIMIT, OrderType.ABSOLUTE_LIMIT, OrderType.AUCTION_LIMIT, OrderType.SPECIAL_LIMIT, OrderType.STOP_LIMIT,
+    OrderType.SPECIAL_LIMIT_ALL, OrderType.LIMIT_IF_TOUCHED,
 })  # fmt: skip
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_STOPS = frozenset({
+    OrderType.STOP, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED,
+})  # fmt: skip
+_TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
 
 
 class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +55,8 @@ class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @staticmethod
     def _prices(order: SubmitOrder) -> Denial | None:
-        for key, price in (("price", order.price), ("stop price", order.stop_price)):
+        prices = (("price", order.price), ("stop price", order.stop_price), ("trail", order.trail))
+        for key, price in (*prices, ("trail limit", order.trail_limit)):
             if price is not None and not (type(price) is Decimal and price.is_finite() and price > 0):
                 return Denial("MALFORMED", f"{key} {price!r} is no finite decimal above 0")
         if order.type in _PRICED:
@@ -61,4 +66,8 @@ class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("MALFORMED", f"a {order.type} order takes no price")
         if order.type in _STOPS and order.stop_price is None:
             return Denial("MALFORMED", f"a {order.type} order needs a stop price")
+        if order.type in _TRAILING and order.trail is None:
+            return Denial("MALFORMED", f"a {order.type} order needs a trail")
+        if order.type is OrderType.TRAILING_STOP_LIMIT and order.trail_limit is None:
+            return Denial("MALFORMED", f"a {order.type} order needs a trail limit")
         return None

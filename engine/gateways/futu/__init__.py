@@ -1,0 +1,1 @@
+"""The Futu gateway: REST and push of a FutuOpenD-compatible daemon."""
