@@ -1,4 +1,4 @@
-"""The journal of a simulated process: real SQLite on a real file, written inside the turn, and dead when its process is.
+"""The journal of a simulated process: real SQLite on a real file, written inside the turn, dead when its process is.
 
 What was committed before a crash is what the next life finds; both sides of every commit are seams where the process
 can be killed.

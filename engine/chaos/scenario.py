@@ -22,7 +22,7 @@ from engine.chaos.verdict import Watcher, compare
 from engine.chaos.witness import JournalFile, Witness
 from engine.chaos.world import End, Outcome, Process, World, simulated
 from engine.domain.events import KillLevel
-from engine.domain.ids import AccountId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.timestamps import SECOND_NS, parse_time
 from engine.entropy import Entropy
@@ -102,7 +102,7 @@ class Hangar:
         self.app = simulator.app(self.clock, Entropy(world.seed))
         self.venue = self.app.state.venue
         self.witness = Witness(self.app, self.file, lambda: self.clock.now_ns, self.accuse, ORDERS_PER_MINUTE)
-        self.watcher = Watcher(self.accuse, self.flight.checked, world.trace)
+        self.watcher = Watcher(self.accuse, self.flight.checked, world.trace, self.booked)
         self.run: LiveRun | None = None
 
     def accuse(self, text: str) -> None:
@@ -110,6 +110,16 @@ class Hangar:
         if text not in self.flight.accusations:
             self.flight.accusations.append(text)
             self.world.trace(f"accused {text}")
+
+    def booked(self, client_id: ClientOrderId) -> bool:
+        """Whether the venue has booked a request of this order."""
+        owners = self.witness.owners
+        trades = self.venue.ledger.trades(self.user.login)
+        return any(
+            order.client_id == client_id and f"{trade.code}.VSM" == order.instrument
+            for trade in trades
+            for order in owners.get(trade.request, ())
+        )
 
     def spec(self) -> LiveSpec:
         ids = tuple(InstrumentId(f"{stock.code}.VSM") for stock in STOCKS)

@@ -41,8 +41,16 @@ CASH_PER_TRADE = Decimal(2)
 class Watcher:
     """Hears every outcome of every life, and looks at the orders each time."""
 
-    def __init__(self, accuse: Accuse, checked: Counter[str], trace: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        accuse: Accuse,
+        checked: Counter[str],
+        trace: Callable[[str], None],
+        booked: Callable[[ClientOrderId], bool],
+    ) -> None:
+        """``booked(order)``: whether the venue has booked it by now."""
         self._accuse = accuse
+        self._booked = booked
         self._trace = trace
         self._checked = checked
         self._run: LiveRun | None = None
@@ -79,6 +87,8 @@ class Watcher:
                 if event.quantity and not event.reason.startswith("opening"):
                     self._accuse(f"lost: {event.quantity:+d} {event.instrument} had to be booked: {event.reason}")
             case _:
+                if isinstance(event, OrderNotPlaced | OrderRejected) and self._booked(event.client_id):
+                    self._accuse(f"I7: {event.client_id} was called {event.state} though the venue had booked it")
                 order = run.core.manager.orders.get(event.client_id)
                 if order is not None:
                     self._check(order)
