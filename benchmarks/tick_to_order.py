@@ -159,7 +159,7 @@ async def run(rounds: int) -> dict[str, float]:
                 ready.set()
 
             async def server() -> None:
-                await serve(tap, on_ready=bound, http="httptools")
+                await serve(tap, on_ready=bound)
 
             tasks.start_soon(server)
             await ready.wait()
