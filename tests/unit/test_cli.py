@@ -2,6 +2,8 @@
 
 import importlib
 import keyword
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -353,3 +355,11 @@ def test_help_is_the_answer_to_nothing(shell: Shell) -> None:
     assert said.code == 0
     for name in ("demo", "backtest", "live", "simulate", "check", "report", "chaos", "new", "call", "order-states"):
         assert f"\n  {name} " in said.out
+
+
+def test_starting_up_imports_nothing_heavy() -> None:
+    """The help must not wait for what one command needs."""
+    heavy = ("plotly", "pyarrow", "uvicorn", "starlette", "httpx", "websockets", "anyio")
+    code = f"import sys, engine.control.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -71,6 +71,7 @@ OPTIONS: dict[str, tuple[list[str], list[str]]] = {
     "parameter without value": (["--set", "fast"], ["'fast'", "name=value"]),
     "unknown market": (["--market", "fre"], ["--market fre", "did you mean free?"]),
     "unknown fill model": (["--fill", "tuch"], ["--fill tuch", "did you mean touch?"]),
+    "a line break in an option": (["--fill", "tu\nch"], ["--fill tu ch", "touch"]),
     "unknown fill setting": (["--fill-set", "share=1"], ["'share'"]),
     "unknown limit": (["--risk-set", "max_positon.value=1"], ["max_positon", "did you mean max_position?"]),
     "unknown setting of a limit": (["--risk-set", "cash.facto=1"], ["facto", "did you mean factor?"]),
@@ -129,6 +130,7 @@ CALLS: dict[str, tuple[list[str], list[str]]] = {
     "check order, profile": (
         ["check", "order", "--instrument", "CY.VSM", "--side", "buy", "--quantity", "1", "--profile", "bold"], ["bold"],
     ),
+    "order-states, place": (["order-states", "--write", "README.md/x.md"], ["README.md", "another place"]),
     "report, missing": (["report", "none.sqlite3"], ["none.sqlite3", "no such file"]),
     "report, no journal": (["report", "README.md"], ["README.md", "no journal"]),
     "call, unknown gateway": (["call", "virtual_markt", "stocks"], ["did you mean virtual_market?"]),
