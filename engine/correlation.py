@@ -3,7 +3,7 @@
 Pure: an account's reading and what we know go in, evidence comes out. Absence is proven, never read once.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 
@@ -102,14 +102,14 @@ class Matcher:
         """Which of the orders of one instrument did it."""
         if moved == 0:
             return [report for order in orders for report in self._absent(order, snapshot, sheet)]
-        sets = [chosen for chosen in _subsets(orders) if _makes_up(chosen, moved, books)]
-        if len(sets) == 1:
-            for order in sets[0]:
+        chosen = _explanation(orders, moved, books)
+        if chosen:
+            for order in chosen:
                 self.forget(order.request.client_id)
-            alone = len(sets[0]) == 1
-            return [report for order in sets[0] for report in _filled(order, moved if alone else None, books, snapshot)]
+            alone = len(chosen) == 1
+            return [report for order in chosen for report in _filled(order, moved if alone else None, books, snapshot)]
         names = ", ".join(str(order.request.client_id) for order in orders)
-        reason = f"the position moved by {moved:+d}, which {len(sets)} choices among {names} explain"
+        reason = f"the position moved by {moved:+d}, which no choice among {names} explains"
         return [
             _report(order, snapshot, Evidence.CANDIDATES, reason=reason)
             for order in orders
@@ -198,10 +198,20 @@ SETS_MAX = 6
 """Of more orders that need evidence on one instrument only the newest are combined: 2^6 sets."""
 
 
-def _subsets(orders: Sequence[Order]) -> Iterable[Sequence[Order]]:
-    newest = sorted(orders, key=lambda order: order.sent_ns)[-SETS_MAX:]
-    for size in range(1, len(newest) + 1):
-        yield from combinations(newest, size)
+def _explanation(orders: Sequence[Order], moved: int, books: AccountBooks) -> Sequence[Order]:
+    """The likeliest orders to have moved the position by so much; none if no choice of them does.
+
+    One that is UNKNOWN is likelier than those that two readings proved absent, and of these the newest: they come back
+    only where a venue took longer than its own bound. Which of two alike it was changes no position.
+    """
+    newest = sorted(orders, key=lambda order: -order.sent_ns)[:SETS_MAX]
+    chosen = [c for size in range(1, len(newest) + 1) for c in combinations(newest, size) if _makes_up(c, moved, books)]
+
+    def doubts(choice: Sequence[Order]) -> tuple[int, int, int]:
+        absent = [order for order in choice if order.state is not OrderState.UNKNOWN]
+        return len(absent), len(choice), -sum(order.sent_ns for order in choice)
+
+    return min(chosen, key=doubts, default=())
 
 
 def _makes_up(orders: Sequence[Order], moved: int, books: AccountBooks) -> bool:
