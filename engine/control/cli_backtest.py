@@ -114,7 +114,7 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
     figures = {
         "bars": result.bars,
-        "fills": result.fills,
+        "fills": len(made.fills),
         "orders": result.orders,
         "denied": result.denied,
         "final_equity": cents(result.final_equity),

@@ -41,7 +41,8 @@ async def watch(session: "Session", console: Console) -> None:
 def picture(session: "Session") -> RenderableType:
     """Prices, positions, orders and profit as they stand."""
     core, told = session.run.core, session.told
-    tz = next((core.books[i.market].timezone for i in core.instruments.values() if i.market != "free"), "UTC")
+    markets = [core.instruments[i].market for row in session.settings.strategies for i in row.spec.instruments]
+    tz = next((core.books[market].timezone for market in markets), "UTC")
     head = Text(f"{format_time(session.clock.now_ns, tz)[:19]}  x{session.clock.speed:g}  ", "bold")
     head.append(f"orders {told.orders}  fills {told.fills}  denied {told.denied}  ")
     head.append(f"working {len(core.manager.working)}  {_latency(session)}", "dim")

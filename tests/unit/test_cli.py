@@ -133,6 +133,7 @@ def test_backtest_keeps_its_journal_and_report_reads_it(shell: Shell, tmp_path: 
     told = shell("report", path, "--html", page, "--json")
     assert told.code == 0, told.err
     assert told.json["final_equity"] == said.json["final_equity"]
+    assert told.json["fills"] == said.json["fills"] != 0
     assert page.is_file()
     assert shell("report", path, "--run", "1", "--json").json["fills"] == told.json["fills"]
     assert "holds 1" in shell("report", path, "--run", "2").err
