@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from engine.clock import Clock
 from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
@@ -70,8 +71,7 @@ class Ask:
 class Desk(Protocol):
     """What the runner lends a context: timers, subscriptions of its own, the clock, the orders."""
 
-    @property
-    def now_ns(self) -> int: ...
+    clock: Clock
 
     def working(self, strategy: StrategyId) -> Sequence[Order]: ...
 
@@ -97,22 +97,26 @@ class Context:
         queries: Callable[[str, str, Mapping[str, str]], Any] | None = None,
         id_prefix: str = "",
         orders_made: int = 0,
+        submit: Callable[[SubmitOrder], object] | None = None,
     ) -> None:
+        """``submit``: where orders go, if not by ``publish``; ``orders_made``: numbers already given away."""
         self.strategy = strategy
         self.account = account
         self.instruments = tuple(instruments)
         self.catalogue = catalogue
         self.orders_made = orders_made
         self._publish = publish
+        self._submit = submit or publish
         self._portfolio = portfolio
         self._history = history
         self._desk = desk
+        self._clock = desk.clock
         self._queries = queries
         self._prefix = id_prefix or f"{strategy}-"
 
     @property
     def now_ns(self) -> int:
-        return self._desk.now_ns
+        return self._clock.now_ns
 
     def submit(
         self,
@@ -123,8 +127,8 @@ class Context:
         *,
         type: OrderType | None = None,  # noqa: A002 - the field's word, and users write it
         stop_price: float | Decimal | None = None,
-        tif: TimeInForce = TimeInForce.DAY,
-        offset: Offset = Offset.AUTO,
+        tif: TimeInForce = _DAY,
+        offset: Offset = _AUTO,
         group: str = "",
     ) -> ClientOrderId:
         """Make one order and hand it to the risk gate; its fate comes as events.
@@ -137,7 +141,7 @@ class Context:
             raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
         self.orders_made += 1
         client_id = ClientOrderId(f"{self._prefix}{self.orders_made}")
-        self._publish(
+        self._submit(
             SubmitOrder(
                 client_id=client_id,
                 account=self.account,
@@ -145,8 +149,8 @@ class Context:
                 instrument=spec.id,
                 side=side,
                 quantity=quantity,
-                ts_ns=self._desk.now_ns,
-                type=type or (OrderType.MARKET if price is None else OrderType.LIMIT),
+                ts_ns=self._clock.now_ns,
+                type=type or (_MARKET if price is None else _LIMIT),
                 price=None if price is None else spec.round_price(price),
                 stop_price=None if stop_price is None else spec.round_price(stop_price),
                 tif=tif,
@@ -157,7 +161,7 @@ class Context:
         return client_id
 
     def cancel(self, client_id: ClientOrderId) -> None:
-        self._publish(CancelOrder(client_id=client_id, ts_ns=self._desk.now_ns, who=self.strategy))
+        self._publish(CancelOrder(client_id=client_id, ts_ns=self._clock.now_ns, who=self.strategy))
 
     def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None) -> None:
         order = next((o for o in self._desk.working(self.strategy) if o.request.client_id == client_id), None)
@@ -165,7 +169,7 @@ class Context:
             return
         spec = self.catalogue[order.request.instrument]
         limit = order.price if price is None else spec.round_price(price)
-        self._publish(ReplaceOrder(client_id=client_id, ts_ns=self._desk.now_ns, quantity=quantity, price=limit))
+        self._publish(ReplaceOrder(client_id=client_id, ts_ns=self._clock.now_ns, quantity=quantity, price=limit))
 
     def liquidate(self) -> tuple[ClientOrderId, ...]:
         """Sell everything the account holds in one request, where the venue has such a command."""
@@ -194,7 +198,7 @@ class Context:
         return self._portfolio.strategy_quantity(self.strategy, InstrumentId(instrument))
 
     def sellable(self, instrument: str) -> int:
-        return self._portfolio.sellable(self.account, InstrumentId(instrument), self._desk.now_ns)
+        return self._portfolio.sellable(self.account, InstrumentId(instrument), self._clock.now_ns)
 
     def cash(self, currency: str | None = None) -> Decimal:
         book = self._portfolio.accounts[self.account]

@@ -19,38 +19,33 @@ from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     AccountObserved,
     Alert,
-    CancelRejected,
     Fill,
     JournalRecord,
     KillLevel,
     LatchCleared,
     LatchSet,
     OrderAccepted,
-    OrderCanceled,
     OrderDenied,
-    OrderDisputed,
-    OrderEvent,
-    OrderExpired,
-    OrderNotPlaced,
-    OrderRejected,
-    OrderReplaced,
     OrderSent,
     OrderSubmitted,
-    OrderUnknown,
-    PositionAdjusted,
     ReplaceRejected,
     StrategyStopped,
 )
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
-from engine.domain.order import LIVE, TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
+from engine.domain.order import TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import HOUR_NS
 from engine.markets.rulebook import RuleBook
+from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, left_open, order_event, plain_fill
 from engine.portfolio import Portfolio
 from engine.risk.checker import RiskChecker
 from engine.risk.cost import worst_case_cost
 from engine.risk.view import RiskView
+
+# Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
+_FILL, _WORKING, _FILLED = Evidence.FILL, OrderState.WORKING, OrderState.FILLED
+_REQUESTS = (Evidence.CANCEL_REQUEST, Evidence.REPLACE_REQUEST)
 
 KEEP_ENDED_NS = 25 * HOUR_NS
 """How long an ended order stays in memory for late evidence: a day and an hour (RELIABILITY 7)."""
@@ -68,22 +63,6 @@ class ReplaceWanted(Struct, frozen=True, gc=False):
     price: Decimal | None
 
 
-_EVENT_OF: dict[OrderState, type[OrderEvent]] = {
-    OrderState.WORKING: OrderAccepted,
-    OrderState.REJECTED: OrderRejected,
-    OrderState.UNKNOWN: OrderUnknown,
-    OrderState.NOT_PLACED: OrderNotPlaced,
-    OrderState.CANCELED: OrderCanceled,
-    OrderState.EXPIRED: OrderExpired,
-    OrderState.DISPUTED: OrderDisputed,
-}
-_REFUSALS: dict[Evidence, type[OrderEvent]] = {
-    Evidence.CANCEL_REJECT: CancelRejected,
-    Evidence.REPLACE_REJECT: ReplaceRejected,
-    Evidence.REPLACE_ACK: OrderReplaced,
-}
-
-
 class OrderManager:
     """Orders from command to last evidence. ``record`` hands a record to the journal and gives its number."""
 
@@ -91,7 +70,7 @@ class OrderManager:
         self,
         *,
         clock: Clock,
-        publish: Callable[[Any], None],
+        publish: Callable[[Any], object],
         record: Callable[[JournalRecord], int],
         portfolio: Portfolio,
         checker: RiskChecker,
@@ -99,7 +78,9 @@ class OrderManager:
         instruments: Mapping[InstrumentId, Instrument],
         books: Mapping[str, RuleBook],
         sheets: Mapping[AccountId, Capabilities],
+        keep_ended_ns: int = KEEP_ENDED_NS,
     ) -> None:
+        """``keep_ended_ns``: 0 where a venue has said everything when it says the end, as the simulated one has."""
         self.orders: dict[ClientOrderId, Order] = {}
         """Everything not ended, and what ended lately."""
         self.working: dict[ClientOrderId, Order] = {}
@@ -115,12 +96,25 @@ class OrderManager:
         self._instruments = instruments
         self._books = books
         self._sheets = sheets
+        self._keep_ended_ns = keep_ended_ns
+        self._publish_submitted = self._publish_fill = self._publish_accepted = publish
+        self._quiet: frozenset[StrategyId] = frozenset()
         self._limits = checker.limits_hash[:12]
         self._matcher = Matcher()
         self._baselines: dict[ClientOrderId, Baseline] = {}
-        self._booked: dict[ClientOrderId, tuple[int, Decimal, Decimal]] = {}
+        self._told: dict[ClientOrderId, Told] = {}
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
         self._ended: deque[tuple[int, ClientOrderId]] = deque()
+
+    def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
+        """Look the subscribers of every order's events up once; call it when all have subscribed."""
+        self._publish_submitted = publisher(OrderSubmitted)
+        self._publish_fill = publisher(Fill)
+        self._publish_accepted = publisher(OrderAccepted)
+
+    def hush(self, quiet: frozenset[StrategyId]) -> None:
+        """Strategies that need not be told of acceptances, where nobody else listens to them either (replay)."""
+        self._quiet = quiet
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -135,10 +129,12 @@ class OrderManager:
             self._deny(command, denial.code, denial.reason, now_ns)
             return
         sheet = self._sheets[command.account]
+        memo = self._view.cost_memo
         submitted = OrderSubmitted(
             order=command,
             ts_ns=now_ns,
-            reserved_cash=worst_case_cost(command, self._view),
+            # The cash limit has just worked it out, if there is one.
+            reserved_cash=memo[2] if memo is not None and memo[0] is command else worst_case_cost(command, self._view),
             baseline=None if sheet.echoes_client_id else self._baseline(command, now_ns),
             limits=self._limits,
         )
@@ -163,10 +159,10 @@ class OrderManager:
         request = event.order
         client_id = request.client_id
         order = self.orders[client_id] = self.working[client_id] = Order(request)
-        order.apply(OrderReport(account=request.account, kind=Evidence.RISK_OK, ts_ns=event.ts_ns, client_id=client_id))
+        order.pass_risk()
         if event.baseline is not None:
             self._baselines[client_id] = event.baseline
-        self._publish(event)
+        self._publish_submitted(event)
 
     def on_cancel(self, command: CancelOrder) -> None:
         """No limit or latch refuses a cancel (decision 14)."""
@@ -199,7 +195,7 @@ class OrderManager:
         elif not order.cum <= command.quantity <= order.quantity:
             refusal = f"the quantity can only be lowered, to {order.cum} at least"
         if refusal:
-            self._publish(self._event(ReplaceRejected, order, refusal))
+            self._publish(order_event(ReplaceRejected, order, refusal, self._clock.now_ns))
             return
         self.on_report(
             OrderReport(
@@ -223,30 +219,61 @@ class OrderManager:
 
     def mark_sent(self, client_id: ClientOrderId, request_hash: str = "") -> int:
         """SEND: from here on bytes may leave. Gives the journal number that must be durable first."""
-        sent = OrderSent(client_id=client_id, ts_ns=self._clock.now_ns, request_hash=request_hash)
-        seq = self._record(sent)
-        self._send(sent)
+        ts_ns = self._clock.now_ns
+        seq = self._record(OrderSent(client_id=client_id, ts_ns=ts_ns, request_hash=request_hash))
+        self._send(client_id, ts_ns)
         return seq
 
-    def _send(self, sent: OrderSent) -> None:
-        order = self.orders[sent.client_id]
-        account = order.request.account
-        self.last_change_ns[account] = sent.ts_ns
-        order.apply(OrderReport(account=account, kind=Evidence.SEND, ts_ns=sent.ts_ns, client_id=sent.client_id))
+    def _send(self, client_id: ClientOrderId, ts_ns: int) -> None:
+        order = self.orders[client_id]
+        self.last_change_ns[order.request.account] = ts_ns
+        order.send(ts_ns)
 
     def on_report(self, report: OrderReport) -> None:
         """One piece of evidence from a router, or from our own gate."""
-        client_id = report.client_id or self._venue_ids.get((report.account, report.venue_id))
-        order = self.orders.get(client_id) if client_id else None
+        order = self.orders.get(report.client_id)
+        if order is not None and order.take(report):
+            self._taken(order, report)
+            return
+        if order is None:
+            known = self._venue_ids.get((report.account, report.venue_id))
+            order = self.orders.get(known) if known and not report.client_id else None
         if order is None:
             what = f"{report.kind} of order {report.venue_id or report.client_id or '?'} which is not ours"
             self._publish(Alert(ts_ns=report.ts_ns, about=f"account:{report.account}", text=what))
             return
-        if report.kind is Evidence.FILL and report.fee is None:
+        if report.kind is _FILL and report.fee is None:
             report = msgspec.structs.replace(report, fee=self._fee(order, report.quantity, report.price or ZERO))
         if not report.client_id:
             report = msgspec.structs.replace(report, client_id=order.request.client_id)
         self._join(order, report)
+
+    def _taken(self, order: Order, report: OrderReport) -> None:
+        """``_join`` for the ACK or FILL of everyday, which the order has taken already."""
+        self._record(report)
+        request = order.request
+        price, fee = report.price, report.fee
+        if report.kind is not _FILL or price is None or fee is None:
+            # An ACK: what the order may still do has not changed.
+            if report.venue_id and self._keep_ended_ns:
+                self._venue_ids[request.account, order.venue_id] = request.client_id
+            if request.strategy not in self._quiet:
+                self._publish_accepted(order_event(OrderAccepted, order, report.reason, report.ts_ns))
+            return
+        client_id = request.client_id
+        account = request.account
+        if report.ts_ns > self.last_change_ns.get(account, 0):
+            self.last_change_ns[account] = report.ts_ns
+        ended = order.state is _FILLED
+        if ended and not self._keep_ended_ns:
+            self._forget_money(client_id)
+        else:
+            self._told[client_id] = (order.cum, order.value, order.fee)
+            self._portfolio.on_order_changed(order)
+        self._view.on_order_changed(order)
+        self._publish_fill(plain_fill(order, report, price, fee))
+        if ended:
+            self._end(order, report.ts_ns)
 
     def _join(self, order: Order, report: OrderReport) -> None:
         """Let the order take the evidence; journal what mattered; book, then tell."""
@@ -261,10 +288,12 @@ class OrderManager:
             return
         self._record(report)
         request = order.request
-        if order.venue_id and not overlay[2]:
+        if order.venue_id and not overlay[2] and self._keep_ended_ns:
             self._venue_ids[request.account, order.venue_id] = request.client_id
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
+        if report.kind in _REQUESTS:
+            self._view.on_cancel(request, report.ts_ns)
         self._book(order, report)
         self._announce(order, report, change)
         if order.state in TERMINAL:
@@ -273,86 +302,37 @@ class OrderManager:
             self.working[request.client_id] = order
 
     def _book(self, order: Order, report: OrderReport) -> None:
-        """Tell what changed in quantity and money, once: the order's totals less what was told before."""
+        """Tell what changed in quantity and money, once."""
         request = order.request
-        client_id = request.client_id
-        cum, value, fee = self._booked.get(client_id, (0, ZERO, ZERO))
-        if cum == order.cum and value == order.value and fee == order.fee:
+        told = self._told.get(request.client_id, NOTHING_TOLD)
+        entry = booking(order, told, report, self._instruments[request.instrument])
+        if entry is None:
             return
-        self._booked[client_id] = (order.cum, order.value, order.fee)
-        quantity, worth, cost = order.cum - cum, order.value - value, order.fee - fee
+        self._told[request.client_id] = (order.cum, order.value, order.fee)
         self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
-        real = report.kind is Evidence.FILL and quantity == report.quantity
-        if quantity > 0:
-            self._publish(
-                Fill(
-                    client_id=client_id,
-                    account=request.account,
-                    strategy=request.strategy,
-                    instrument=request.instrument,
-                    side=request.side,
-                    quantity=quantity,
-                    price=report.price if real and report.price is not None else worth / quantity,
-                    fee=cost,
-                    ts_ns=report.as_of_ns or report.ts_ns,
-                    fill_id=report.fill_id if real else f"{client_id}@{order.cum}",
-                    cum=order.cum,
-                    leaves=order.leaves,
-                    inferred=not real,
-                )
-            )
-            return
-        spec = self._instruments[request.instrument]
-        self._publish(
-            PositionAdjusted(
-                account=request.account,
-                strategy=request.strategy,
-                instrument=request.instrument,
-                ts_ns=report.ts_ns,
-                quantity=quantity * request.side.sign,
-                cash=-worth * request.side.sign * spec.multiplier - cost,
-                currency=spec.currency,
-                client_id=client_id,
-                reason=f"{report.kind}: a fill of {client_id} was restated",
-            )
-        )
+        self._publish(entry)
 
     def _announce(self, order: Order, report: OrderReport, change: Change) -> None:
-        event_type = _EVENT_OF.get(change.after) if change.after is not change.before else None
-        if change.before in LIVE and change.after is OrderState.WORKING:
-            event_type = None
-        refusal = _REFUSALS.get(report.kind)
-        if refusal is not None:
-            event_type = refusal
-        elif change.after is OrderState.PARTIAL and change.before not in LIVE:
-            event_type = OrderAccepted
+        event_type = event_type_of(change, report.kind)
         if event_type is not None:
-            self._publish(self._event(event_type, order, report.reason, report.ts_ns))
+            self._publish(order_event(event_type, order, report.reason, report.ts_ns))
         if change.alert:
             self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
         if change.alert and order.state is OrderState.DISPUTED:
             scope = f"symbol:{order.request.instrument}"
             self.latch(KillLevel.HALT, scope, f"{report.client_id} {change.alert}", "engine", report.ts_ns)
 
-    def _event(self, event_type: type[OrderEvent], order: Order, reason: str, ts_ns: int = 0) -> OrderEvent:
-        request = order.request
-        return event_type(
-            client_id=request.client_id,
-            account=request.account,
-            strategy=request.strategy,
-            instrument=request.instrument,
-            ts_ns=ts_ns or self._clock.now_ns,
-            state=order.state,
-            cum=order.cum,
-            reason=reason,
-            venue_id=order.venue_id,
-        )
-
     def _end(self, order: Order, ts_ns: int) -> None:
         client_id = order.request.client_id
         self.working.pop(client_id, None)
+        if not self._keep_ended_ns:
+            # All it will ever hear is heard.
+            del self.orders[client_id]
+            if order.state is not _FILLED:
+                self._forget_money(client_id)
+            return
         self._ended.append((ts_ns, client_id))
-        while self._ended and self._ended[0][0] < ts_ns - KEEP_ENDED_NS:
+        while self._ended and self._ended[0][0] < ts_ns - self._keep_ended_ns:
             _, old = self._ended.popleft()
             ended = self.orders.get(old)
             if ended is not None and ended.state in TERMINAL:
@@ -361,10 +341,14 @@ class OrderManager:
     def _forget(self, order: Order) -> None:
         client_id = order.request.client_id
         del self.orders[client_id]
-        self._booked.pop(client_id, None)
         self._baselines.pop(client_id, None)
         self._venue_ids.pop((order.request.account, order.venue_id), None)
         self._matcher.forget(client_id)
+        self._forget_money(client_id)
+
+    def _forget_money(self, client_id: ClientOrderId) -> None:
+        if self._told:
+            self._told.pop(client_id, None)
         self._portfolio.forget(client_id)
 
     def _fee(self, order: Order, quantity: int, price: Decimal) -> Decimal:
@@ -446,38 +430,25 @@ class OrderManager:
 
         What the crash left open is then told as evidence: sent without an answer is UNKNOWN, never sent is withdrawn.
         """
-        publish, record = self._publish, self._record
-        self._publish, self._record = relive, _already_journaled
+        hooks = (self._publish, self._publish_submitted, self._publish_fill, self._publish_accepted, self._record)
+        self._publish = self._publish_submitted = self._publish_fill = self._publish_accepted = relive
+        self._record = _already_journaled
         try:
             for row in records:
                 self._relive(row, relive)
         finally:
-            self._publish, self._record = publish, record
+            self._publish, self._publish_submitted, self._publish_fill, self._publish_accepted, self._record = hooks
         for order in list(self.working.values()):
-            kind = {OrderState.QUEUED: Evidence.SEND_FAILED, OrderState.PENDING_NEW: Evidence.AMBIGUOUS}.get(
-                order.state
-            )
-            if kind is not None:
-                request = order.request
-                self.on_report(
-                    OrderReport(
-                        account=request.account,
-                        client_id=request.client_id,
-                        kind=kind,
-                        ts_ns=self._clock.now_ns,
-                        proof=Proof.LOCAL,
-                        reason="the engine stopped before it was sent"
-                        if kind is Evidence.SEND_FAILED
-                        else "the engine stopped before it heard an answer",
-                    )
-                )
+            report = left_open(order, self._clock.now_ns)
+            if report is not None:
+                self.on_report(report)
 
     def _relive(self, row: JournalRecord, relive: Callable[[Any], None]) -> None:
         if isinstance(row, OrderSubmitted):
             self._count(row.order)
             self._adopt(row)
         elif isinstance(row, OrderSent):
-            self._send(row)
+            self._send(row.client_id, row.ts_ns)
         elif isinstance(row, OrderReport):
             order = self.orders.get(row.client_id)
             if order is not None:

@@ -75,15 +75,25 @@ class AccountBook:
         return self.cash.get(currency, ZERO) - self.reserved.get(currency, ZERO)
 
 
+# Reading a member off its class is slow in Python 3.11.
+_BUY, _BUY_BACK = Side.BUY, Side.BUY_BACK
+
+
 class Reservation(Struct, gc=False):
     """What one order may still cost."""
 
     account: AccountId
     instrument: InstrumentId
     currency: str
-    unit_cash: Decimal
     selling: bool
-    quantity: int = 0
+    cash: Decimal
+    """For the whole order."""
+    quantity: int
+    """Of the whole order."""
+    open: int
+    """Quantity that may still fill."""
+    held: Decimal
+    """Cash held back for it."""
 
 
 class Portfolio:
@@ -116,13 +126,17 @@ class Portfolio:
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         order = event.order
-        instrument = self.instruments[order.instrument]
-        selling = order.side.sign < 0
-        unit = event.reserved_cash / order.quantity if event.reserved_cash else ZERO
-        held = self._reservations[order.client_id] = Reservation(
-            order.account, order.instrument, instrument.currency, unit, selling
+        side, quantity, cash = order.side, order.quantity, event.reserved_cash
+        currency = self.instruments[order.instrument].currency
+        book = self.accounts[order.account]
+        selling = side is not _BUY and side is not _BUY_BACK
+        self._reservations[order.client_id] = Reservation(
+            order.account, order.instrument, currency, selling, cash, quantity, quantity, ZERO if selling else cash
         )
-        self._reserve(held, order.quantity)
+        if selling:
+            book.position(order.instrument).selling += quantity
+        else:
+            book.reserved[currency] = book.reserved.get(currency, ZERO) + cash
 
     def on_order_changed(self, order: Order) -> None:
         """Reserve what the order may still do: it may have filled, ended, or come back from the dead."""
@@ -130,36 +144,44 @@ class Portfolio:
         if held is None:
             return
         exposure = order.exposure
-        if exposure != held.quantity:
+        if exposure != held.open:
             self._reserve(held, exposure)
 
     def forget(self, client_id: ClientOrderId) -> None:
-        """Drop an ended order's reservation record for good."""
+        """Drop an ended order's reservation, and its record, for good."""
         held = self._reservations.pop(client_id, None)
-        if held is not None and held.quantity:
-            self._reserve(held, 0)
+        if held is None or not held.open:
+            return
+        book = self.accounts[held.account]
+        if held.selling:
+            book.positions[held.instrument].selling -= held.open
+        else:
+            book.reserved[held.currency] -= held.held
 
     def on_fill(self, fill: Fill) -> None:
         instrument = self.instruments[fill.instrument]
-        value = fill.price * fill.quantity
+        side, quantity, fee = fill.side, fill.quantity, fill.fee
+        value = fill.price * quantity
         if instrument.multiplier != 1:
             value *= instrument.multiplier
         book = self.accounts[fill.account]
-        bought = fill.side is Side.BUY or fill.side is Side.BUY_BACK
-        quantity = fill.quantity if bought else -fill.quantity
-        book.cash[instrument.currency] = (
-            book.cash.get(instrument.currency, ZERO) - (value if bought else -value) - fill.fee
-        )
-        book.fees += fill.fee
-        position = book.position(fill.instrument)
-        position.book(quantity, value)
+        name = fill.instrument
+        bought = side is _BUY or side is _BUY_BACK
+        currency, cash = instrument.currency, book.cash
+        cash[currency] = cash.get(currency, ZERO) - (fee + value if bought else fee - value)
+        book.fees += fee
+        position = book.positions.get(name) or book.position(name)
         if bought:
-            free_ns = self._sellable_from(fill.instrument, fill.ts_ns)
+            free_ns = self._sellable_from(name, fill.ts_ns)
             if free_ns > fill.ts_ns:
-                position.locked.append((free_ns, fill.quantity))
-        self._strategy_position(fill.strategy, fill.instrument).book(quantity, value)
-        if fill.instrument not in self.marks:
-            self.marks.keep(fill.instrument, Mark(float(fill.price), fill.ts_ns))
+                position.locked.append((free_ns, quantity))
+        else:
+            quantity = -quantity
+        position.book(quantity, value)
+        own = self.strategy_positions.get((fill.strategy, name)) or self._strategy_position(fill.strategy, name)
+        own.book(quantity, value)
+        if name not in self.marks.latest:
+            self.marks.keep(name, Mark(float(fill.price), fill.ts_ns))
 
     def on_adjusted(self, event: PositionAdjusted) -> None:
         book = self.accounts[event.account]
@@ -189,7 +211,8 @@ class Portfolio:
         locked = position.locked
         while locked and locked[0][0] <= now_ns:
             locked.popleft()
-        return position.quantity - position.selling - sum(q for _, q in locked)
+        free = position.quantity - position.selling
+        return free - sum([quantity for _, quantity in locked]) if locked else free
 
     def equity(self, account: AccountId) -> Decimal:
         """Cash and positions at their marks, in the account's base currency; a position without a mark at cost.
@@ -222,10 +245,12 @@ class Portfolio:
         return found
 
     def _reserve(self, held: Reservation, quantity: int) -> None:
-        change = quantity - held.quantity
-        held.quantity = quantity
+        change = quantity - held.open
+        held.open = quantity
         book = self.accounts[held.account]
         if held.selling:
             book.position(held.instrument).selling += change
-        elif held.unit_cash:
-            book.reserved[held.currency] = book.reserved.get(held.currency, ZERO) + held.unit_cash * change
+            return
+        cash = held.cash * quantity / held.quantity if quantity else ZERO
+        book.reserved[held.currency] += cash - held.held
+        held.held = cash

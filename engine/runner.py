@@ -72,7 +72,7 @@ class StrategyRunner:
         """Called when the next timer changes; live sets it to wake the loop that waits."""
         self.ears: dict[InstrumentId, Handler] = {}
         """One call for each instrument: every strategy that hears its bars, in order of subscription."""
-        self._clock = clock
+        self.clock = clock
         self._publish = publish
         self._working = working
         self._outside = outside
@@ -84,19 +84,15 @@ class StrategyRunner:
 
     # --- the desk a context uses -------------------------------------------------------------------------------------
 
-    @property
-    def now_ns(self) -> int:
-        return self._clock.now_ns
-
     def working(self, strategy: StrategyId) -> Sequence[Order]:
         return self._working(strategy)
 
     def note(self, strategy: StrategyId, text: str, fields: Mapping[str, Any]) -> None:
-        self._note(text, {"strategy": strategy, "ts_ns": self._clock.now_ns, **fields})
+        self._note(text, {"strategy": strategy, "ts_ns": self.clock.now_ns, **fields})
 
     def add_timer(self, strategy: StrategyId, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
         timer = _Timer(self.seats[strategy], name, spec, callback)
-        self._schedule(next_due_ns(spec, self._clock.now_ns), timer)
+        self._schedule(next_due_ns(spec, self.clock.now_ns), timer)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -186,11 +182,6 @@ class StrategyRunner:
         return hear if not only_ns else lambda bar: hear(bar) if bar.interval_ns == only_ns else None
 
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
-
-    def hears_orders(self, strategy: StrategyId) -> bool:
-        """Whether a strategy has an ``on_order`` of its own."""
-        seat = self.seats.get(strategy)
-        return seat is not None and seat.hears_orders
 
     def on_order(self, event: Any) -> None:
         seat = self.seats.get(event.strategy)
@@ -323,7 +314,7 @@ class StrategyRunner:
 
     def _wait_for(self, seat: Seat, asked: Any) -> None:
         if isinstance(asked, SleepRequest):
-            due_ns = self._clock.now_ns + asked.duration_ns
+            due_ns = self.clock.now_ns + asked.duration_ns
             seat.waiting_for = ("sleep", due_ns)
             self._schedule(due_ns, seat)
         elif isinstance(asked, NextBarRequest):
@@ -353,7 +344,7 @@ class StrategyRunner:
         if seat.stopped:
             return
         self._close(seat, reason)
-        self._publish(StrategyStopped(strategy=seat.name, ts_ns=self._clock.now_ns, reason=reason))
+        self._publish(StrategyStopped(strategy=seat.name, ts_ns=self.clock.now_ns, reason=reason))
 
     def _close(self, seat: Seat, reason: str) -> None:
         seat.close(reason)

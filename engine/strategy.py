@@ -91,11 +91,15 @@ class Strategy:
 
     def buy(self, instrument: str, quantity: int, price: float | Decimal | None = None, **terms: Any) -> ClientOrderId:
         """Buy: at market, or at ``price`` or better. Terms: ``type stop_price tif offset``."""
-        return self.ctx.submit(_BUY, instrument, quantity, price, **terms)
+        if terms:
+            return self.ctx.submit(_BUY, instrument, quantity, price, **terms)
+        return self.ctx.submit(_BUY, instrument, quantity, price)
 
     def sell(self, instrument: str, quantity: int, price: float | Decimal | None = None, **terms: Any) -> ClientOrderId:
         """Sell what is held: at market, or at ``price`` or better."""
-        return self.ctx.submit(_SELL, instrument, quantity, price, **terms)
+        if terms:
+            return self.ctx.submit(_SELL, instrument, quantity, price, **terms)
+        return self.ctx.submit(_SELL, instrument, quantity, price)
 
     def sell_short(self, instrument: str, quantity: int, price: float | None = None, **terms: Any) -> ClientOrderId:
         """Sell what is not held, where the venue allows it."""

@@ -19,17 +19,17 @@ class Marks:
     Far more prices come in than are ever asked for: the event itself is kept, and read when somebody asks.
     """
 
-    __slots__ = ("_last", "keep", "times")
+    __slots__ = ("keep", "latest", "times")
 
     def __init__(self) -> None:
         last: dict[InstrumentId, Bar | Quote | Trade | Mark] = {}
-        self._last = last
+        self.latest = last
         self.keep = last.__setitem__
         """``keep(instrument, event)``: its price is the latest from now on."""
         self.times = MarkTimes(last)
 
     def get(self, instrument: InstrumentId) -> float | None:
-        event = self._last.get(instrument)
+        event = self.latest.get(instrument)
         if event is None:
             return None
         if isinstance(event, Bar):
@@ -44,10 +44,10 @@ class Marks:
         return price
 
     def __setitem__(self, instrument: InstrumentId, price: float) -> None:
-        self._last[instrument] = Mark(price, self.times.get(instrument) or 0)
+        self.latest[instrument] = Mark(price, self.times.get(instrument) or 0)
 
     def __contains__(self, instrument: object) -> bool:
-        return instrument in self._last
+        return instrument in self.latest
 
 
 class MarkTimes:

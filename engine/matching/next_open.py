@@ -16,5 +16,7 @@ class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     def match(self, buys: bool, limit: Decimal | None, leaves: int, bar: Bar) -> tuple[int, Decimal] | None:
+        if limit is None:
+            return leaves, Decimal(repr(bar.open))
         price = open_within(buys, limit, bar)
         return None if price is None else (leaves, price)

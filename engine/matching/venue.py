@@ -6,7 +6,9 @@ on a bar whose start is at or after its acceptance (DESIGN, decision 6).
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
+
+from msgspec import Struct
 
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder, TimeInForce
@@ -17,6 +19,13 @@ from engine.domain.market import Bar
 from engine.domain.order import Evidence, OrderReport
 from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import UNPRICED, FillModel
+
+class Clock(Protocol):
+    """The replay clock, or any other that knows the time."""
+
+    @property
+    def now_ns(self) -> int: ...
+
 
 SHEET = Capabilities(
     gateway="simulated venue",
@@ -37,20 +46,24 @@ SHEET = Capabilities(
 )
 
 
-class _Resting:
+# Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
+_BUY, _BUY_BACK, _MARKET, _ALL_IN = Side.BUY, Side.BUY_BACK, OrderType.MARKET, OrderType.ALL_IN
+_DAY, _FOK = TimeInForce.DAY, TimeInForce.FOK
+_ACK, _FILL = Evidence.ACK, Evidence.FILL
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+class _Resting(Struct, gc=False, eq=False):
     """One order as the venue holds it."""
 
-    __slots__ = ("accepted_ns", "buys", "leaves", "limit", "number", "request", "reserved")
-
-    def __init__(self, number: int, event: OrderSubmitted, accepted_ns: int) -> None:
-        request = event.order
-        self.number = number
-        self.request = request
-        self.reserved = event.reserved_cash
-        self.accepted_ns = accepted_ns
-        self.buys = request.side is Side.BUY or request.side is Side.BUY_BACK
-        self.leaves = request.quantity
-        self.limit = None if request.type in UNPRICED else request.price
+    number: int
+    request: SubmitOrder
+    reserved: Decimal
+    accepted_ns: int
+    buys: bool
+    limit: Decimal | None
+    quantity: int
+    leaves: int
 
 
 class SimulatedVenue:
@@ -64,7 +77,7 @@ class SimulatedVenue:
         *,
         report: Callable[[OrderReport], None],
         sent: Callable[[ClientOrderId], Any],
-        now_ns: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self.resting: dict[InstrumentId, list[_Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
@@ -73,23 +86,31 @@ class SimulatedVenue:
         self._books = books
         self._report = report
         self._sent = sent
-        self._now_ns = now_ns
+        self._clock = clock
         self._accepted = 0
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Take an order; it can not be refused here, the market's rules were asked before."""
         request = event.order
-        self._sent(request.client_id)
-        self._accepted += 1
-        now_ns = self._now_ns()
-        self.resting.setdefault(request.instrument, []).append(_Resting(self._accepted, event, now_ns))
+        client_id, side, quantity = request.client_id, request.side, request.quantity
+        self._sent(client_id)
+        number = self._accepted = self._accepted + 1
+        now_ns = self._clock.now_ns
+        limit = None if request.type in UNPRICED else request.price
+        buys = side is _BUY or side is _BUY_BACK
+        order = _Resting(number, request, event.reserved_cash, now_ns, buys, limit, quantity, quantity)
+        waiting = self.resting.get(request.instrument)
+        if waiting is None:
+            self.resting[request.instrument] = [order]
+        else:
+            waiting.append(order)
         self._report(
             OrderReport(
                 account=request.account,
-                client_id=request.client_id,
-                kind=Evidence.ACK,
+                client_id=client_id,
+                kind=_ACK,
                 ts_ns=now_ns,
-                venue_id=VenueOrderId(str(self._accepted)),
+                venue_id=VenueOrderId(str(number)),
             )
         )
 
@@ -110,42 +131,44 @@ class SimulatedVenue:
         if order.leaves == 0:
             return False
         request = order.request
-        if self._day_over(order, start_ns):
+        if order.limit is not None and self._day_over(order, start_ns):
             self._close(order, Evidence.EXPIRED, "the trading day ended")
             return False
         found = self._model.match(order.buys, order.limit, order.leaves, bar)
-        if found is not None and request.tif is TimeInForce.FOK and found[0] < order.leaves:
+        if found is not None and request.tif is _FOK and found[0] < order.leaves:
             found = None
         if found is not None:
             quantity, price = found
-            if request.type is OrderType.ALL_IN:
+            if request.type is _ALL_IN:
                 quantity = min(quantity, int(order.reserved / price))
             if quantity:
                 self._fill(order, quantity, price, bar, start_ns)
-        if order.leaves and (request.type in SIZED_BY_VENUE or request.tif in (TimeInForce.IOC, TimeInForce.FOK)):
+        if order.leaves and (request.type in SIZED_BY_VENUE or request.tif in _AT_ONCE):
             self._close(order, Evidence.CANCELED, "what could not fill at once is withdrawn")
         return order.leaves > 0
 
     def _fill(self, order: _Resting, quantity: int, price: Decimal, bar: Bar, start_ns: int) -> None:
         order.leaves -= quantity
         request = order.request
-        done = request.quantity - order.leaves
+        instrument = self._instruments[request.instrument]
+        fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument)
         self._report(
             OrderReport(
                 account=request.account,
                 client_id=request.client_id,
-                kind=Evidence.FILL,
+                kind=_FILL,
                 ts_ns=bar.ts_ns,
                 as_of_ns=start_ns if order.limit is None else bar.ts_ns,
                 quantity=quantity,
                 price=price,
-                fill_id=f"{order.number}.{done}",
+                fee=fee,
+                fill_id=f"{order.number}.{order.quantity - order.leaves}",
             )
         )
 
     def _day_over(self, order: _Resting, start_ns: int) -> bool:
         request = order.request
-        if order.limit is None or request.tif is not TimeInForce.DAY:
+        if request.tif is not _DAY:
             return False
         book = self._books[self._instruments[request.instrument].market]
         return book.trading_day(start_ns) > book.trading_day(order.accepted_ns)
@@ -161,14 +184,15 @@ class SimulatedVenue:
         if order is None:
             return
         request = order.request
-        order.leaves = max(0, quantity - (request.quantity - order.leaves))
+        order.leaves = max(0, quantity - (order.quantity - order.leaves))
+        order.quantity = quantity
         order.limit = price if price is not None else order.limit
         self._report(
             OrderReport(
                 account=request.account,
                 client_id=client_id,
                 kind=Evidence.REPLACE_ACK,
-                ts_ns=self._now_ns(),
+                ts_ns=self._clock.now_ns,
                 quantity=quantity,
                 price=price,
             )
@@ -195,7 +219,7 @@ class SimulatedVenue:
                 account=request.account,
                 client_id=request.client_id,
                 kind=kind,
-                ts_ns=self._now_ns(),
+                ts_ns=self._clock.now_ns,
                 reason=reason,
             )
         )

@@ -14,6 +14,7 @@ from engine.clock import ReplayClock, cpu_seconds
 from engine.context import CallRequest, Context
 from engine.data.columns import BarSource
 from engine.domain.account import Capabilities
+from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.events import CallAnswered, EquitySampled, RunEnded, RunStarted, SubscriptionRequested
 from engine.domain.ids import AccountId, InstrumentId, StrategyId
@@ -109,6 +110,7 @@ class Backtest:
             sheets=sheets,
             outside=self._outside,
             note=note,
+            keep_ended_ns=0,
         )
         self.venue = SimulatedVenue(
             fill_model,
@@ -116,7 +118,7 @@ class Backtest:
             books,
             report=core.manager.on_report,
             sent=core.manager.mark_sent,
-            now_ns=lambda: self.clock.now_ns,
+            clock=self.clock,
         )
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
         currencies = {instruments[source.instrument].currency for source in self.sources}
@@ -134,8 +136,12 @@ class Backtest:
                 portfolio=core.portfolio,
                 history=core.history,
                 desk=core.runner,
+                submit=core.bus.publisher(SubmitOrder),
             )
             core.runner.seat(spec.name, spec.make(), context)
+
+        seats = core.runner.seats.values()
+        core.manager.hush(frozenset(seat.name for seat in seats if not seat.hears_orders))
 
     def run(self) -> BacktestResult:
         """Replay every bar to the end.

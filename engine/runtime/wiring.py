@@ -27,7 +27,7 @@ from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.order import OrderReport
-from engine.execution import CancelWanted, OrderManager, ReplaceWanted
+from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceWanted
 from engine.history import History
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
@@ -63,6 +63,7 @@ class Core:
         sheets: Mapping[AccountId, Capabilities],
         outside: Outside,
         note: Callable[[str, Mapping[str, Any]], None],
+        keep_ended_ns: int = KEEP_ENDED_NS,
     ) -> None:
         self.bus = Bus()
         self.clock = clock
@@ -84,6 +85,7 @@ class Core:
             instruments=instruments,
             books=books,
             sheets=sheets,
+            keep_ended_ns=keep_ended_ns,
         )
         self.reconciler = Reconciler(self.portfolio, instruments, sheets, quiet_since_ns=self._quiet_since_ns)
         self.runner = StrategyRunner(
@@ -149,6 +151,8 @@ def join(
     _join_outcomes(core)
     for event_type, watcher in watchers:
         core.bus.subscribe(event_type, watcher)
+    # Looks subscribers up once and for all: nobody may subscribe after this.
+    core.manager.bind(core.bus.publisher)
 
 
 def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool) -> None:
