@@ -199,8 +199,18 @@ class Exchange:
             raise ValueError(f"there is a board {board.name} already")
         self._courses.append(Course(board, board.sessions, board.interval_ns, now_ns))
 
-    def list_on(self, board: Board, listing: Listing, now_ns: int) -> Stock:
+    def list_on(
+        self,
+        board: Board,
+        listing: Listing,
+        now_ns: int,
+        *,
+        source: PriceSource | None = None,
+        chronicle: Chronicle | None = None,
+    ) -> Stock:
         """List an instrument on a board at its price; one that is listed already stays as it is.
+
+        Without ``source`` and ``chronicle`` prices walk, and a past is made up that ends at the listed price.
 
         A board's listings are not part of ``interventions``: whoever adds the board lists them again.
         """
@@ -211,11 +221,12 @@ class Exchange:
         rng = Entropy(seed).stream(f"walk/{listing.code}")
         part = board.interval_ns / (5 * MINUTE_NS)
         sigma = listing.volatility * board.volatility_scale
-        stock = Stock(listing, Walk(listing.price, sigma, rng, tick=board.tick, part=part), listing.price, None)
+        walk = Walk(listing.price, sigma, rng, tick=board.tick, part=part)
+        stock = Stock(listing, source or walk, listing.price, None)
         stock.board = board
         step = board.tick(listing.price)
         stock.touch = (round(listing.price - step, 4), listing.price)
-        stock.chronicle = Chronicle(
+        stock.chronicle = chronicle or Chronicle(
             InstrumentId(listing.code),
             seed=seed,
             price=listing.price,
