@@ -72,9 +72,9 @@ def unknown_closed_by_a_timer() -> Iterator[None]:
         yield
 
 
-MUTANTS: dict[str, tuple[Callable[[], AbstractContextManager[None]], int]] = {
-    "resend on time-out": (resend_on_timeout, 1),
-    "send before intent": (send_before_intent, 1),
-    "UNKNOWN closed by a timer": (unknown_closed_by_a_timer, 1),
+MUTANTS: dict[str, tuple[Callable[[], AbstractContextManager[None]], int, str]] = {
+    "resend on time-out": (resend_on_timeout, 3, "I5 duplicated"),
+    "send before intent": (send_before_intent, 2, "I4"),
+    "UNKNOWN closed by a timer": (unknown_closed_by_a_timer, 4, "I7"),
 }
-"""Name -> how to plant it, and a seed that is known to find it."""
+"""Name -> how to plant it, a seed that is known to find it, and the promise it breaks."""
