@@ -49,6 +49,8 @@ _REQUESTS = (Evidence.CANCEL_REQUEST, Evidence.REPLACE_REQUEST)
 
 KEEP_ENDED_NS = 25 * HOUR_NS
 """How long an ended order stays in memory for late evidence: a day and an hour (RELIABILITY 7)."""
+CHECK_ERRORS_MAX = 3
+"""After so many checks that raised instead of answering, everything is halted."""
 
 
 class CancelWanted(Struct, frozen=True, gc=False):
@@ -127,6 +129,8 @@ class OrderManager:
         denial = self._checker.check(command, now_ns)
         if denial is not None:
             self._deny(command, denial.code, denial.reason, now_ns)
+            if self._checker.errors >= CHECK_ERRORS_MAX:
+                self._stop_for_errors()
             return
         sheet = self._sheets[command.account]
         memo = self._view.cost_memo
@@ -140,6 +144,11 @@ class OrderManager:
         )
         self._record(submitted)
         self._adopt(submitted)
+
+    def _stop_for_errors(self) -> None:
+        """Limits that raise instead of answering are not to be trusted: a person must look (RELIABILITY 4.4)."""
+        if "all" not in self._view.latches:
+            self.latch(KillLevel.HALT, "all", f"{self._checker.errors} risk checks failed to answer", "engine")
 
     def _deny(self, command: SubmitOrder, code: str, reason: str, now_ns: int) -> None:
         denied = OrderDenied(order=command, ts_ns=now_ns, code=code, reason=reason)
@@ -192,6 +201,8 @@ class OrderManager:
             refusal = "this venue can not change a working order; cancel it and send another"
         elif order.state not in (OrderState.WORKING, OrderState.PARTIAL):
             refusal = f"a {order.state} order can not be changed"
+        elif (latch := self._view.latch(request)) is not None and latch.level >= KillLevel.HALT:
+            refusal = f"stopped: {latch.scope} is latched by {latch.who} ({latch.cause})"
         elif not order.cum <= command.quantity <= order.quantity:
             refusal = f"the quantity can only be lowered, to {order.cum} at least"
         if refusal:
