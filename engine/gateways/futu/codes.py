@@ -140,13 +140,12 @@ class Status(IntEnum):
     FILL_CANCELLED = 24
 
 
-PENDING = frozenset({Status.UNSUBMITTED, Status.WAITING, Status.SUBMITTING})
-REFUSED = frozenset({Status.SUBMIT_FAILED, Status.FAILED})
-WITHDRAWN = frozenset({Status.CANCELLED_PART, Status.CANCELLED, Status.DELETED})
-FINAL = REFUSED | WITHDRAWN | {Status.FILLED, Status.FILL_CANCELLED}
+PENDING: frozenset[int] = frozenset({Status.UNSUBMITTED, Status.WAITING, Status.SUBMITTING})
+REFUSED: frozenset[int] = frozenset({Status.SUBMIT_FAILED, Status.FAILED})
+WITHDRAWN: frozenset[int] = frozenset({Status.CANCELLED_PART, Status.CANCELLED, Status.DELETED})
+FINAL: frozenset[int] = REFUSED | WITHDRAWN | {Status.FILLED, Status.FILL_CANCELLED}
 EVIDENCE: dict[int, Evidence] = {
     **dict.fromkeys(PENDING, Evidence.WORKING),
-    **dict.fromkeys(REFUSED, Evidence.REJECT),
     **dict.fromkeys(WITHDRAWN, Evidence.CANCELED),
     Status.SUBMITTED: Evidence.WORKING,
     Status.PART: Evidence.WORKING,
@@ -157,7 +156,7 @@ EVIDENCE: dict[int, Evidence] = {
     Status.FILL_CANCELLED: Evidence.CANCELED,
 }
 """What a row with this status says; a status that is not here says only that the row is there (AMBIGUOUS)."""
-PROGRESS = {
+PROGRESS: dict[int, int] = {
     Status.UNSUBMITTED: 0, Status.WAITING: 1, Status.SUBMITTING: 2, Status.SUBMITTED: 3, Status.DISABLED: 3,
     Status.PART: 4, Status.CANCELLING: 5, Status.CANCELLING_PART: 6,
 }  # fmt: skip

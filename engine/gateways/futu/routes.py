@@ -5,8 +5,10 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from engine.gateways.futu import account_messages as a
 from engine.gateways.futu import lookup_messages as k
 from engine.gateways.futu import quote_messages as q
+from engine.gateways.futu import static_messages as s
 from engine.gateways.futu import trade_messages as t
 
 Q = TypeVar("Q", bound=q.Ask)
@@ -32,8 +34,8 @@ class Route(Struct, Generic[Q, A], frozen=True, kw_only=True):
     """Something is different at the gateway or the broker afterwards."""
 
 
-def _get(path: str, answer: type[A], text: str, scope: str = "qot:read") -> Route[q.Nothing, A]:
-    return Route(path=path, ask=q.Nothing, answer=answer, text=text, method="GET", scope=scope)
+def _get(path: str, answer: type[A], text: str, scope: str = "qot:read") -> Route[s.Nothing, A]:
+    return Route(path=path, ask=s.Nothing, answer=answer, text=text, method="GET", scope=scope)
 
 
 def _data(path: str, ask: type[Q], answer: type[A], text: str, pace: str = "", **more: Any) -> Route[Q, A]:
@@ -48,9 +50,9 @@ def _trade(path: str, ask: type[Q], answer: type[A], text: str, pace: str) -> Ro
     return Route(path=path, ask=ask, answer=answer, text=text, pace=pace, scope="trade", wrapped=True, changes=True)
 
 
-GLOBAL_STATE = _get("/api/global-state", q.GlobalState, "logins, market states, server time")
-USER_INFO = _get("/api/user-info", q.UserInfo, "the user, quotas and quote rights")
-DELAY_STATISTICS = _get("/api/delay-statistics", q.DelayStatistics, "how long pushes and answers took")
+GLOBAL_STATE = _get("/api/global-state", s.GlobalState, "logins, market states, server time")
+USER_INFO = _get("/api/user-info", s.UserInfo, "the user, quotas and quote rights")
+DELAY_STATISTICS = _get("/api/delay-statistics", s.DelayStatistics, "how long pushes and answers took")
 SUBSCRIBE = _data("/api/subscribe", q.SubscribeAsk, q.Subscribed, "subscribe, register pushes, or end it", changes=True)
 SUB_INFO = _get("/api/sub-info", q.SubInfo, "subscriptions and their quota")
 QUOTE = _data("/api/quote", q.SecuritiesAsk, q.Quotes, "last prices of subscribed securities")
@@ -60,12 +62,12 @@ BROKER = _data("/api/broker", q.SecurityAsk, q.Brokers, "the broker queue of one
 TICKER = _data("/api/ticker", q.TickerAsk, q.Tickers, "the latest trades of one subscribed security")
 RT = _data("/api/rt", q.SecurityAsk, q.TimeShares, "the minute line of one subscribed security")
 SNAPSHOT = _data("/api/snapshot", q.SecuritiesAsk, q.Snapshots, "quotes without a subscription, 400 codes", "snapshot")
-STATIC_INFO = _data("/api/static-info", q.StaticInfoAsk, q.StaticInfos, "lot size, kind and name")
+STATIC_INFO = _data("/api/static-info", s.StaticInfoAsk, s.StaticInfos, "lot size, kind and name")
 PLATE_SET = _data("/api/plate-set", k.PlateSetAsk, k.PlateSet, "plates of a market", "plate_set")
 PLATE_SECURITY = _data(
-    "/api/plate-security", k.PlateSecurityAsk, q.StaticInfos, "securities of a plate", "plate_security"
+    "/api/plate-security", k.PlateSecurityAsk, s.StaticInfos, "securities of a plate", "plate_security"
 )
-REFERENCE = _data("/api/reference", k.ReferenceAsk, q.StaticInfos, "related securities", "reference")
+REFERENCE = _data("/api/reference", k.ReferenceAsk, s.StaticInfos, "related securities", "reference")
 OWNER_PLATE = _data("/api/owner-plate", q.SecuritiesAsk, k.OwnerPlates, "plates of securities", "owner_plate")
 OPTION_CHAIN = _data("/api/option-chain", k.OptionChainAsk, k.OptionChains, "options of a security", "option_chain")
 WARRANT = _data("/api/warrant", k.WarrantAsk, k.Warrants, "warrants by filter", "warrant")
@@ -74,23 +76,23 @@ CAPITAL_DISTRIBUTION = _data(
     "/api/capital-distribution", q.SecurityAsk, k.CapitalDistribution, "money flow by size", "capital_distribution"
 )
 USER_SECURITY = _data(
-    "/api/user-security", k.UserSecurityAsk, q.StaticInfos, "securities of a watch list", "user_security"
+    "/api/user-security", k.UserSecurityAsk, s.StaticInfos, "securities of a watch list", "user_security"
 )
 STOCK_FILTER = _data("/api/stock-filter", k.StockFilterAsk, k.FilteredStocks, "securities by filter", "stock_filter")
 IPO_LIST = _data("/api/ipo-list", k.IpoListAsk, k.IpoList, "coming listings of a market", "ipo_list")
 FUTURE_INFO = _data("/api/future-info", q.SecuritiesAsk, k.FutureInfos, "contract terms of futures", "future_info")
-MARKET_STATE = _data("/api/market-state", q.SecuritiesAsk, q.MarketStates, "state of each market", "market_state")
+MARKET_STATE = _data("/api/market-state", q.SecuritiesAsk, s.MarketStates, "state of each market", "market_state")
 HISTORY_KLINE = _data(
     "/api/history-kline", q.HistoryKlineAsk, q.HistoryKlines, "bars of the past, page by page", "history_first"
 )
-ACCOUNTS = _get("/api/accounts", t.Accounts, "trading accounts of this key", "acc:read")
-SUB_ACC_PUSH: Route[t.SubAccPushAsk, t.Empty] = Route(
-    path="/api/sub-acc-push", ask=t.SubAccPushAsk, answer=t.Empty, scope="acc:read", changes=True,
+ACCOUNTS = _get("/api/accounts", a.Accounts, "trading accounts of this key", "acc:read")
+SUB_ACC_PUSH: Route[a.SubAccPushAsk, a.Empty] = Route(
+    path="/api/sub-acc-push", ask=a.SubAccPushAsk, answer=a.Empty, scope="acc:read", changes=True,
     text="register pushes of orders and fills",
 )  # fmt: skip
-FUNDS = _account("/api/funds", t.FundsAsk, t.FundsAnswer, "funds of an account", "funds", refresh=True)
+FUNDS = _account("/api/funds", a.FundsAsk, a.FundsAnswer, "funds of an account", "funds", refresh=True)
 POSITIONS = _account(
-    "/api/positions", t.PositionsAsk, t.Positions, "positions of an account", "positions", refresh=True
+    "/api/positions", a.PositionsAsk, a.Positions, "positions of an account", "positions", refresh=True
 )
 ORDERS = _account("/api/orders", t.OrdersAsk, t.Orders, "orders of today", "orders", refresh=True)
 ORDER_FILLS = _account("/api/order-fills", t.FillsAsk, t.OrderFills, "fills of today", "fills", refresh=True)
@@ -105,7 +107,7 @@ HISTORY_ORDER_FILLS = _account(
 )
 MARGIN_RATIO = _account("/api/margin-ratio", t.MarginRatioAsk, t.MarginRatios, "margin ratios, percent", "margin_ratio")
 ORDER_FEE = _account("/api/order-fee", t.OrderFeeAsk, t.OrderFees, "fees of orders, 400 a call", "order_fee")
-UNLOCK_TRADE = _trade("/api/unlock-trade", t.UnlockAsk, t.Unlocked, "unlock or lock real trading", "unlock")
+UNLOCK_TRADE = _trade("/api/unlock-trade", a.UnlockAsk, a.Unlocked, "unlock or lock real trading", "unlock")
 ORDER = _trade("/api/order", t.OrderAsk, t.Placed, "place an order, past our own risk checks", "order")
 MODIFY_ORDER = _trade("/api/modify-order", t.ModifyAsk, t.Placed, "change or cancel, past our own checks", "modify")
 
