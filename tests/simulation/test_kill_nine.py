@@ -27,7 +27,7 @@ from engine.journal.sqlite import SqliteJournal
 
 ROOT = Path(__file__).parents[2]
 START = "2026-03-02T08:00:00+08:00"
-SPEED = 400.0
+SPEED = 1_500.0
 LOGIN = {"user_id": "TimeXingjian", "password": "your_password"}
 ENVIRON = {**os.environ, "SLUICE_VM_USER": LOGIN["user_id"], "SLUICE_VM_PASSWORD": LOGIN["password"]}
 DEADLINE_SECONDS = 60.0
