@@ -32,9 +32,13 @@ class Absence(Struct):
 
 
 class AccountBooks(Struct, frozen=True):
-    """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices."""
+    """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
+
+    ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
+    """
 
     changed_ns: int
+    answering: frozenset[InstrumentId]
     held: Callable[[InstrumentId], int]
     cash: Decimal
     mark: Callable[[InstrumentId], Decimal | None]
@@ -91,6 +95,8 @@ class Matcher:
         theirs = {row.instrument: row.quantity for row in snapshot.positions}
         reports: list[OrderReport] = []
         for instrument in dict.fromkeys(order.request.instrument for order in orders):
+            if instrument in books.answering:
+                continue
             moved = theirs.get(instrument, 0) - books.held(instrument)
             mine = [order for order in orders if order.request.instrument == instrument]
             reports += self._explain(mine, moved, books, snapshot, sheet)
@@ -233,7 +239,7 @@ def _filled(order: Order, moved: int | None, books: AccountBooks, snapshot: Acco
         snapshot,
         Evidence.FILL,
         quantity=quantity,
-        price=_price(order, quantity, None if moved is None else books.cash, books, snapshot),
+        price=_price(order, quantity, None if moved is None or books.answering else books.cash, books, snapshot),
         fill_id=order.request.client_id,
         reason="read from the change of the position",
     )

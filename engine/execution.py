@@ -73,7 +73,7 @@ class OrderManager:
         *,
         clock: Clock,
         publish: Callable[[Any], object],
-        record: Callable[[JournalRecord], int],
+        record: Callable[[JournalRecord], int | None],
         portfolio: Portfolio,
         checker: RiskChecker,
         view: RiskView,
@@ -233,7 +233,7 @@ class OrderManager:
         ts_ns = self._clock.now_ns
         seq = self._record(OrderSent(client_id=client_id, ts_ns=ts_ns, request_hash=request_hash))
         self._send(client_id, ts_ns)
-        return seq
+        return seq or 0
 
     def _send(self, client_id: ClientOrderId, ts_ns: int) -> None:
         order = self.orders[client_id]
@@ -278,10 +278,11 @@ class OrderManager:
         ended = order.state is _FILLED
         if ended and not self._keep_ended_ns:
             self._forget_money(client_id)
+            self._view.on_order_filled(client_id)
         else:
             self._told[client_id] = (order.cum, order.value, order.fee)
             self._portfolio.on_order_changed(order)
-        self._view.on_order_changed(order)
+            self._view.on_order_changed(order)
         self._publish_fill(plain_fill(order, report, price, fee))
         if ended:
             self._end(order, report.ts_ns)
@@ -397,6 +398,9 @@ class OrderManager:
         portfolio = self._portfolio
         return AccountBooks(
             changed_ns=self.last_change_ns.get(account, 0),
+            answering=frozenset(
+                order.request.instrument for order in self.undecided(account) if order.state is OrderState.PENDING_NEW
+            ),
             held=lambda instrument: portfolio.account_quantity(account, instrument),
             cash=sum(portfolio.accounts[account].cash.values(), ZERO),
             mark=self._view.reference,

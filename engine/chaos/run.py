@@ -19,6 +19,7 @@ GATEWAYS = ("virtual_market",)
 SHRINK_SEEDS = 2
 """So many of the failing seeds are shrunk; each costs up to ``SHRINK_RUNS`` flights."""
 SHRINK_RUNS = 60
+SHOWN_SEEDS = 10
 
 
 def main(argv: list[str]) -> int:
@@ -129,7 +130,7 @@ def _is_clean(report: dict[str, Any]) -> bool:
 
 
 def _explain(tally: Tally, err: Console, asked: argparse.Namespace) -> None:
-    for number, seed in enumerate(tally.failed_seeds):
+    for number, seed in enumerate(tally.failed_seeds[:SHOWN_SEEDS]):
         finding = tally.findings[seed]
         for text in finding.accusations:
             err.print(f"seed {seed}: {text}", soft_wrap=True, highlight=False, markup=False)

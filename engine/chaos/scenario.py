@@ -9,6 +9,7 @@ believes is held against the market's ledger by ``verdict``.
 import contextlib
 import shutil
 import tempfile
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -53,15 +54,15 @@ STARTS = ("2024-03-05T09:57:00+08:00", "2024-03-05T07:40:00+08:00", "2024-03-05T
 
 TERRAIN = Terrain(
     ports=(PORT,),
-    connections=60,
-    exchanges=4,
+    connections=220,
+    exchanges=2,
     answer_bytes=500,
     horizon_seconds=HURT_SECONDS,
     late_seconds=60.0,
     server_routes=("*", "trade", "portfolio"),
-    calls=40,
+    calls=80,
     processes=("engine",),
-    seams=700,
+    seams=1800,
 )
 
 
@@ -237,11 +238,19 @@ async def _keep_alive(hangar: Hangar) -> None:
         ending = await life.ended()
         if ending.how is not End.CRASHED:
             if ending.how is End.RAISED:
-                hangar.accuse(f"I13: the engine died of {type(ending.error).__name__}: {ending.error}")
+                hangar.accuse(f"I13: the engine died of {_leaf(ending.error)}")
             return
         hangar.flight.crashes += 1
         world.trace(f"crash at seam {life.seams}")
         await anyio.sleep(ending.down_seconds)
+
+
+def _leaf(error: BaseException | None) -> str:
+    """The first error of a group of groups, and where it was raised."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    lines = traceback.format_exception(error) if error is not None else ["nothing"]
+    return f"{lines[-1].strip()} at {lines[-2].strip().splitlines()[0] if len(lines) > 1 else '?'}"
 
 
 async def _boarded(hangar: Hangar) -> None:

@@ -21,6 +21,7 @@ from engine.domain.events import (
     OrderDisputed,
     OrderNotPlaced,
     OrderRejected,
+    OrderSubmitted,
     OrderUnknown,
     PositionAdjusted,
     StrategyStopped,
@@ -34,8 +35,8 @@ from engine.runtime.wiring import Core
 
 Accuse = Callable[[str], None]
 
-CASH_PER_TRADE = Decimal(2)
-"""The venue moves whole coins; our fills carry cents: what reconciliation may book for each trade."""
+PRICE_AGE_NS = 80_000_000_000
+"""Two polls of the scenario's feed: older prices must deny (RELIABILITY 4.1, row 13)."""
 
 
 class Watcher:
@@ -64,12 +65,20 @@ class Watcher:
             Fill, OrderAccepted, OrderRejected, OrderUnknown, OrderNotPlaced, OrderCanceled, OrderDisputed,
             PositionAdjusted, OrderDenied, StrategyStopped, Alert,
         )  # fmt: skip
-        return tuple((kind, self.on_event) for kind in kinds)
+        return (*((kind, self.on_event) for kind in kinds), (OrderSubmitted, self.on_submitted))
 
     def look_at(self, run: LiveRun) -> None:
         """A new life began; what it recovers from the journal is checked as it goes."""
         self._run = run
         self._cums.clear()
+
+    def on_submitted(self, event: OrderSubmitted) -> None:
+        """I16: no decision on a price that is old, or on none."""
+        assert self._run is not None
+        age_ns = event.ts_ns - (self._run.core.portfolio.marks_ns.get(event.order.instrument) or 0)
+        if age_ns > PRICE_AGE_NS:
+            self._accuse(f"I16: {event.client_id} was let through on a price {age_ns / 1e9:g} s old")
+        self._checked["prices"] += 1
 
     def on_event(self, event: Any) -> None:
         """After everybody else heard it."""

@@ -80,6 +80,20 @@ def test_of_two_alike_the_one_whose_fate_is_open_did_it() -> None:
     assert (desk.state(1), desk.state(2)) == ("filled", "filled")
 
 
+def test_what_an_order_may_have_done_whose_answer_is_on_its_way_is_nobody_elses() -> None:
+    """An order proven absent does not take the fill of the next one, which is about to be told."""
+    desk = Desk()
+    lose(desk, 1)
+    see(desk)
+    see(desk)
+    desk.send(2)
+    see(desk, CY=10)
+    assert (desk.state(1), desk.state(2)) == ("not_placed", "pending_new")
+    tell(desk, 2, Evidence.FILL, quantity=10, price=Decimal(40), fill_id="s-2")
+    see(desk, CY=10)
+    assert (desk.state(1), desk.state(2)) == ("not_placed", "filled")
+
+
 def test_two_at_once_are_told_apart_by_their_sum() -> None:
     """A late one and a lost one show up in the same reading."""
     desk = Desk()

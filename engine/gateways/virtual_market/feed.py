@@ -79,7 +79,8 @@ class VirtualMarketFeed:
 
     @property
     def pace_ns(self) -> int:
-        return self._slow_ns(self._clock.now_ns)
+        """While the market is open: asked once, before the open too, and what is old then must not seem fresh later."""
+        return self._poll_ns
 
     def subscribe(self, instrument: InstrumentId, kind: DataKind, interval_ns: int) -> None:
         """Ask for quotes, or for bars of five minutes (``interval_ns`` 0 means those).
