@@ -14,7 +14,7 @@ from msgspec import Struct
 from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.printing import cents
 from engine.data.columns import Columns
-from engine.domain.events import JournalRecord, OrderDenied, OrderSubmitted
+from engine.domain.events import Alert, JournalRecord, OrderDenied, OrderSubmitted, StrategyStopped
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.order import Evidence, OrderReport, OrderState
 from engine.domain.timestamps import SECOND_NS
@@ -128,7 +128,9 @@ class Session:
             journal=cast(Journal, TellingJournal(self._journal, self.told)),
             gateways=self.gateways,
             note=note,
+            watchers=((Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
+        self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
 
@@ -155,6 +157,14 @@ class Session:
                 for gateway in self.gateways.values():
                     await gateway.close()
             self._journal.close()
+
+    def _on_alert(self, alert: Alert) -> None:
+        self.told.latest.append(f"! {alert.about}: {alert.text}")
+        self._note("alert", {"about": alert.about, "text": alert.text})
+
+    def _on_stopped(self, event: StrategyStopped) -> None:
+        self.told.latest.append(f"! strategy {event.strategy} was stopped: {event.reason}")
+        self._note("strategy stopped", {"strategy": event.strategy, "reason": event.reason})
 
     async def _stop_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
