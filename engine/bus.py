@@ -6,13 +6,16 @@ in ``runtime/wiring.py``.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 from engine.domain.errors import CascadeLimit
 
 Handler = Callable[[Any], object]
 
 CASCADE_DEPTH_MAX = 64
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Bus:
@@ -56,7 +59,9 @@ class Bus:
 
 
 def one_call(handlers: Sequence[Handler]) -> Handler:
-    """All handlers as one. The interpreter makes a call fast where the same function is always called from."""
+    """All handlers as one."""
+    if not handlers:
+        return nobody
     if len(handlers) == 1:
         return handlers[0]
     if len(handlers) == 3:
@@ -67,16 +72,26 @@ def one_call(handlers: Sequence[Handler]) -> Handler:
             two(event)
             three(event)
 
-        return publish_three
-    if len(handlers) > 1:
-        first, rest = handlers[0], one_call(handlers[1:])
+        return own_code(publish_three)
+    first, rest = handlers[0], one_call(handlers[1:])
 
-        def publish(event: Any) -> None:
-            first(event)
-            rest(event)
+    def publish(event: Any) -> None:
+        first(event)
+        rest(event)
 
-        return publish
-    return nobody
+    return own_code(publish)
+
+
+def own_code(function: _Function) -> _Function:
+    """The same function with a code object to itself.
+
+    The interpreter remembers in the code what is called from where, and is fast while that stays the same; closures of
+    one code that call different things spoil it for each other.
+    """
+    made = FunctionType(
+        function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    return cast(_Function, made)
 
 
 def nobody(*_event: Any) -> None:

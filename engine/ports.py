@@ -108,10 +108,14 @@ class Gateway(Protocol):
 class Journal(Protocol):
     """The durable, gapless, hash-chained list of what was decided and learnt (RELIABILITY 3.1)."""
 
-    next_seq: int
-    """The number the next record gets; the first is 1."""
-    durable_seq: int
-    """Records up to this one survive a power cut."""
+    @property
+    def next_seq(self) -> int:
+        """The number the next record gets; the first is 1."""
+
+    @property
+    def durable_seq(self) -> int:
+        """Records up to this one survive a power cut."""
+
     healthy: bool
     """False for good after a failed write: no new orders."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from engine.bus import one_call
+from engine.bus import one_call, own_code
 from engine.clock import Clock
 from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
 from engine.domain.errors import ConfigError
@@ -179,7 +179,8 @@ class StrategyRunner:
             if queue:
                 drain(seat)
 
-        return hear if not only_ns else lambda bar: hear(bar) if bar.interval_ns == only_ns else None
+        ear = own_code(hear)
+        return ear if not only_ns else lambda bar: ear(bar) if bar.interval_ns == only_ns else None
 
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
 

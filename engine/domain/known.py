@@ -1,50 +1,42 @@
 """Everything that is known of one order: where it stands, and the evidence that put it there.
 
-A struct, because thousands are made a second in a replay and one call of C fills in every default.
+Nearly every order is sent, acknowledged and filled; what only the others need is kept where it costs those nothing.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from msgspec import Struct
-
 from engine.domain.commands import SubmitOrder
-from engine.domain.evidence import OrderState, Proof
+from engine.domain.evidence import OrderState
 from engine.domain.ids import VenueOrderId
 
-_CREATED, _NO_PROOF, _NO_VENUE_ID, _ZERO = OrderState.CREATED, Proof.NONE, VenueOrderId(""), Decimal(0)
+_CREATED, _NO_VENUE_ID, _ZERO = OrderState.CREATED, VenueOrderId(""), Decimal(0)
 
 
-class Known(Struct, eq=False):
+class Known:
     """What ``Order`` joins. As-of moments are ns, -1 for never."""
 
-    request: SubmitOrder
-    state: OrderState = _CREATED
-    proof: Proof = _NO_PROOF
+    __slots__ = (
+        "__dict__", "_acked", "_fills", "_odd", "_quantity", "_queued", "_seen_fill", "_sent", "cum", "fee", "price",
+        "request", "sent_ns", "state", "value", "venue_id",
+    )  # fmt: skip
+
+    # What the rare order knows besides, until it does.
     reason: str = ""
-    venue_id: VenueOrderId = _NO_VENUE_ID
-    price: Decimal | None = None
-    cum: int = 0
-    value: Decimal = _ZERO
-    """Sum of price x quantity over ``cum``; the inferred part at the venue's average or the limit."""
-    fee: Decimal = _ZERO
-    sent_ns: int = 0
     cancel_pending: bool = False
     cancel_uncertain: bool = False
     needs_snapshot: bool = False
     withdrawn_before_send: bool = False
     replace_pending: int = 0
     """The larger quantity while a replace is outstanding; 0 when none is."""
-    _quantity: int = 0
     _replaced: bool = False
     _cancel_asked: bool = False
-    _queued: bool = False
     _replace_asked: int = 0
     _replaced_as_of: int = -1
     _void_as_of: int = -1
     _restated: bool = False
     """A snapshot, bust or correction is known: quantities are no longer the plain sum of the fills."""
-    _fills: dict[str, tuple[int, Decimal, Decimal]] = {}
-    _corrections: dict[str, tuple[int, int, Decimal]] = {}
+    _corrections: Mapping[str, tuple[int, int, Decimal]] = {}
     _busted: frozenset[str] = frozenset()
     _bust_as_of: int = -1
     _snapshots: tuple[tuple[int, int, Decimal | None], ...] = ()
@@ -53,19 +45,28 @@ class Known(Struct, eq=False):
     _expire_as_of: int = -1
     _closed_as_of: int = -1
     _denied: bool = False
-    _sent: bool = False
     _unsent: bool = False
-    _acked: bool = False
     _rejected: bool = False
     _ambiguous: bool = False
     _absent: bool = False
     _candidates: bool = False
-    _seen_fill: bool = False
     _operator: OrderState | None = None
 
-    def __post_init__(self) -> None:
-        self.price = self.request.price
-        self._quantity = self.request.quantity
+    def __init__(self, request: SubmitOrder) -> None:
+        self.request = request
+        self.state = _CREATED
+        self.venue_id = _NO_VENUE_ID
+        self.price = request.price
+        self.cum = 0
+        self.value = _ZERO
+        """Sum of price x quantity over ``cum``; the inferred part at the venue's average or the limit."""
+        self.fee = _ZERO
+        self.sent_ns = 0
+        self._quantity = request.quantity
+        self._queued = self._sent = self._acked = self._seen_fill = False
+        self._odd = False
+        """Something else than being sent, acknowledged and filled is known: only the whole join may judge it."""
+        self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}
 
     @property
     def quantity(self) -> int:

@@ -33,17 +33,18 @@ _ABSENT_PROOF = frozenset({_S.DENIED, _S.REJECTED, _S.NOT_PLACED})
 """States that say nothing was ever filled."""
 
 _ZERO = Decimal(0)
-_BY_VENUE = Proof.VENUE
 _PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
 """States with no contradiction, end or verdict in their evidence."""
 
 
-class Order(Known, eq=False):
+class Order(Known):
     """One order and all that is known of it.
 
     ``quantity`` is what is asked for now (a replace may have changed it), ``cum`` what is filled, ``leaves`` what may
     still fill: ``cum + leaves == quantity`` while it lives, ``leaves == 0`` at the end (I1).
     """
+
+    __slots__ = ()
 
     @property
     def leaves(self) -> int:
@@ -99,7 +100,7 @@ class Order(Known, eq=False):
 
     def send(self, ts_ns: int) -> None:
         """``apply`` of SEND."""
-        if self.state is _QUEUED and not self._restated:
+        if self.state is _QUEUED and not self._odd:
             self._sent, self.sent_ns, self.state = True, ts_ns, _PENDING_NEW
         else:
             request = self.request
@@ -111,7 +112,7 @@ class Order(Known, eq=False):
         The tests hold it equal to the join.
         """
         kind = report.kind
-        if self._restated or self._replace_asked or self._cancel_asked:
+        if self._odd:
             return False
         if kind is _FILL:
             price, fee, quantity = report.price, report.fee, report.quantity
@@ -128,10 +129,7 @@ class Order(Known, eq=False):
             self._fills[report.fill_id] = (quantity, price, fee)
             self._seen_fill = True
             self.cum = cum
-            if cum == self._quantity:
-                self.state, self.proof = _FILLED, _BY_VENUE
-            else:
-                self.state = _PARTIAL
+            self.state = _PARTIAL if cum < self._quantity else _FILLED
             return True
         if kind is _ACK and self.state is _PENDING_NEW:
             self._acked, self.state = True, _WORKING
@@ -152,7 +150,7 @@ class Order(Known, eq=False):
             self.value += price * report.quantity
             self.fee += fee
             if cum == self._quantity:
-                self.state, self.proof = _FILLED, _BY_VENUE
+                self.state = _FILLED
                 self.cancel_pending = self.cancel_uncertain = False
                 self.replace_pending = 0
                 return True
@@ -190,6 +188,7 @@ class Order(Known, eq=False):
 
     def _record(self, kind: Evidence, report: OrderReport) -> bool:
         """Keep the evidence; False if it has no place in this order's life."""
+        self._odd = True
         as_of = report.as_of_ns or report.ts_ns
         match kind:
             case Evidence.FILL:
@@ -263,7 +262,7 @@ class Order(Known, eq=False):
         elif known is not None and as_of <= known[0]:
             return False
         else:
-            self._corrections[fill_id] = (as_of, report.quantity, report.price or _ZERO)
+            self._corrections = {**self._corrections, fill_id: (as_of, report.quantity, report.price or _ZERO)}
         self._bust_as_of = max(self._bust_as_of, as_of)
         self._restated = True
         return True
@@ -349,7 +348,6 @@ class Order(Known, eq=False):
             self.replace_pending = 0
         else:
             self.cancel_pending, self.replace_pending = self._cancel_asked, self._replace_asked
-        self.proof = self._proof()
 
     def _judge(self) -> OrderState:
         """The state the evidence gives; the order of the questions is the rule."""
@@ -388,7 +386,9 @@ class Order(Known, eq=False):
             return OrderState.PENDING_NEW
         return OrderState.QUEUED if self._queued else OrderState.CREATED
 
-    def _proof(self) -> Proof:
+    @property
+    def proof(self) -> Proof:
+        """How the terminal state is known; NONE before the end."""
         if self._operator is not None and self.state is self._operator:
             return Proof.OPERATOR
         if self.state not in TERMINAL:

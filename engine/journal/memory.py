@@ -18,14 +18,15 @@ BATCH = 256
 class MemoryJournal:
     """Implements ``engine.ports.Journal``."""
 
-    __slots__ = ("_chain", "_chunks", "_pending", "_seals", "durable_seq", "healthy", "next_seq")
+    __slots__ = ("_chain", "_chunks", "_packed", "_pending", "_seals", "healthy", "keep")
 
     def __init__(self) -> None:
-        self.next_seq = 1
-        self.durable_seq = 0
         self.healthy = True
+        self._packed = 0
         self._chain = Chain()
         self._pending: list[JournalRecord] = []
+        self.keep = self._pending.append
+        """``append`` for a replay that needs no number back; whoever uses it calls ``pack`` from time to time."""
         self._chunks: list[bytes] = []
         self._seals: list[bytes] = []
 
@@ -35,18 +36,23 @@ class MemoryJournal:
         Raises:
             TypeError, OverflowError: the record holds a value that has no msgpack form; nothing was added.
         """
+        pending = self._pending
         if type(record) in OPEN:
-            self._pack()
+            self.pack()
             self._keep(ENCODER.encode([record]), 1)
         else:
-            pending = self._pending
             pending.append(record)
             if len(pending) >= BATCH:
-                self._pack()
-        seq = self.next_seq
-        self.durable_seq = seq
-        self.next_seq = seq + 1
-        return seq
+                self.pack()
+        return self._packed + len(pending)
+
+    @property
+    def next_seq(self) -> int:
+        return self._packed + len(self._pending) + 1
+
+    @property
+    def durable_seq(self) -> int:
+        return self._packed + len(self._pending)
 
     async def durable(self, seq: int) -> None:
         if seq > self.durable_seq:
@@ -58,7 +64,7 @@ class MemoryJournal:
         Raises:
             JournalError: the chain is broken.
         """
-        self._pack()
+        self.pack()
         chain, seq = Chain(), 0
         for chunk, seal in zip(self._chunks, self._seals, strict=True):
             records = BATCH_DECODER.decode(chunk)
@@ -70,13 +76,13 @@ class MemoryJournal:
                 yield seq, record
 
     def digest(self) -> str:
-        self._pack()
+        self.pack()
         return self._chain.digest()
 
     @property
     def kept_bytes(self) -> int:
         """What the records take, encoded."""
-        self._pack()
+        self.pack()
         return sum(map(len, self._chunks))
 
     async def run(self) -> None:
@@ -84,15 +90,23 @@ class MemoryJournal:
         await anyio.Event().wait()
 
     def close(self) -> None:
-        self._pack()
+        self.pack()
 
-    def _pack(self) -> None:
-        if self._pending:
-            self._keep(ENCODER.encode(self._pending), len(self._pending))
-            self._pending.clear()
+    def pack(self) -> None:
+        """Make bytes of what is still kept as records.
+
+        Raises:
+            TypeError, OverflowError: a record holds a value that has no msgpack form.
+        """
+        pending = self._pending
+        for start in range(0, len(pending), BATCH):
+            batch = pending[start : start + BATCH]
+            self._keep(ENCODER.encode(batch), len(batch))
+        pending.clear()
 
     def _keep(self, chunk: bytes, count: int) -> None:
         self._chain.extend(memoryview(chunk)[_header(count) :])
+        self._packed += count
         self._chunks.append(chunk)
         self._seals.append(self._chain.value())
 

@@ -122,7 +122,10 @@ class SimulatedVenue:
         start_ns = bar.ts_ns - bar.interval_ns
         del self.resting[bar.instrument]
         # What a fill causes (a new order, a cancel) lands in a fresh list and can not meet this bar.
-        kept = [order for order in orders if order.accepted_ns > start_ns or self._show(order, bar, start_ns)]
+        kept = []
+        for order in orders:
+            if order.accepted_ns > start_ns or self._show(order, bar, start_ns):
+                kept.append(order)
         if kept:
             self.resting[bar.instrument] = kept + self.resting.get(bar.instrument, [])
 

@@ -56,9 +56,19 @@ class Exposures:
         """Take a new order in; None if it is known already."""
         if order.client_id in self._open:
             return None
-        direction = direction_of(order)
-        found = self._open[order.client_id] = OpenOrder(direction, order.quantity)
-        self._working[direction] = self._working.get(direction, 0) + order.quantity
+        side, quantity = order.side, order.quantity
+        direction = (order.account, order.instrument, side is _BUY or side is _BUY_BACK)
+        found = self._open[order.client_id] = OpenOrder(direction, quantity)
+        self._working[direction] = self._working.get(direction, 0) + quantity
+        return found
+
+    def drop(self, client_id: ClientOrderId) -> OpenOrder | None:
+        """``change`` for an order that is ended; what it was, if it was known."""
+        found = self._open.pop(client_id, None)
+        if found is not None:
+            self._working[found.direction] -= found.exposure
+            if found.undecided:
+                self._undecided[found.direction] -= 1
         return found
 
     def change(self, order: Order, found: OpenOrder) -> int:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from engine.domain.account import Capabilities
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import Fill, KillLevel, LatchCleared, LatchSet, OrderDenied, OrderSubmitted
-from engine.domain.ids import AccountId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, OrderState
 from engine.markets.rulebook import RuleBook
@@ -98,7 +98,8 @@ class RiskView:
             self._open_turnover(self.turnover, order, event.reserved_cash, found)
         if self.recent is not None:
             self.recent.add((order.strategy, order.instrument, order.side, order.quantity, order.price), event.ts_ns)
-        self._count(order, event.ts_ns)
+        if self.rates or self.day_rates:
+            self._count(order, event.ts_ns)
 
     def on_denied(self, event: OrderDenied) -> None:
         """A denied order never left: it counts towards no rate."""
@@ -123,6 +124,12 @@ class RiskView:
         change = self.exposures.change(order, found)
         if change and self.turnover is not None:
             self.turnover.change_open(found.turnover_key, found.unit_value, change)
+
+    def on_order_filled(self, client_id: ClientOrderId) -> None:
+        """``on_order_changed`` for an order that is filled."""
+        found = self.exposures.drop(client_id)
+        if found is not None and self.turnover is not None:
+            self.turnover.change_open(found.turnover_key, found.unit_value, -found.exposure)
 
     def on_fill(self, fill: Fill) -> None:
         if self.turnover is None:

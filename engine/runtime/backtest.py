@@ -99,6 +99,7 @@ class Backtest:
         self._journal = journal
         self._cash = cash
         self._progress = progress
+        self._pack: Callable[[], None] | None = getattr(journal, "pack", None)
         self.clock = ReplayClock()
         sheets: dict[AccountId, Capabilities] = {ACCOUNT: SHEET}
         self.core = core = Core(
@@ -110,6 +111,7 @@ class Backtest:
             sheets=sheets,
             outside=self._outside,
             note=note,
+            record=getattr(journal, "keep", None),
             keep_ended_ns=0,
         )
         self.venue = SimulatedVenue(
@@ -206,6 +208,8 @@ class Backtest:
             core.runner.fire_due(clock.now_ns)
         if ts_ns >= self._next_sample_ns():
             self._sample()
+        if self._pack is not None:
+            self._pack()
         return self._next_sample_ns()
 
     def _next_sample_ns(self) -> int:

@@ -14,6 +14,7 @@ from engine.domain.events import (
     Alert,
     CallAnswered,
     Fill,
+    JournalRecord,
     LatchCleared,
     LatchSet,
     OrderCanceled,
@@ -63,8 +64,10 @@ class Core:
         sheets: Mapping[AccountId, Capabilities],
         outside: Outside,
         note: Callable[[str, Mapping[str, Any]], None],
+        record: Callable[[JournalRecord], int | None] | None = None,
         keep_ended_ns: int = KEEP_ENDED_NS,
     ) -> None:
+        """``record``: a quicker way into the journal for the order gate, which then gets no numbers back (replay)."""
         self.bus = Bus()
         self.clock = clock
         self.journal = journal
@@ -78,7 +81,7 @@ class Core:
         self.manager = OrderManager(
             clock=clock,
             publish=self.bus.publish,
-            record=journal.append,
+            record=record or journal.append,
             portfolio=self.portfolio,
             checker=self.checker,
             view=self.view,
