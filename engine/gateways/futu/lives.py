@@ -9,8 +9,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct, field
-
 from engine.clock import Clock
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import BadMessage
@@ -22,6 +20,7 @@ from engine.domain.timestamps import DAY_NS, SECOND_NS
 from engine.gateways.futu import codes
 from engine.gateways.futu import trade_messages as t
 from engine.gateways.futu.codes import Status
+from engine.gateways.futu.life import Life
 from engine.gateways.futu.wire import instant_from_wire, whole_from_wire
 
 LAG_NS = 5 * SECOND_NS
@@ -36,38 +35,6 @@ FILL_BUSTED, FILL_CHANGED = 1, 2
 _PRICE_STEP = Decimal("0.000001")
 
 Tell = Callable[[Any], None]
-
-
-class Life(Struct, kw_only=True):
-    """One order at the venue."""
-
-    client_id: ClientOrderId
-    venue_id: str = ""
-    born_here: bool = False
-    """This process sent it: fills known here are all its fills."""
-    conditional: bool = False
-    timezone: str = "UTC"
-    alive: bool = False
-    """Acceptance was told."""
-    final: bool = False
-    status: int = Status.UNSUBMITTED
-    as_of_ns: int = -1
-    answered_ns: int = 0
-    cancel_ns: int = 0
-    """When a cancel of it was taken; 0: none is outstanding."""
-    cum: int = 0
-    value: Decimal = ZERO
-    fills: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
-    busted: set[str] = field(default_factory=set)
-    ahead_since_ns: int = 0
-    told_cum: int = 0
-    """Filled so far as told without fills, from the list alone."""
-    ending: OrderReport | None = None
-    """The report of its end, kept back until its fills have come."""
-
-    @property
-    def known(self) -> int:
-        return sum(quantity for quantity, _ in self.fills.values())
 
 
 class Lives:

@@ -180,7 +180,7 @@ def _prints(body: Any) -> list[Pushed]:
             instrument, row.sequence, row.price, float(row.volume), row.recv_time or row.timestamp,
             row.push_data_type in (0, LIVE_PUSH),
         )
-        for row in sorted(body.ticker_list, key=lambda row: row.sequence)  # type: ignore[no-any-return]
+        for row in sorted(body.ticker_list, key=lambda row: row.sequence)
         if 0 < row.price < 1e12
     ]  # fmt: skip
 
