@@ -27,6 +27,8 @@ from engine.net.rate_limit import Priority, SlidingWindow, Ticket
 
 EDGE_NS = 2 * SECOND_NS
 """Near an edge of the hours window, or of the UTC day, its clock may be on the other side."""
+RATE = f"GATEWAY_{LimitKind.RATE.name}"
+"""Code of a denial by the minute's rate, the one that passes by waiting."""
 _WRITE = "write"
 
 
@@ -229,7 +231,7 @@ class LimitMirror:
 
 
 def _denied(kind: LimitKind, text: str) -> Denial:
-    return Denial("GATEWAY_LIMIT", f"limit check failed: {text} [{kind.value}]")
+    return Denial(f"GATEWAY_{kind.name}", f"limit check failed: {text}")
 
 
 def _window_from_text(text: str) -> tuple[int, int]:
