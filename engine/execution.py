@@ -44,7 +44,7 @@ from engine.risk.cost import worst_case_cost
 from engine.risk.view import RiskView
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
-_FILL, _WORKING, _FILLED = Evidence.FILL, OrderState.WORKING, OrderState.FILLED
+_ACK, _FILL, _WORKING, _FILLED = Evidence.ACK, Evidence.FILL, OrderState.WORKING, OrderState.FILLED
 _REQUESTS = (Evidence.CANCEL_REQUEST, Evidence.REPLACE_REQUEST)
 
 KEEP_ENDED_NS = 25 * HOUR_NS
@@ -235,6 +235,22 @@ class OrderManager:
         self._send(client_id, ts_ns)
         return seq or 0
 
+    def placed(self, client_id: ClientOrderId, venue_id: VenueOrderId) -> None:
+        """SEND and ACK at once, of a venue in this process that answers before the call is over."""
+        ts_ns = self._clock.now_ns
+        order = self.orders[client_id]
+        request = order.request
+        self._record(OrderSent(client_id=client_id, ts_ns=ts_ns))
+        self._record(
+            OrderReport(account=request.account, client_id=client_id, kind=_ACK, ts_ns=ts_ns, venue_id=venue_id)
+        )
+        self.last_change_ns[request.account] = ts_ns
+        order.place(ts_ns, venue_id)
+        if self._keep_ended_ns:
+            self._venue_ids[request.account, venue_id] = client_id
+        if request.strategy not in self._quiet:
+            self._publish_accepted(order_event(OrderAccepted, order, "", ts_ns))
+
     def _send(self, client_id: ClientOrderId, ts_ns: int) -> None:
         order = self.orders[client_id]
         self.last_change_ns[order.request.account] = ts_ns
@@ -271,21 +287,24 @@ class OrderManager:
             if request.strategy not in self._quiet:
                 self._publish_accepted(order_event(OrderAccepted, order, report.reason, report.ts_ns))
             return
-        client_id = request.client_id
-        account = request.account
-        if report.ts_ns > self.last_change_ns.get(account, 0):
-            self.last_change_ns[account] = report.ts_ns
-        ended = order.state is _FILLED
-        if ended and not self._keep_ended_ns:
-            self._forget_money(client_id)
-            self._view.on_order_filled(client_id)
-        else:
+        client_id, account, ts_ns = request.client_id, request.account, report.ts_ns
+        if ts_ns > self.last_change_ns.get(account, 0):
+            self.last_change_ns[account] = ts_ns
+        if order.state is not _FILLED or self._keep_ended_ns:
             self._told[client_id] = (order.cum, order.value, order.fee)
             self._portfolio.on_order_changed(order)
             self._view.on_order_changed(order)
+            self._publish_fill(plain_fill(order, report, price, fee))
+            if order.state is _FILLED:
+                self._end(order, ts_ns)
+            return
+        # All it will ever hear is heard.
+        if self._told:
+            self._told.pop(client_id, None)
+        self._portfolio.forget(client_id)
+        self._view.on_order_filled(client_id)
         self._publish_fill(plain_fill(order, report, price, fee))
-        if ended:
-            self._end(order, report.ts_ns)
+        del self.orders[client_id], self.working[client_id]
 
     def _join(self, order: Order, report: OrderReport) -> None:
         """Let the order take the evidence; journal what mattered; book, then tell."""
@@ -338,10 +357,7 @@ class OrderManager:
         client_id = order.request.client_id
         self.working.pop(client_id, None)
         if not self._keep_ended_ns:
-            # All it will ever hear is heard.
-            del self.orders[client_id]
-            if order.state is not _FILLED:
-                self._forget_money(client_id)
+            self._forget(order)
             return
         self._ended.append((ts_ns, client_id))
         while self._ended and self._ended[0][0] < ts_ns - self._keep_ended_ns:
@@ -356,11 +372,7 @@ class OrderManager:
         self._baselines.pop(client_id, None)
         self._venue_ids.pop((order.request.account, order.venue_id), None)
         self._matcher.forget(client_id)
-        self._forget_money(client_id)
-
-    def _forget_money(self, client_id: ClientOrderId) -> None:
-        if self._told:
-            self._told.pop(client_id, None)
+        self._told.pop(client_id, None)
         self._portfolio.forget(client_id)
 
     def _fee(self, order: Order, quantity: int, price: Decimal) -> Decimal:

@@ -42,16 +42,17 @@ class Position:
     def book(self, quantity: int, value: Decimal) -> None:
         """Add a signed quantity bought or sold for ``value`` (positive, price x quantity x multiplier)."""
         held = self.quantity
-        after = held + quantity
-        if held == 0 or (held > 0) == (quantity > 0):
-            self.cost += value if quantity > 0 else -value
+        after = self.quantity = held + quantity
+        if held == 0:
+            self.cost = value if quantity > 0 else -value
         elif after == 0:
             self.cost = ZERO
+        elif (held > 0) == (quantity > 0):
+            self.cost += value if quantity > 0 else -value
         elif (after > 0) == (held > 0):
             self.cost = self.cost * after / held
         else:
             self.cost = value * after / quantity * (1 if quantity > 0 else -1)
-        self.quantity = after
 
 
 class AccountBook:

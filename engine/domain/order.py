@@ -13,6 +13,7 @@ is DISPUTED; and a withdrawal proven as cancel wins over one proven as expiry.
 from decimal import Decimal
 
 from engine.domain.evidence import LIVE, TERMINAL, UNDECIDED, Change, Evidence, OrderReport, OrderState, Proof
+from engine.domain.ids import VenueOrderId
 from engine.domain.known import Known
 from engine.domain.transitions import COLUMNS, TABLE, Cell
 
@@ -105,6 +106,11 @@ class Order(Known):
         else:
             request = self.request
             self.apply(OrderReport(account=request.account, kind=_SEND, ts_ns=ts_ns, client_id=request.client_id))
+
+    def place(self, ts_ns: int, venue_id: VenueOrderId) -> None:
+        """``apply`` of SEND, then of ACK, to an order just queued."""
+        self._sent = self._acked = True
+        self.sent_ns, self.venue_id, self.state = ts_ns, venue_id, _WORKING
 
     def take(self, report: OrderReport) -> bool:
         """``apply``, if this is an ACK or FILL like nearly all others; False, and nothing done, if it must go there.

@@ -49,7 +49,9 @@ SHEET = Capabilities(
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _BUY, _BUY_BACK, _MARKET, _ALL_IN = Side.BUY, Side.BUY_BACK, OrderType.MARKET, OrderType.ALL_IN
 _DAY, _FOK = TimeInForce.DAY, TimeInForce.FOK
-_ACK, _FILL = Evidence.ACK, Evidence.FILL
+_FILL = Evidence.FILL
+_PLAIN_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
+_PATIENT = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
@@ -64,10 +66,12 @@ class _Resting(Struct, gc=False, eq=False):
     limit: Decimal | None
     quantity: int
     leaves: int
+    plain: bool
+    """Nothing but a price decides what of it fills."""
 
 
 class SimulatedVenue:
-    """One venue for all accounts of a run; ``report`` takes its evidence (``OrderManager.on_report``)."""
+    """One venue for all accounts of a run; ``report`` takes its evidence (``OrderManager.on_report``), ``placed`` its yes to a new order."""
 
     def __init__(
         self,
@@ -76,16 +80,16 @@ class SimulatedVenue:
         books: Mapping[str, RuleBook],
         *,
         report: Callable[[OrderReport], None],
-        sent: Callable[[ClientOrderId], Any],
+        placed: Callable[[ClientOrderId, VenueOrderId], Any],
         clock: Clock,
     ) -> None:
         self.resting: dict[InstrumentId, list[_Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
-        self._model = model
+        self._match = model.match
         self._instruments = instruments
         self._books = books
         self._report = report
-        self._sent = sent
+        self._placed = placed
         self._clock = clock
         self._accepted = 0
 
@@ -93,26 +97,19 @@ class SimulatedVenue:
         """Take an order; it can not be refused here, the market's rules were asked before."""
         request = event.order
         client_id, side, quantity = request.client_id, request.side, request.quantity
-        self._sent(client_id)
         number = self._accepted = self._accepted + 1
-        now_ns = self._clock.now_ns
         limit = None if request.type in UNPRICED else request.price
         buys = side is _BUY or side is _BUY_BACK
-        order = _Resting(number, request, event.reserved_cash, now_ns, buys, limit, quantity, quantity)
+        plain = request.type in _PLAIN_TYPES and request.tif in _PATIENT
+        order = _Resting(
+            number, request, event.reserved_cash, event.ts_ns, buys, limit, quantity, quantity, plain
+        )
         waiting = self.resting.get(request.instrument)
         if waiting is None:
             self.resting[request.instrument] = [order]
         else:
             waiting.append(order)
-        self._report(
-            OrderReport(
-                account=request.account,
-                client_id=client_id,
-                kind=_ACK,
-                ts_ns=now_ns,
-                venue_id=VenueOrderId(str(number)),
-            )
-        )
+        self._placed(client_id, VenueOrderId(str(number)))
 
     def on_bar(self, bar: Bar) -> None:
         """Show a bar to the orders of its instrument, before anybody else sees it."""
@@ -137,7 +134,11 @@ class SimulatedVenue:
         if order.limit is not None and self._day_over(order, start_ns):
             self._close(order, Evidence.EXPIRED, "the trading day ended")
             return False
-        found = self._model.match(order.buys, order.limit, order.leaves, bar)
+        found = self._match(order.buys, order.limit, order.leaves, bar)
+        if order.plain:
+            if found is not None:
+                self._fill(order, found[0], found[1], bar, start_ns)
+            return order.leaves > 0
         if found is not None and request.tif is _FOK and found[0] < order.leaves:
             found = None
         if found is not None:
@@ -151,7 +152,7 @@ class SimulatedVenue:
         return order.leaves > 0
 
     def _fill(self, order: _Resting, quantity: int, price: Decimal, bar: Bar, start_ns: int) -> None:
-        order.leaves -= quantity
+        leaves = order.leaves = order.leaves - quantity
         request = order.request
         instrument = self._instruments[request.instrument]
         fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument)
@@ -165,7 +166,7 @@ class SimulatedVenue:
                 quantity=quantity,
                 price=price,
                 fee=fee,
-                fill_id=f"{order.number}.{order.quantity - order.leaves}",
+                fill_id=f"{order.number}.{order.quantity - leaves}",
             )
         )
 

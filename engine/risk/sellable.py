@@ -8,6 +8,7 @@ from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 
 _BUY = Side.BUY
+_SELL_SHORT = Side.SELL_SHORT
 _BUY_BACK = Side.BUY_BACK
 _LIQUIDATE = OrderType.LIQUIDATE
 
@@ -21,7 +22,7 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         side = order.side
         if side is _BUY or side is _BUY_BACK:
             return None
-        if side is Side.SELL_SHORT:
+        if side is _SELL_SHORT:
             return Denial("SELLABLE", "short sales are not allowed")
         if order.type is _LIQUIDATE:
             # The venue sells what may be sold and leaves the rest; the quantity is only the worst case.

@@ -8,7 +8,7 @@ from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 
-_MARKET = OrderType.MARKET
+_MARKET, _GTD = OrderType.MARKET, TimeInForce.GTD
 _PRICED = frozenset({
     OrderType.LIMIT, OrderType.ABSOLUTE_LIMIT, OrderType.AUCTION_LIMIT, OrderType.SPECIAL_LIMIT, OrderType.STOP_LIMIT,
     OrderType.SPECIAL_LIMIT_ALL, OrderType.LIMIT_IF_TOUCHED,
@@ -36,7 +36,7 @@ class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             denial = self._prices(order)
             if denial is not None:
                 return denial
-        if order.tif is TimeInForce.GTD and not (type(order.expires_ns) is int and order.expires_ns > now_ns):
+        if order.tif is _GTD and not (type(order.expires_ns) is int and order.expires_ns > now_ns):
             return Denial("MALFORMED", f"good till date, but expires_ns {order.expires_ns!r} is not in the future")
         if type(order.offset) is not Offset or not order.client_id or not order.strategy:
             return Denial("MALFORMED", "offset, client id or strategy is missing")

@@ -119,7 +119,7 @@ class Backtest:
             instruments,
             books,
             report=core.manager.on_report,
-            sent=core.manager.mark_sent,
+            placed=core.manager.placed,
             clock=self.clock,
         )
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
@@ -191,14 +191,13 @@ class Backtest:
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
         core, names = self.core, [source.instrument for source in self.sources]
-        mark: Callable[[InstrumentId, Bar], None]
         if core.bus.subscribers(Bar) == (core.portfolio.on_bar, core.runner.on_bar):
-            mark, ears = core.portfolio.marks.keep, core.runner.ears
+            latest, ears = core.portfolio.marks.latest, core.runner.ears
             for name in names:
                 ears.setdefault(name, nobody)
         else:
-            mark, ears = nobody, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self.clock, core.runner, self.venue.resting, self.venue.on_bar, mark, ears)
+            latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
+        return Stage(self._turn, self.clock, core.runner, self.venue.resting, self.venue.on_bar, latest, ears)
 
     def _turn(self, ts_ns: int) -> int:
         """Timers due before an instant, and a sample if it is time; gives when to be called again."""

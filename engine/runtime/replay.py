@@ -110,8 +110,8 @@ class Stage(Struct):
     runner: Any
     resting: dict[InstrumentId, Any]
     show: Callable[[Bar], None]
-    mark: Callable[[InstrumentId, Bar], None]
-    """The first subscriber of ``Bar``: it marks the books."""
+    latest: dict[InstrumentId, Any]
+    """What the first subscriber of ``Bar`` does, marking the books, is to keep the bar here."""
     ears: dict[InstrumentId, Callable[[Bar], None]]
     """All the others, by instrument."""
 
@@ -126,8 +126,8 @@ def play(chunk: Chunk, stage: Stage) -> None:
 
 def _play_plain(chunk: Chunk, stage: Stage) -> None:
     (name,), (interval_ns,) = chunk.names, chunk.intervals
-    turn, clock, runner, resting, show, mark, ears = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.mark, stage.ears,
+    turn, clock, runner, resting, show, latest, ears = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
     again_ns = turn(chunk.ts_ns[0])
     for bar in map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns)):
@@ -137,15 +137,15 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
         clock.now_ns = ts_ns
         if resting:
             show(bar)
-        mark(name, bar)
+        latest[name] = bar
         ears[name](bar)
 
 
 def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
     names, intervals, source, times = chunk.names, chunk.intervals, chunk.source, chunk.ts_ns
     opens, highs, lows, closes, volumes = chunk.rows
-    turn, clock, runner, resting, show, mark, ears = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.mark, stage.ears,
+    turn, clock, runner, resting, show, latest, ears = (
+        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
     again_ns = turn(times[0])
     start = 0
@@ -165,6 +165,6 @@ def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
             for bar in bars:
                 show(bar)
         for bar in bars:
-            mark(bar.instrument, bar)
+            latest[bar.instrument] = bar
             ears[bar.instrument](bar)
         start = end
