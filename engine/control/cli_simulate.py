@@ -18,15 +18,22 @@ SCHEMES = {"stream": "ws"}
 
 def simulate(
     faces: Annotated[
-        list[str], typer.Argument(help="virtual_market, stream; several share one market. 模拟哪个系统。")
+        list[str],
+        typer.Argument(help="virtual_market, stream, amazingdata... or all; NAME=PORT. One market. 模拟哪个系统。"),
     ],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the first; the next ones follow. 0: any.", min=0)] = 8800,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the first; the next ones follow. 0: any. Default: docs/simulators.md.", min=0),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same prices. 随机种子。")] = None,
     speed: Annotated[float, typer.Option(help="Clock seconds a real second. 时钟倍速。")] = 1.0,
     start: Annotated[str | None, typer.Option(help="Clock at the start, as 2026-03-02T07:55:00+08:00.")] = None,
     anchor: Annotated[str | None, typer.Option(help="Real moment at which it shows --start. Default: now.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the first, as rate_limits=off.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Setting of the first, as rate_limits=off; of another: NAME.key=value."),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Take [simulator.<name>] from this config.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print addresses as one JSON object, then serve.")] = False,
 ) -> None:
@@ -45,8 +52,9 @@ def simulate(
         start_ns=None if start is None else read_moment("--start", start),
         anchor_ns=None if anchor is None else read_moment("--anchor", anchor),
     )
-    made = simulators(faces, config, read_table("--set", set_ or ()), seed)
-    ports = {name: port + number if port else 0 for number, name in enumerate(made)}
+    chosen = faces_and_ports(faces)
+    made = simulators(list(chosen), config, read_table("--set", set_ or ()), seed)
+    ports = served_at(chosen, port)
 
     def ready(bound: Mapping[str, int]) -> None:
         urls = {name: f"{SCHEMES.get(name, 'http')}://{host}:{number}" for name, number in bound.items()}
@@ -62,10 +70,41 @@ def simulate(
     anyio.run(serve)
 
 
+def faces_and_ports(texts: list[str]) -> dict[str, int | None]:
+    """``all amazingdata=9000`` as every simulator, one of them on a port of its own.
+
+    Raises:
+        ConfigError: the part behind an equals sign is no port.
+    """
+    from engine.simulators import SIMULATORS
+
+    found: dict[str, int | None] = {}
+    for text in texts:
+        name, equals, port = text.partition("=")
+        if equals and not (port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ConfigError(f"{text!r} names no port; write {name}=9000, or 0 for any")
+        for each in SIMULATORS if name == "all" else (name,):
+            found[each] = int(port) if equals and name != "all" else found.get(each)
+    return found
+
+
+def served_at(chosen: Mapping[str, int | None], first: int | None) -> dict[str, int]:
+    """The port of each: its own, else counted on from ``first``, else its default."""
+    from engine.simulators import PORTS
+
+    ports: dict[str, int] = {}
+    for number, (name, own) in enumerate(chosen.items()):
+        counted = PORTS.get(name, 0) if first is None else first + number if first else 0
+        ports[name] = counted if own is None else own
+    return ports
+
+
 def simulators(
     names: list[str], config: Path | None, overrides: Mapping[str, Any], seed: int | None
 ) -> dict[str, "Simulator"]:
-    """Settings of each face: its defaults, the config's table, then what was given on the command line for the first.
+    """Settings of each face: its defaults, the config's table, then what was given on the command line.
+
+    There a name means the first face, but for one that is a face itself (``amazingdata.gaps=0``).
 
     Raises:
         ConfigError: no such simulator, or a setting it does not take.
@@ -82,9 +121,9 @@ def simulators(
     for name in dict.fromkeys(names):
         if name not in SIMULATORS:
             raise ConfigError(f"there is no simulator {name!r}{near(name, SIMULATORS)}")
-        table = dict(tables.get(name, {}))
+        table = dict(tables.get(name, {})) | overrides.get(name, {})
         if name == names[0]:
-            table |= overrides
+            table |= {key: value for key, value in overrides.items() if key not in names}
             if seed is not None and "seed" in SIMULATORS[name].__struct_fields__:  # type: ignore[attr-defined]
                 table.setdefault("seed", seed)
         where = f"config {config}, [simulator.{name}]" if config is not None else f"simulator {name}"

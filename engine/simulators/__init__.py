@@ -1,9 +1,17 @@
 """Faithful copies of the remote systems, each a face over one simulated market."""
 
+from engine.simulators.amazingdata import AmazingDataSimulator
 from engine.simulators.serve import Simulator, serve, simulate
 from engine.simulators.stream import StreamSimulator
 from engine.simulators.virtual_market import VirtualMarketSimulator
 
-SIMULATORS: dict[str, type[Simulator]] = {"virtual_market": VirtualMarketSimulator, "stream": StreamSimulator}
+SIMULATORS: dict[str, type[Simulator]] = {
+    "virtual_market": VirtualMarketSimulator,
+    "stream": StreamSimulator,
+    "amazingdata": AmazingDataSimulator,
+}
 
-__all__ = ["SIMULATORS", "Simulator", "serve", "simulate"]
+PORTS: dict[str, int] = {"virtual_market": 8800, "stream": 8801, "amazingdata": 8000, "futu": 22222}
+"""Where each is served if nothing else is said: AmazingData and Futu where their documents have them."""
+
+__all__ = ["PORTS", "SIMULATORS", "Simulator", "serve", "simulate"]
