@@ -74,7 +74,15 @@ class Slow(_Drawing):
 
 
 class Sloppy(_Drawing):
-    """Too much, too often, and again when it was told no; once in a while everything must go."""
+    """Too much, too often, by the clock where no price comes, and again when it was told no; at times all must go."""
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.every("3m", self.nag)
+
+    def nag(self) -> None:
+        """Whatever the price was, and however long ago."""
+        self.buy(self.draw.choice(self.instruments), self.draw.randint(1, 9))
 
     def on_quote(self, quote: Quote) -> None:
         chance = self.draw.random()

@@ -117,6 +117,7 @@ class LiveRun:
         self._note = note
         self._stopping = anyio.Event()
         self._tasks: Any = None
+        self._rescheduled = anyio.Event()
         sheets: dict[AccountId, Capabilities] = {}
         for account in spec.accounts:
             gateway = gateways.get(account.gateway)
