@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
-from engine.control.options import read_amount, read_table, split_pairs
+from engine.control.options import read_amount, read_day, read_table, split_pairs
+from engine.data.catalog_source import catalog_path
+from engine.data.columns import BarSource
 from engine.data.instruments import derived_instrument, read_instruments
-from engine.data.sources import FileBars, open_bars
+from engine.data.manifest import interval_of
+from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
 from engine.domain.instrument import Instrument
@@ -48,6 +51,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     tz: str | None = None
     label: str | None = None
     interval: str | None = None
+    catalog: Path | None = None
+    """Take ``instruments`` from this catalog: bars of ``interval`` from ``first`` to ``last``, both included."""
+    first: str | None = None
+    last: str | None = None
+    adjust: str | None = None
     instruments_file: Path | None = None
 
 
@@ -64,7 +72,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...]
     fill_model: FillModel
 
-    def open(self) -> list[FileBars]:
+    def open(self) -> list[BarSource]:
         """
         Raises:
             DataError: a file can not be used.
@@ -98,6 +106,10 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
 
 
 def _data(asked: Asked, settings: "Settings | None") -> tuple[dict[str, Any], ...]:
+    if asked.catalog is not None:
+        return _catalog_data(asked, asked.catalog)
+    if asked.first is not None or asked.last is not None or asked.adjust is not None:
+        raise ConfigError("--from, --to and --adjust go with --catalog; add --catalog DIR")
     if not asked.data and not asked.instruments and settings is not None and settings.data:
         return tuple(
             {
@@ -120,6 +132,18 @@ def _data(asked: Asked, settings: "Settings | None") -> tuple[dict[str, Any], ..
     return tuple(
         {"path": Path(file), "instrument": name, "tz": asked.tz, "label": label, "interval": asked.interval}
         for file, name in zip(asked.data, asked.instruments, strict=True)
+    )
+
+
+def _catalog_data(asked: Asked, catalog: Path) -> tuple[dict[str, Any], ...]:
+    if asked.data or not asked.instruments or asked.interval is None:
+        raise ConfigError("--catalog takes --instrument ID and --interval 1m, and no --data")
+    first = read_day("--from", asked.first) if asked.first is not None else None
+    last = read_day("--to", asked.last) if asked.last is not None else None
+    interval_ns = interval_of(asked.interval)
+    return tuple(
+        {"path": catalog_path(catalog, name, interval_ns, first, last, asked.adjust or ""), "instrument": name}
+        for name in asked.instruments
     )
 
 

@@ -35,6 +35,10 @@ def backtest(
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
     interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
+    catalog: Annotated[Path | None, typer.Option(help="Take the instruments from this catalog. 数据目录。")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
+    adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
@@ -58,15 +62,22 @@ def backtest(
         tz=tz,
         label=label,
         interval=interval,
+        catalog=catalog,
+        first=first,
+        last=last,
+        adjust=adjust,
         instruments_file=instruments,
     )
     plan = plan_backtest(asked, _settings(config))
     result, made, figures = _run(plan, journal)
-    page = None
-    if not no_report:
+    page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
+    _tell(result, made, figures, page, as_json)
+
+
+def _tell(result: "BacktestResult", made: "Report", figures: dict[str, Any], page: Path | None, as_json: bool) -> None:
+    if page is not None:
         from engine.runtime.report_page import write_html
 
-        page = report or Path("runs") / f"backtest-{plan.name}.html"
         write_html(made, page)
     if as_json:
         print_json({**figures, "report": None if page is None else str(page)})

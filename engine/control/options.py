@@ -1,6 +1,7 @@
 """Texts of options as values: ``key=value`` pairs, amounts, times."""
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -78,3 +79,15 @@ def read_moment(option: str, text: str, tz: str | None = None) -> int:
         return parse_time(text, tz)
     except ValueError as why:
         raise ConfigError(f"{option}: {why}; write it as in 2026-03-02T09:30:00+08:00") from why
+
+
+def read_day(option: str, text: str) -> date:
+    """``20240131`` or ``2024-01-31``.
+
+    Raises:
+        ConfigError: no day.
+    """
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(f"{option} {text!r} is no day; write it as in {option} 20240131") from None

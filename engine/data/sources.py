@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.catalog_source import CatalogBars, open_catalog_bars
 from engine.data.checks import find_bad_bar, find_bad_quote
 from engine.data.columns import Columns, Ints, QuoteColumns
 from engine.data.headers import BAR_FIELDS, QUOTE_FIELDS, QUOTE_SIZES
@@ -27,8 +28,8 @@ def open_bars(
     label: str = "end",
     interval: str | int | None = None,
     columns: Mapping[str, str] | None = None,
-) -> "FileBars":
-    """Open a file of bars: CSV, CSV in gzip, or Parquet; see ``Rows`` for what is accepted.
+) -> "FileBars | CatalogBars":
+    """Open a file of bars: CSV, CSV in gzip, or Parquet (see ``Rows``), or a place in a catalog (``catalog_path``).
 
     Args:
         tz: IANA zone of times without one; default: the usual one of the instrument's venue.
@@ -43,6 +44,9 @@ def open_bars(
     """
     if label not in {"end", "start"}:
         raise ConfigError(f"label {label!r} is none; bars are labelled by their end or their start")
+    held = open_catalog_bars(path, instrument)
+    if held is not None:
+        return held
     rows = Rows(Path(path), InstrumentId(instrument), BAR_FIELDS, tz=tz, named=columns)
     return FileBars(rows, label, interval)
 

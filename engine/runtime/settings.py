@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
+from engine.data.columns import BarSource
 from engine.data.instruments import read_instruments
-from engine.data.sources import FileBars, open_bars
+from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
@@ -196,7 +197,7 @@ def load_settings(path: str | Path) -> Settings:
     )
 
 
-def open_data(settings: Settings) -> list[FileBars]:
+def open_data(settings: Settings) -> list[BarSource]:
     """The files of ``[[data]]``, opened and their first rows read.
 
     Raises:
