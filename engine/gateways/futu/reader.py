@@ -104,7 +104,7 @@ class AccountReader:
             raise BadMessage("/api/max-trd-qtys: an answer without quantities")
         return answer.max_trd_qtys
 
-    def _check_header(self, header: a.HeaderAnswer) -> None:
+    def _check(self, header: a.HeaderAnswer) -> None:
         """An answer about another account would be the worst evidence of all."""
         account = self._account()
         if header.acc_id != account.acc_id or header.trd_env != account.trd_env:
