@@ -77,6 +77,11 @@ class Chronicle:
         self._today: tuple[date, Bar] | None = None
         self._before: dict[date, float] = {}
 
+    @property
+    def first_day(self) -> date:
+        """The first day of the past."""
+        return self._first_day
+
     def hear(self, step: Bar) -> None:
         """Take in one step of the exchange; steps come in order."""
         end = -(-step.ts_ns // MINUTE_NS) * MINUTE_NS

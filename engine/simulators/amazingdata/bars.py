@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from engine.domain.timestamps import DAY_NS, MINUTE_NS
 from engine.simulators.amazingdata.coverage import Coverage
 from engine.simulators.amazingdata.forms import Forms
@@ -47,6 +49,7 @@ class Bars:
         self._universe = universe
         self._coverage = coverage
         self._forms = forms
+        self._factors: dict[str, float] = {}
 
     def trading_days(self, security: Security, first: int, last: int, now_ns: int) -> list[int]:
         """Days on which there should be bars, up to today."""
@@ -77,6 +80,7 @@ class Bars:
     # Inside
 
     def _chunk(self, security: Security, wanted: Sequence[int], period: int, now_ns: int) -> Iterator[Row]:
+        security = self._joined(security)
         path, today = security.path, day_of(now_ns)
         made = minutes(path, self._exchange.seed, wanted, [self._days.before(day) for day in wanted])
         whole = made.merged(period or path.minutes)
@@ -109,7 +113,19 @@ class Bars:
         chronicle = self._chronicle(code)
         if isinstance(chronicle, PathChronicle):
             return chronicle.follow.touched & set(wanted)
-        return set(wanted) if chronicle is not None else set()
+        return set() if chronicle is None else {day for day in wanted if day >= chronicle.first_day.toordinal()}
+
+    def _joined(self, security: Security) -> Security:
+        """Where another face listed the code with a past of its own, the path before that past ends where it begins."""
+        chronicle = self._chronicle(security.code)
+        if chronicle is None or isinstance(chronicle, PathChronicle):
+            return security
+        factor = self._factors.get(security.code)
+        if factor is None:
+            before = self._days.before(chronicle.first_day.toordinal())
+            level = float(closes(security.path, self._exchange.seed, [before])[0])
+            factor = self._factors[security.code] = chronicle.close_before(chronicle.first_day) / level
+        return replace(security, path=replace(security.path, price=security.path.price * factor))
 
     def _chronicle(self, code: str) -> Chronicle | None:
         stock = self._exchange.stock(code)
