@@ -167,8 +167,7 @@ class OrderManager:
     def _adopt(self, event: OrderSubmitted) -> None:
         request = event.order
         client_id = request.client_id
-        order = self.orders[client_id] = self.working[client_id] = Order(request)
-        order.pass_risk()
+        self.orders[client_id] = self.working[client_id] = Order(request, queued=True)
         if event.baseline is not None:
             self._baselines[client_id] = event.baseline
         self._publish_submitted(event)

@@ -10,7 +10,8 @@ from engine.domain.commands import SubmitOrder
 from engine.domain.evidence import OrderState
 from engine.domain.ids import VenueOrderId
 
-_CREATED, _NO_VENUE_ID, _ZERO = OrderState.CREATED, VenueOrderId(""), Decimal(0)
+_CREATED, _QUEUED = OrderState.CREATED, OrderState.QUEUED
+_NO_VENUE_ID, _ZERO = VenueOrderId(""), Decimal(0)
 
 
 class Known:
@@ -52,9 +53,10 @@ class Known:
     _candidates: bool = False
     _operator: OrderState | None = None
 
-    def __init__(self, request: SubmitOrder) -> None:
+    def __init__(self, request: SubmitOrder, *, queued: bool = False) -> None:
+        """``queued``: RISK_OK is known of it already."""
         self.request = request
-        self.state = _CREATED
+        self.state = _QUEUED if queued else _CREATED
         self.venue_id = _NO_VENUE_ID
         self.price = request.price
         self.cum = 0
@@ -63,7 +65,8 @@ class Known:
         self.fee = _ZERO
         self.sent_ns = 0
         self._quantity = request.quantity
-        self._queued = self._sent = self._acked = self._seen_fill = False
+        self._queued = queued
+        self._sent = self._acked = self._seen_fill = False
         self._odd = False
         """Something else than being sent, acknowledged and filled is known: only the whole join may judge it."""
         self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}

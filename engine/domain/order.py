@@ -95,10 +95,6 @@ class Order(Known):
         self._join()
         return Change(before, self.state, self.cum - cum, self._alert(cell, kind, before, cum))
 
-    def pass_risk(self) -> None:
-        """``apply`` of RISK_OK to an order just made."""
-        self._queued, self.state = True, _QUEUED
-
     def send(self, ts_ns: int) -> None:
         """``apply`` of SEND."""
         if self.state is _QUEUED and not self._odd:

@@ -30,7 +30,8 @@ class Free(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return None
 
     def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
-        return price * quantity * instrument.multiplier * self.commission
+        value = price * quantity if instrument.multiplier == 1 else price * quantity * instrument.multiplier
+        return value * self.commission
 
     def sellable_from_ns(self, bought_ns: int) -> int:
         return bought_ns

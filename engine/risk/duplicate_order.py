@@ -12,6 +12,7 @@ class DuplicateOrder(Limit, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """``window``: how long an order of the same strategy, symbol, side, quantity and price is a duplicate."""
 
     name: ClassVar[str] = "duplicate_order"
+    counts_open_orders: ClassVar[bool] = True
     window: str = "3s"
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: ClassVar[str] = ""
     """Its key in ``RULES`` and in the config's ``[risk.<name>]``."""
+    counts_open_orders: ClassVar[bool] = False
+    """Whether every order asks it what open orders may still do: then that is counted as they change."""
 
     def prepare(self, view: RiskView) -> None:
         """Ask the view to keep the counters this limit reads; called once, before the first event."""

@@ -16,6 +16,7 @@ class MaxDailyValue(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True
     Orders that only reduce a position skip it (RELIABILITY 4.1)."""
 
     name: ClassVar[str] = "max_daily_value"
+    counts_open_orders: ClassVar[bool] = True
     value: Decimal = Decimal(1_000_000)
     scope: Scope = Scope.ACCOUNT
 

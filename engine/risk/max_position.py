@@ -16,6 +16,7 @@ class MaxPosition(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
     be reached, long or short. What brings a position back is never denied."""
 
     name: ClassVar[str] = "max_position"
+    counts_open_orders: ClassVar[bool] = True
     value: Decimal = Decimal(200_000)
     quantity: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 

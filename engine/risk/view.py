@@ -4,7 +4,7 @@ Writers are called with events, live by the wiring and after a restart with the 
 give the same counters. Readers change nothing and take O(1).
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 
 from engine.domain.account import Capabilities
@@ -16,7 +16,7 @@ from engine.domain.order import Order, OrderState
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.risk.counters import DayRateCounter, RateCounter
-from engine.risk.exposure import Exposures, OpenOrder
+from engine.risk.exposure import Exposures, OpenOrder, direction_of
 from engine.risk.scopes import Scope
 from engine.risk.turnover import Turnover
 from engine.risk.windows import RecentKeys
@@ -59,6 +59,8 @@ class RiskView:
         """What the value of a purchase is multiplied with; None for 1."""
         self.cost_memo: tuple[SubmitOrder, float | None, Decimal] | None = None
         self.exposures = Exposures()
+        self.open_orders: Callable[[], Iterable[Order]] | None = None
+        """Where open orders are looked through, in a run whose limits hardly ever ask; None: they are counted."""
         self.rates: dict[str, RateCounter] = {}
         self.day_rates: dict[str, DayRateCounter] = {}
         self.turnover: Turnover | None = None
@@ -93,7 +95,7 @@ class RiskView:
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         order = event.order
-        found = self.exposures.add(order)
+        found = self.exposures.add(order) if self.open_orders is None else None
         if self.turnover is not None and found is not None:
             self._open_turnover(self.turnover, order, event.reserved_cash, found)
         if self.recent is not None:
@@ -111,6 +113,8 @@ class RiskView:
 
     def on_order_changed(self, order: Order) -> None:
         """The order's state or filled quantity may have changed; call it as often as you like."""
+        if self.open_orders is not None:
+            return
         request = order.request
         found = self.exposures.get(request.client_id)
         if found is None:
@@ -127,6 +131,8 @@ class RiskView:
 
     def on_order_filled(self, client_id: ClientOrderId) -> None:
         """``on_order_changed`` for an order that is filled."""
+        if self.open_orders is not None:
+            return
         found = self.exposures.drop(client_id)
         if found is not None and self.turnover is not None:
             self.turnover.change_open(found.turnover_key, found.unit_value, -found.exposure)
@@ -181,11 +187,17 @@ class RiskView:
 
     def working(self, account: AccountId, instrument: InstrumentId, side: Side) -> int:
         """Units that open orders of this direction may still fill, undecided ones included."""
-        return self.exposures.working(account, instrument, side is _BUY or side is _BUY_BACK)
+        buys = side is _BUY or side is _BUY_BACK
+        if self.open_orders is not None:
+            return sum(order.exposure for order in self._open(account, instrument, buys))
+        return self.exposures.working(account, instrument, buys)
 
     def undecided(self, account: AccountId, instrument: InstrumentId, side: Side) -> int:
         """How many orders of this direction are UNKNOWN or DISPUTED."""
-        return self.exposures.undecided(account, instrument, side is _BUY or side is _BUY_BACK)
+        buys = side is _BUY or side is _BUY_BACK
+        if self.open_orders is not None:
+            return sum(order.state in _UNDECIDED for order in self._open(account, instrument, buys))
+        return self.exposures.undecided(account, instrument, buys)
 
     def trading_day(self, instrument: Instrument, now_ns: int) -> int:
         """Number of the market's trading day; asked once an instant."""
@@ -213,6 +225,10 @@ class RiskView:
         return order.quantity <= (-held if order.side.sign > 0 else held) - working
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _open(self, account: AccountId, instrument: InstrumentId, buys: bool) -> list[Order]:
+        wanted = (account, instrument, buys)
+        return [order for order in (self.open_orders or tuple)() if direction_of(order.request) == wanted]
 
     def _count(self, order: SubmitOrder, ts_ns: int) -> None:
         for rate in self.rates.values():

@@ -114,6 +114,8 @@ class Backtest:
             record=getattr(journal, "keep", None),
             keep_ended_ns=0,
         )
+        if not any(limit.counts_open_orders for limit in limits):
+            core.view.open_orders = core.manager.working.values
         self.venue = SimulatedVenue(
             fill_model,
             instruments,
@@ -142,6 +144,8 @@ class Backtest:
             )
             core.runner.seat(spec.name, spec.make(), context)
 
+        self._due = [0]
+        core.runner.rescheduled = self._on_rescheduled
         seats = core.runner.seats.values()
         core.manager.hush(frozenset(seat.name for seat in seats if not seat.hears_orders))
 
@@ -197,10 +201,10 @@ class Backtest:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self.clock, core.runner, self.venue.resting, self.venue.on_bar, latest, ears)
+        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears)
 
-    def _turn(self, ts_ns: int) -> int:
-        """Timers due before an instant, and a sample if it is time; gives when to be called again."""
+    def _turn(self, ts_ns: int) -> None:
+        """Timers due before an instant, and a sample if it is time."""
         core, clock = self.core, self.clock
         while core.runner.next_due_ns < ts_ns:
             clock.now_ns = max(clock.now_ns, core.runner.next_due_ns)
@@ -209,7 +213,10 @@ class Backtest:
             self._sample()
         if self._pack is not None:
             self._pack()
-        return self._next_sample_ns()
+        self._on_rescheduled()
+
+    def _on_rescheduled(self) -> None:
+        self._due[0] = min(self._next_sample_ns(), self.core.runner.next_due_ns + 1)
 
     def _next_sample_ns(self) -> int:
         """Densely at first, then a two-hundredth of the run so far, and at each turn of the UTC day."""

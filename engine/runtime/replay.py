@@ -103,11 +103,11 @@ def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple
 
 
 class Stage(Struct):
-    """What the loops below drive: ``turn(ts)`` runs what is due before an instant and says when to call again."""
+    """What the loops below drive: once time reaches ``due[0]``, ``turn(ts)`` runs what is due and sets it anew."""
 
-    turn: Callable[[int], int]
+    turn: Callable[[int], None]
+    due: list[int]
     clock: Any
-    runner: Any
     resting: dict[InstrumentId, Any]
     show: Callable[[Bar], None]
     latest: dict[InstrumentId, Any]
@@ -126,14 +126,14 @@ def play(chunk: Chunk, stage: Stage) -> None:
 
 def _play_plain(chunk: Chunk, stage: Stage) -> None:
     (name,), (interval_ns,) = chunk.names, chunk.intervals
-    turn, clock, runner, resting, show, latest, ears = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.latest, stage.ears,
+    turn, due, clock, resting, show, latest, ears = (
+        stage.turn, stage.due, stage.clock, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
-    again_ns = turn(chunk.ts_ns[0])
+    turn(chunk.ts_ns[0])
     for bar in map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns)):
         ts_ns = bar.ts_ns
-        if ts_ns >= again_ns or runner.next_due_ns < ts_ns:
-            again_ns = turn(ts_ns)
+        if ts_ns >= due[0]:
+            turn(ts_ns)
         clock.now_ns = ts_ns
         if resting:
             show(bar)
@@ -144,15 +144,15 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
 def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:
     names, intervals, source, times = chunk.names, chunk.intervals, chunk.source, chunk.ts_ns
     opens, highs, lows, closes, volumes = chunk.rows
-    turn, clock, runner, resting, show, latest, ears = (
-        stage.turn, stage.clock, stage.runner, stage.resting, stage.show, stage.latest, stage.ears,
+    turn, due, clock, resting, show, latest, ears = (
+        stage.turn, stage.due, stage.clock, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
-    again_ns = turn(times[0])
+    turn(times[0])
     start = 0
     for end in ends:
         ts_ns = times[start]
-        if ts_ns >= again_ns or runner.next_due_ns < ts_ns:
-            again_ns = turn(ts_ns)
+        if ts_ns >= due[0]:
+            turn(ts_ns)
         clock.now_ns = ts_ns
         bars = [
             Bar(names[k], ts_ns, open_, high, low, close, volume, intervals[k])

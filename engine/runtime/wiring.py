@@ -206,7 +206,8 @@ def _join_outcomes(core: Core) -> None:
     portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
 
     subscribe(Fill, portfolio.on_fill)
-    subscribe(Fill, view.on_fill)
+    if view.turnover is not None:
+        subscribe(Fill, view.on_fill)
     subscribe(Fill, runner.on_fill)
     subscribe(PositionAdjusted, portfolio.on_adjusted)
     subscribe(OrderDenied, view.on_denied)
