@@ -13,6 +13,7 @@ from engine.control.cli_backtest import backtest
 from engine.control.cli_call import call
 from engine.control.cli_chaos import chaos
 from engine.control.cli_check import check_app
+from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
 from engine.control.cli_live import live
 from engine.control.cli_new import new
@@ -45,6 +46,7 @@ app.command()(backtest)
 app.command()(live)
 app.command()(simulate)
 app.add_typer(check_app, name="check")
+app.add_typer(data_app, name="data")
 app.command()(report)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(chaos)
 app.command()(new)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from engine.data.columns import Columns
+from engine.data.columns import BATCH_ROWS, Columns
 from engine.data.manifest import MANIFEST, Manifest, interval_name, read_manifest
 from engine.data.series import FIELDS, Merged, Series
 from engine.domain.errors import ConfigError
@@ -130,3 +130,21 @@ def columns_of(instrument: str, interval_ns: int, bars: Iterable[Bar]) -> Column
     order = sorted(kept)
     fields: list[Any] = [np.array([getattr(kept[ts], name) for ts in order], np.float64) for name in FIELDS]
     return Columns(InstrumentId(instrument), interval_ns, np.array(order, np.int64), *fields)
+
+
+def joined_batches(batches: Iterable[Columns], rows: int = BATCH_ROWS) -> Iterator[Columns]:
+    """Small batches of one source made larger, so that merging them writes each month once or twice, not ten times."""
+    held: list[Columns] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(len(part.ts_ns) for part in held) >= rows:
+            yield _joined(held)
+            held = []
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    first = parts[0]
+    fields: list[Any] = [np.concatenate([getattr(part, name) for part in parts]) for name in ("ts_ns", *FIELDS)]
+    return Columns(first.instrument, first.interval_ns, *fields)
