@@ -39,10 +39,6 @@ class Filter(Ask, frozen=True, kw_only=True):
 # --- accounts ---
 
 
-class AccountsAsk(Ask, frozen=True, kw_only=True):
-    """GET: the gateway fills the body itself."""
-
-
 class TradeAccount(Struct, frozen=True):
     trd_env: int
     acc_id: Id

@@ -80,9 +80,11 @@ class BarLog:
         due = [bar.ts_ns + SETTLE_NS for key, bar in self._forming.items() if bar.ts_ns > self._newest.get(key, -1)]
         return min(due, default=None)
 
-    def forming(self, bar: Bar) -> list[Bar | BarRevision]:
-        """One push: closes the bar before if its label is a new one."""
+    def forming(self, bar: Bar, now_ns: int) -> list[Bar | BarRevision]:
+        """One push: closes the bar before if its label is a new one. A first one that has ended is where it starts."""
         key = (bar.instrument, bar.interval_ns)
+        if key not in self._newest and key not in self._forming and bar.ts_ns + SETTLE_NS <= now_ns:
+            return self.closed(key, [bar], now_ns)
         found: list[Bar | BarRevision] = []
         before = self._forming.get(key)
         newest = self._newest.get(key, -1)

@@ -249,7 +249,7 @@ class FutuFeed:
             case FormingBar():
                 key = (pushed.instrument, pushed.interval_ns)
                 if key in self._bars and pushed.rehab_type == self._rehab and key not in self.polled:
-                    self._send(self.log.forming(bar_from_push(pushed)))
+                    self._send(self.log.forming(bar_from_push(pushed), self._clock.now_ns))
             case Price():
                 self._on_price(pushed)
             case BrokerQueue():
