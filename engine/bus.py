@@ -89,7 +89,11 @@ def own_code(function: _Function) -> _Function:
     one code that call different things spoil it for each other.
     """
     made = FunctionType(
-        function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__, function.__closure__
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
     )
     return cast(_Function, made)
 

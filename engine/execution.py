@@ -37,7 +37,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import HOUR_NS
 from engine.markets.rulebook import RuleBook
-from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, left_open, order_event, plain_fill
+from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, left_open, order_event
 from engine.portfolio import Portfolio
 from engine.risk.checker import RiskChecker
 from engine.risk.cost import worst_case_cost
@@ -243,9 +243,9 @@ class OrderManager:
         self._record(
             OrderReport(account=request.account, client_id=client_id, kind=_ACK, ts_ns=ts_ns, venue_id=venue_id)
         )
-        self.last_change_ns[request.account] = ts_ns
         order.place(ts_ns, venue_id)
         if self._keep_ended_ns:
+            self.last_change_ns[request.account] = ts_ns
             self._venue_ids[request.account, venue_id] = client_id
         if request.strategy not in self._quiet:
             self._publish_accepted(order_event(OrderAccepted, order, "", ts_ns))
@@ -259,6 +259,7 @@ class OrderManager:
         """One piece of evidence from a router, or from our own gate."""
         order = self.orders.get(report.client_id)
         if order is not None and order.take(report):
+            self._record(report)
             self._taken(order, report)
             return
         if order is None:
@@ -276,7 +277,6 @@ class OrderManager:
 
     def _taken(self, order: Order, report: OrderReport) -> None:
         """``_join`` for the ACK or FILL of everyday, which the order has taken already."""
-        self._record(report)
         request = order.request
         price, fee = report.price, report.fee
         if report.kind is not _FILL or price is None or fee is None:
@@ -286,24 +286,38 @@ class OrderManager:
             if request.strategy not in self._quiet:
                 self._publish_accepted(order_event(OrderAccepted, order, report.reason, report.ts_ns))
             return
-        client_id, account, ts_ns = request.client_id, request.account, report.ts_ns
-        if ts_ns > self.last_change_ns.get(account, 0):
-            self.last_change_ns[account] = ts_ns
-        if order.state is not _FILLED or self._keep_ended_ns:
-            self._told[client_id] = (order.cum, order.value, order.fee)
-            self._portfolio.on_order_changed(order)
-            self._view.on_order_changed(order)
-            self._publish_fill(plain_fill(order, report, price, fee))
-            if order.state is _FILLED:
-                self._end(order, ts_ns)
+        client_id, cum = request.client_id, order.cum
+        ended = order.state is _FILLED
+        fill = Fill(
+            client_id=client_id,
+            account=request.account,
+            strategy=request.strategy,
+            instrument=request.instrument,
+            side=request.side,
+            quantity=report.quantity,
+            price=price,
+            fee=fee,
+            ts_ns=report.as_of_ns or report.ts_ns,
+            fill_id=report.fill_id,
+            cum=cum,
+            leaves=0 if ended else order.leaves,
+        )
+        if ended and not self._keep_ended_ns:
+            # All it will ever hear is heard.
+            if self._told:
+                self._told.pop(client_id, None)
+            self._portfolio.forget(client_id)
+            self._view.on_order_filled(client_id)
+            self._publish_fill(fill)
+            del self.orders[client_id], self.working[client_id]
             return
-        # All it will ever hear is heard.
-        if self._told:
-            self._told.pop(client_id, None)
-        self._portfolio.forget(client_id)
-        self._view.on_order_filled(client_id)
-        self._publish_fill(plain_fill(order, report, price, fee))
-        del self.orders[client_id], self.working[client_id]
+        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
+        self._told[client_id] = (cum, order.value, order.fee)
+        self._portfolio.on_order_changed(order)
+        self._view.on_order_changed(order)
+        self._publish_fill(fill)
+        if ended:
+            self._end(order, report.ts_ns)
 
     def _join(self, order: Order, report: OrderReport) -> None:
         """Let the order take the evidence; journal what mattered; book, then tell."""

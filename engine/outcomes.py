@@ -25,7 +25,6 @@ Told = tuple[int, Decimal, Decimal]
 """Quantity, value and fee of an order that the books have heard of."""
 NOTHING_TOLD: Told = (0, ZERO, ZERO)
 
-_FILLED = OrderState.FILLED
 _EVENT_OF: dict[OrderState, type[OrderEvent]] = {
     OrderState.WORKING: OrderAccepted,
     OrderState.REJECTED: OrderRejected,
@@ -107,25 +106,6 @@ def booking(order: Order, told: Told, report: OrderReport, instrument: Instrumen
         currency=instrument.currency,
         client_id=request.client_id,
         reason=f"{report.kind}: a fill of {request.client_id} was restated",
-    )
-
-
-def plain_fill(order: Order, report: OrderReport, price: Decimal, fee: Decimal) -> Fill:
-    """``booking`` of a fill like any other, which the order just took."""
-    request, cum = order.request, order.cum
-    return Fill(
-        client_id=request.client_id,
-        account=request.account,
-        strategy=request.strategy,
-        instrument=request.instrument,
-        side=request.side,
-        quantity=report.quantity,
-        price=price,
-        fee=fee,
-        ts_ns=report.as_of_ns or report.ts_ns,
-        fill_id=report.fill_id,
-        cum=cum,
-        leaves=0 if order.state is _FILLED else order.leaves,
     )
 
 

@@ -80,13 +80,13 @@ class AccountBook:
 _BUY, _BUY_BACK = Side.BUY, Side.BUY_BACK
 
 
-class Reservation(Struct, gc=False):
+class Reservation(Struct, gc=False, eq=False):
     """What one order may still cost."""
 
-    account: AccountId
-    instrument: InstrumentId
+    book: AccountBook
+    position: Position | None
+    """Of what it sells; None for a purchase."""
     currency: str
-    selling: bool
     cash: Decimal
     """For the whole order."""
     quantity: int
@@ -95,6 +95,16 @@ class Reservation(Struct, gc=False):
     """Quantity that may still fill."""
     held: Decimal
     """Cash held back for it."""
+
+    def change(self, quantity: int) -> None:
+        """Hold back what ``quantity`` may still cost."""
+        if self.position is not None:
+            self.position.selling += quantity - self.open
+        else:
+            cash = self.cash * quantity / self.quantity if quantity else ZERO
+            self.book.reserved[self.currency] += cash - self.held
+            self.held = cash
+        self.open = quantity
 
 
 class Portfolio:
@@ -130,14 +140,14 @@ class Portfolio:
         side, quantity, cash = order.side, order.quantity, event.reserved_cash
         currency = self.instruments[order.instrument].currency
         book = self.accounts[order.account]
-        selling = side is not _BUY and side is not _BUY_BACK
-        self._reservations[order.client_id] = Reservation(
-            order.account, order.instrument, currency, selling, cash, quantity, quantity, ZERO if selling else cash
-        )
-        if selling:
-            book.position(order.instrument).selling += quantity
-        else:
+        if side is _BUY or side is _BUY_BACK:
             book.reserved[currency] = book.reserved.get(currency, ZERO) + cash
+            held = Reservation(book, None, currency, cash, quantity, quantity, cash)
+        else:
+            position = book.positions.get(order.instrument) or book.position(order.instrument)
+            position.selling += quantity
+            held = Reservation(book, position, currency, ZERO, quantity, quantity, ZERO)
+        self._reservations[order.client_id] = held
 
     def on_order_changed(self, order: Order) -> None:
         """Reserve what the order may still do: it may have filled, ended, or come back from the dead."""
@@ -146,18 +156,17 @@ class Portfolio:
             return
         exposure = order.exposure
         if exposure != held.open:
-            self._reserve(held, exposure)
+            held.change(exposure)
 
     def forget(self, client_id: ClientOrderId) -> None:
         """Drop an ended order's reservation, and its record, for good."""
         held = self._reservations.pop(client_id, None)
         if held is None or not held.open:
             return
-        book = self.accounts[held.account]
-        if held.selling:
-            book.positions[held.instrument].selling -= held.open
+        if held.position is not None:
+            held.position.selling -= held.open
         else:
-            book.reserved[held.currency] -= held.held
+            held.book.reserved[held.currency] -= held.held
 
     def on_fill(self, fill: Fill) -> None:
         instrument = self.instruments[fill.instrument]
@@ -244,14 +253,3 @@ class Portfolio:
         if found is None:
             found = self.strategy_positions[key] = Position()
         return found
-
-    def _reserve(self, held: Reservation, quantity: int) -> None:
-        change = quantity - held.open
-        held.open = quantity
-        book = self.accounts[held.account]
-        if held.selling:
-            book.position(held.instrument).selling += change
-            return
-        cash = held.cash * quantity / held.quantity if quantity else ZERO
-        book.reserved[held.currency] += cash - held.held
-        held.held = cash

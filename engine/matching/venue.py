@@ -20,6 +20,7 @@ from engine.domain.order import Evidence, OrderReport
 from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import UNPRICED, FillModel
 
+
 class Clock(Protocol):
     """The replay clock, or any other that knows the time."""
 
@@ -101,9 +102,7 @@ class SimulatedVenue:
         limit = None if request.type in UNPRICED else request.price
         buys = side is _BUY or side is _BUY_BACK
         plain = request.type in _PLAIN_TYPES and request.tif in _PATIENT
-        order = _Resting(
-            number, request, event.reserved_cash, event.ts_ns, buys, limit, quantity, quantity, plain
-        )
+        order = _Resting(number, request, event.reserved_cash, event.ts_ns, buys, limit, quantity, quantity, plain)
         waiting = self.resting.get(request.instrument)
         if waiting is None:
             self.resting[request.instrument] = [order]
@@ -121,7 +120,15 @@ class SimulatedVenue:
         # What a fill causes (a new order, a cancel) lands in a fresh list and can not meet this bar.
         kept = []
         for order in orders:
-            if order.accepted_ns > start_ns or self._show(order, bar, start_ns):
+            if order.accepted_ns > start_ns:
+                kept.append(order)
+            elif order.plain and order.limit is None and order.leaves:
+                found = self._match(order.buys, None, order.leaves, bar)
+                if found is not None:
+                    self._fill(order, found[0], found[1], bar, start_ns)
+                if order.leaves:
+                    kept.append(order)
+            elif self._show(order, bar, start_ns):
                 kept.append(order)
         if kept:
             self.resting[bar.instrument] = kept + self.resting.get(bar.instrument, [])
@@ -135,10 +142,6 @@ class SimulatedVenue:
             self._close(order, Evidence.EXPIRED, "the trading day ended")
             return False
         found = self._match(order.buys, order.limit, order.leaves, bar)
-        if order.plain:
-            if found is not None:
-                self._fill(order, found[0], found[1], bar, start_ns)
-            return order.leaves > 0
         if found is not None and request.tif is _FOK and found[0] < order.leaves:
             found = None
         if found is not None:

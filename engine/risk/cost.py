@@ -31,7 +31,7 @@ def worst_case_value(order: SubmitOrder, view: RiskView) -> Decimal | None:
 
 def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
     """As ``worst_case_cost``, of a purchase; None without a price."""
-    mark = view.marks.get(order.instrument)
+    mark = view.marks.latest.get(order.instrument)
     memo = view.cost_memo
     if memo is not None and memo[0] is order and memo[1] is mark:
         return memo[2]

@@ -57,7 +57,7 @@ class RiskView:
         """Scope -> the highest latch set on it."""
         self.cost_factor: Decimal | None = COST_FACTOR
         """What the value of a purchase is multiplied with; None for 1."""
-        self.cost_memo: tuple[SubmitOrder, float | None, Decimal] | None = None
+        self.cost_memo: tuple[SubmitOrder, object, Decimal] | None = None
         self.exposures = Exposures()
         self.open_orders: Callable[[], Iterable[Order]] | None = None
         """Where open orders are looked through, in a run whose limits hardly ever ask; None: they are counted."""
@@ -68,8 +68,8 @@ class RiskView:
         self.denials: dict[str, int] = {}
         """Code -> denials so far."""
         self._days: dict[str, tuple[int, int]] = {}
-        # Several limits ask for the exact price of one mark; the float object itself is the key.
-        self._mark: float | None = None
+        # Several limits ask for the exact price of one mark; the event that brought it is the key.
+        self._mark: object = None
         self._reference: Decimal | None = None
 
     # --- what limits ask to be counted -------------------------------------------------------------------------------
@@ -175,10 +175,11 @@ class RiskView:
 
     def reference(self, instrument: InstrumentId) -> Decimal | None:
         """The latest price, exactly as it reads; None where there is none, or none that is finite and above 0."""
-        mark = self.marks.get(instrument)
-        if mark is not self._mark:
+        event = self.marks.latest.get(instrument)
+        if event is not self._mark:
+            mark = self.marks.get(instrument)
             self._reference = Decimal(repr(float(mark))) if mark is not None and 0.0 < mark < _INFINITE else None
-            self._mark = mark
+            self._mark = event
         return self._reference
 
     def reference_age_ns(self, instrument: InstrumentId, now_ns: int) -> int | None:
