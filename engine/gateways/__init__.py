@@ -3,8 +3,14 @@
 from typing import Any
 
 from engine.gateways.amazingdata.adapter import AmazingData
+from engine.gateways.futu.adapter import Futu
 from engine.gateways.stream.adapter import Stream
 from engine.gateways.virtual_market.adapter import VirtualMarket
 
-GATEWAYS: dict[str, type[Any]] = {"virtual_market": VirtualMarket, "stream": Stream, "amazingdata": AmazingData}
+GATEWAYS: dict[str, type[Any]] = {
+    "virtual_market": VirtualMarket,
+    "stream": Stream,
+    "amazingdata": AmazingData,
+    "futu": Futu,
+}
 """Name in config -> settings struct, whose ``open(surroundings)`` gives the gateway."""
