@@ -1,6 +1,7 @@
 """Faithful copies of the remote systems, each a face over one simulated market."""
 
 from engine.simulators.amazingdata import AmazingDataSimulator
+from engine.simulators.futu import FutuSimulator
 from engine.simulators.serve import Simulator, serve, simulate
 from engine.simulators.stream import StreamSimulator
 from engine.simulators.virtual_market import VirtualMarketSimulator
@@ -9,6 +10,7 @@ SIMULATORS: dict[str, type[Simulator]] = {
     "virtual_market": VirtualMarketSimulator,
     "stream": StreamSimulator,
     "amazingdata": AmazingDataSimulator,
+    "futu": FutuSimulator,
 }
 
 PORTS: dict[str, int] = {"virtual_market": 8800, "stream": 8801, "amazingdata": 8000, "futu": 22222}

@@ -35,6 +35,8 @@ class Listing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     price: float
     industry: str = "科技"
     volatility: float = 0.02
+    tick: float = 0.0
+    """Price step of a board's listing; 0 is the board's own table."""
 
     def __post_init__(self) -> None:
         if not self.price >= FLOOR:
@@ -56,6 +58,7 @@ class Stock:
 
     board: Board | None = None
     chronicle: Chronicle | None = None
+    tick: Callable[[float], float] | None = None
     touch: tuple[float, float] | None = None
     """Best bid and ask after the last mark; None where quotes lie around the price."""
 
@@ -221,10 +224,11 @@ class Exchange:
         rng = Entropy(seed).stream(f"walk/{listing.code}")
         part = board.interval_ns / (5 * MINUTE_NS)
         sigma = listing.volatility * board.volatility_scale
-        walk = Walk(listing.price, sigma, rng, tick=board.tick, part=part)
+        tick = (lambda _: listing.tick) if listing.tick else board.tick
+        walk = Walk(listing.price, sigma, rng, tick=tick, part=part)
         stock = Stock(listing, source or walk, listing.price, None)
-        stock.board = board
-        step = board.tick(listing.price)
+        stock.board, stock.tick = board, tick
+        step = tick(listing.price)
         stock.touch = (round(listing.price - step, 4), listing.price)
         stock.chronicle = chronicle or Chronicle(
             InstrumentId(listing.code),
@@ -233,7 +237,7 @@ class Exchange:
             volatility=listing.volatility,
             origin_ns=now_ns,
             sessions=board.sessions,
-            tick=board.tick,
+            tick=tick,
         )
         self._stocks[listing.code] = stock
         course = next(course for course in self._courses if course.board is board)
@@ -345,9 +349,9 @@ class Exchange:
 
     def _touch(self, stock: Stock, price: float) -> None:
         """A price that rose is the ask, one that fell the bid; one that stayed leaves both."""
-        if stock.board is None or price == stock.price:
+        if stock.tick is None or price == stock.price:
             return
-        step = stock.board.tick(price)
+        step = stock.tick(price)
         low = price - step if price > stock.price else price
         stock.touch = (round(low, 4), round(low + step, 4))
 
