@@ -69,11 +69,14 @@ class TradingPlace:
             limits=limits_for("paper", {"duplicate_order": {"window": "1ms"}, **risk}),
             mode="test",
         )
-        run = LiveRun(spec, clock=self.clock, journal=SqliteJournal(journal), gateways={"market": gateway})
-        run.core.bus.subscribe(Fill, self.fills.append)
-        run.core.bus.subscribe(Alert, self.alerts.append)
-        run.core.bus.subscribe(OrderDenied, self.denied.append)
-        return run
+        watchers = ((Fill, self.fills.append), (Alert, self.alerts.append), (OrderDenied, self.denied.append))
+        return LiveRun(
+            spec,
+            clock=self.clock,
+            journal=SqliteJournal(journal),
+            gateways={"market": gateway},
+            watchers=watchers,
+        )
 
 
 @asynccontextmanager
