@@ -1,29 +1,20 @@
-"""The only gate an order can leave by, and the only judge of what became of it.
+"""The only gate an order can leave by.
 
-Everything it decides is handed to the journal before anybody hears of it. It never waits: routers bring evidence as
-``OrderReport`` and ``AccountObserved``, and what is still unknown stays UNKNOWN until evidence comes.
+Everything it decides is handed to the journal before anybody hears of it. It never waits: what becomes of an order that
+left is evidence, and ``judge.py``'s.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from engine.clock import Clock
-from engine.correlation import AccountBooks, Matcher, needs_evidence, row_evidence
-from engine.domain.account import AccountSnapshot, Baseline, Capabilities
+from engine.domain.account import Baseline
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
-    AccountObserved,
-    Alert,
-    Fill,
     JournalRecord,
     KillLevel,
-    LatchCleared,
-    LatchSet,
     OrderAccepted,
     OrderDenied,
     OrderSent,
@@ -31,32 +22,20 @@ from engine.domain.events import (
     ReplaceRejected,
     StrategyStopped,
 )
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
-from engine.domain.instrument import Instrument
+from engine.domain.ids import ClientOrderId, VenueOrderId
 from engine.domain.money import ZERO
-from engine.domain.order import TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
-from engine.domain.timestamps import HOUR_NS
-from engine.markets.rulebook import RuleBook
-from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, left_open, order_event
-from engine.portfolio import Portfolio
-from engine.risk.checker import RiskChecker
+from engine.domain.order import Evidence, Order, OrderReport, OrderState, Proof
+from engine.judge import KEEP_ENDED_NS, CancelWanted, Judge
+from engine.outcomes import left_open, order_event
 from engine.risk.cost import worst_case_cost
-from engine.risk.view import RiskView
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
-_ACK, _FILL, _WORKING, _FILLED = Evidence.ACK, Evidence.FILL, OrderState.WORKING, OrderState.FILLED
-_REQUESTS = (Evidence.CANCEL_REQUEST, Evidence.REPLACE_REQUEST)
+_ACK = Evidence.ACK
 
-KEEP_ENDED_NS = 25 * HOUR_NS
-"""How long an ended order stays in memory for late evidence: a day and an hour (RELIABILITY 7)."""
+__all__ = ["CHECK_ERRORS_MAX", "KEEP_ENDED_NS", "CancelWanted", "OrderManager", "ReplaceWanted"]
+
 CHECK_ERRORS_MAX = 3
 """After so many checks that raised instead of answering, everything is halted."""
-
-
-class CancelWanted(Struct, frozen=True, gc=False):
-    """An order should be withdrawn at the venue: the last subscriber takes it there."""
-
-    order: Order
 
 
 class ReplaceWanted(Struct, frozen=True, gc=False):
@@ -65,60 +44,10 @@ class ReplaceWanted(Struct, frozen=True, gc=False):
     price: Decimal | None
 
 
-class OrderManager:
-    """Orders from command to last evidence. ``record`` hands a record to the journal and gives its number."""
+class OrderManager(Judge):
+    """Orders from command to last evidence."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        publish: Callable[[Any], object],
-        record: Callable[[JournalRecord], int | None],
-        portfolio: Portfolio,
-        checker: RiskChecker,
-        view: RiskView,
-        instruments: Mapping[InstrumentId, Instrument],
-        books: Mapping[str, RuleBook],
-        sheets: Mapping[AccountId, Capabilities],
-        keep_ended_ns: int = KEEP_ENDED_NS,
-    ) -> None:
-        """``keep_ended_ns``: 0 where a venue has said everything when it says the end, as the simulated one has."""
-        self.orders: dict[ClientOrderId, Order] = {}
-        """Everything not ended, and what ended lately."""
-        self.working: dict[ClientOrderId, Order] = {}
-        self.orders_made: dict[StrategyId, int] = {}
-        self.last_change_ns: dict[AccountId, int] = {}
-        """When each account was last known to change by our doing: readings begun earlier prove nothing."""
-        self._clock = clock
-        self._publish = publish
-        self._record = record
-        self._portfolio = portfolio
-        self._checker = checker
-        self._view = view
-        self._instruments = instruments
-        self._books = books
-        self._sheets = sheets
-        self._keep_ended_ns = keep_ended_ns
-        self._publish_submitted = self._publish_fill = self._publish_accepted = publish
-        self._quiet: frozenset[StrategyId] = frozenset()
-        self._limits = checker.limits_hash[:12]
-        self._matcher = Matcher()
-        self._baselines: dict[ClientOrderId, Baseline] = {}
-        self._told: dict[ClientOrderId, Told] = {}
-        self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
-        self._ended: deque[tuple[int, ClientOrderId]] = deque()
-
-    def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
-        """Look the subscribers of every order's events up once; call it when all have subscribed."""
-        self._publish_submitted = publisher(OrderSubmitted)
-        self._publish_fill = publisher(Fill)
-        self._publish_accepted = publisher(OrderAccepted)
-
-    def hush(self, quiet: frozenset[StrategyId]) -> None:
-        """Strategies that need not be told of acceptances, where nobody else listens to them either (replay)."""
-        self._quiet = quiet
-
-    # --- commands ----------------------------------------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------------------------------
 
     def on_submit(self, command: SubmitOrder) -> None:
         """Judge, reserve, journal, and only then tell."""
@@ -172,24 +101,6 @@ class OrderManager:
             self._baselines[client_id] = event.baseline
         self._publish_submitted(event)
 
-    def on_cancel(self, command: CancelOrder) -> None:
-        """No limit or latch refuses a cancel (decision 14)."""
-        order = self.working.get(command.client_id)
-        if order is None or order.cancel_pending:
-            return
-        request = order.request
-        self.on_report(
-            OrderReport(
-                account=request.account,
-                client_id=request.client_id,
-                kind=Evidence.CANCEL_REQUEST,
-                ts_ns=self._clock.now_ns,
-                proof=Proof.LOCAL,
-            )
-        )
-        if order.state not in TERMINAL:
-            self._publish(CancelWanted(order))
-
     def on_replace(self, command: ReplaceOrder) -> None:
         order = self.working.get(command.client_id)
         if order is None:
@@ -225,7 +136,7 @@ class OrderManager:
         for order in self.working_of(event.strategy):
             self.on_cancel(CancelOrder(client_id=order.request.client_id, ts_ns=event.ts_ns, who="engine"))
 
-    # --- evidence ----------------------------------------------------------------------------------------------------
+    # --- evidence -----------------------------------------------------------------------------------------------------
 
     def mark_sent(self, client_id: ClientOrderId, request_hash: str = "") -> int:
         """SEND: from here on bytes may leave. Gives the journal number that must be durable first."""
@@ -255,215 +166,7 @@ class OrderManager:
         self.last_change_ns[order.request.account] = ts_ns
         order.send(ts_ns)
 
-    def on_report(self, report: OrderReport) -> None:
-        """One piece of evidence from a router, or from our own gate."""
-        order = self.orders.get(report.client_id)
-        if order is not None and order.take(report):
-            self._record(report)
-            self._taken(order, report)
-            return
-        if order is None:
-            known = self._venue_ids.get((report.account, report.venue_id))
-            order = self.orders.get(known) if known and not report.client_id else None
-        if order is None:
-            what = f"{report.kind} of order {report.venue_id or report.client_id or '?'} which is not ours"
-            self._publish(Alert(ts_ns=report.ts_ns, about=f"account:{report.account}", text=what))
-            return
-        if report.kind is _FILL and report.fee is None:
-            report = msgspec.structs.replace(report, fee=self._fee(order, report.quantity, report.price or ZERO))
-        if not report.client_id:
-            report = msgspec.structs.replace(report, client_id=order.request.client_id)
-        self._join(order, report)
-
-    def _taken(self, order: Order, report: OrderReport) -> None:
-        """``_join`` for the ACK or FILL of everyday, which the order has taken already."""
-        request = order.request
-        price, fee = report.price, report.fee
-        if report.kind is not _FILL or price is None or fee is None:
-            # An ACK: what the order may still do has not changed.
-            if report.venue_id and self._keep_ended_ns:
-                self._venue_ids[request.account, order.venue_id] = request.client_id
-            if request.strategy not in self._quiet:
-                self._publish_accepted(order_event(OrderAccepted, order, report.reason, report.ts_ns))
-            return
-        client_id, cum = request.client_id, order.cum
-        ended = order.state is _FILLED
-        fill = Fill(
-            client_id=client_id,
-            account=request.account,
-            strategy=request.strategy,
-            instrument=request.instrument,
-            side=request.side,
-            quantity=report.quantity,
-            price=price,
-            fee=fee,
-            ts_ns=report.as_of_ns or report.ts_ns,
-            fill_id=report.fill_id,
-            cum=cum,
-            leaves=0 if ended else order.leaves,
-        )
-        if ended and not self._keep_ended_ns:
-            # All it will ever hear is heard.
-            if self._told:
-                self._told.pop(client_id, None)
-            self._portfolio.forget(client_id)
-            self._view.on_order_filled(client_id)
-            self._publish_fill(fill)
-            del self.orders[client_id], self.working[client_id]
-            return
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
-        self._told[client_id] = (cum, order.value, order.fee)
-        self._portfolio.on_order_changed(order)
-        self._view.on_order_changed(order)
-        self._publish_fill(fill)
-        if ended:
-            self._end(order, report.ts_ns)
-
-    def _join(self, order: Order, report: OrderReport) -> None:
-        """Let the order take the evidence; journal what mattered; book, then tell."""
-        overlay = (order.cancel_pending, order.replace_pending, order.venue_id)
-        change = order.apply(report)
-        if change.impossible:
-            self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
-            return
-        moved = change.after is not change.before or change.cum_delta or change.alert
-        moved = moved or (order.cancel_pending, order.replace_pending, order.venue_id) != overlay
-        if not moved and (report.kind is not Evidence.FILL or change.ignored):
-            return
-        self._record(report)
-        request = order.request
-        if order.venue_id and not overlay[2] and self._keep_ended_ns:
-            self._venue_ids[request.account, order.venue_id] = request.client_id
-        self._portfolio.on_order_changed(order)
-        self._view.on_order_changed(order)
-        if report.kind in _REQUESTS:
-            self._view.on_cancel(request, report.ts_ns)
-        self._book(order, report)
-        self._announce(order, report, change)
-        if order.state in TERMINAL:
-            self._end(order, report.ts_ns)
-        elif change.before in TERMINAL:
-            self.working[request.client_id] = order
-
-    def _book(self, order: Order, report: OrderReport) -> None:
-        """Tell what changed in quantity and money, once."""
-        request = order.request
-        told = self._told.get(request.client_id, NOTHING_TOLD)
-        entry = booking(order, told, report, self._instruments[request.instrument])
-        if entry is None:
-            return
-        self._told[request.client_id] = (order.cum, order.value, order.fee)
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
-        self._publish(entry)
-
-    def _announce(self, order: Order, report: OrderReport, change: Change) -> None:
-        event_type = event_type_of(change, report.kind)
-        if event_type is not None:
-            self._publish(order_event(event_type, order, report.reason, report.ts_ns))
-        if change.alert:
-            self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
-        if change.alert and order.state is OrderState.DISPUTED:
-            scope = f"symbol:{order.request.instrument}"
-            self.latch(KillLevel.HALT, scope, f"{report.client_id} {change.alert}", "engine", report.ts_ns)
-
-    def _end(self, order: Order, ts_ns: int) -> None:
-        client_id = order.request.client_id
-        self.working.pop(client_id, None)
-        if not self._keep_ended_ns:
-            self._forget(order)
-            return
-        self._ended.append((ts_ns, client_id))
-        while self._ended and self._ended[0][0] < ts_ns - self._keep_ended_ns:
-            _, old = self._ended.popleft()
-            ended = self.orders.get(old)
-            if ended is not None and ended.state in TERMINAL:
-                self._forget(ended)
-
-    def _forget(self, order: Order) -> None:
-        client_id = order.request.client_id
-        del self.orders[client_id]
-        self._baselines.pop(client_id, None)
-        self._venue_ids.pop((order.request.account, order.venue_id), None)
-        self._matcher.forget(client_id)
-        self._told.pop(client_id, None)
-        self._portfolio.forget(client_id)
-
-    def _fee(self, order: Order, quantity: int, price: Decimal) -> Decimal:
-        request = order.request
-        spec = self._instruments[request.instrument]
-        return self._books[spec.market].fee(request.type, request.side, quantity, price, spec)
-
-    # --- accounts ----------------------------------------------------------------------------------------------------
-
-    def on_account(self, event: AccountObserved) -> None:
-        """Read an account's lists for traces of orders; what no order explains is reconciliation's."""
-        snapshot = event.snapshot
-        sheet = self._sheets.get(snapshot.account)
-        if sheet is None:
-            return
-        for report in list(self._evidence_in(snapshot, sheet)):
-            self.on_report(report)
-
-    def _evidence_in(self, snapshot: AccountSnapshot, sheet: Capabilities) -> Iterable[OrderReport]:
-        account = snapshot.account
-        for row in snapshot.orders or ():
-            owner = self._venue_ids.get((account, row.venue_id)) if row.venue_id else None
-            if owner is not None:
-                yield from row_evidence(self.orders[owner], row, snapshot)
-        owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
-        orders = [o for o in self.orders.values() if o.request.account == account and needs_evidence(o)]
-        if orders and snapshot.orders is None:
-            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
-            return
-        for order in orders:
-            baseline = self._baselines.get(order.request.client_id)
-            yield from self._matcher.match(order, baseline, snapshot, sheet, owned)
-
-    def _books_of(self, account: AccountId) -> AccountBooks:
-        portfolio = self._portfolio
-        return AccountBooks(
-            changed_ns=self.last_change_ns.get(account, 0),
-            answering=frozenset(
-                order.request.instrument for order in self.undecided(account) if order.state is OrderState.PENDING_NEW
-            ),
-            held=lambda instrument: portfolio.account_quantity(account, instrument),
-            cash=sum(portfolio.accounts[account].cash.values(), ZERO),
-            mark=self._view.reference,
-        )
-
-    # --- safety ------------------------------------------------------------------------------------------------------
-
-    def latch(self, level: KillLevel, scope: str, cause: str, who: str, ts_ns: int = 0) -> None:
-        """Raise a kill level; machines and people may (RELIABILITY 4.4)."""
-        latch = LatchSet(level=level, scope=scope, cause=cause, who=who, ts_ns=ts_ns or self._clock.now_ns)
-        self._record(latch)
-        self._publish(latch)
-        if level >= KillLevel.CANCEL:
-            self.cancel_scope(scope, who)
-
-    def unlatch(self, scope: str, reason: str, who: str) -> None:
-        """Lower it again; only people may."""
-        cleared = LatchCleared(scope=scope, reason=reason, who=who, ts_ns=self._clock.now_ns)
-        self._record(cleared)
-        self._publish(cleared)
-
-    def cancel_scope(self, scope: str, who: str) -> None:
-        kind, _, name = scope.partition(":")
-        for order in list(self.working.values()):
-            request = order.request
-            of = {"all": "", "account": request.account, "strategy": request.strategy, "symbol": request.instrument}
-            if of.get(kind) == name:
-                self.on_cancel(CancelOrder(client_id=request.client_id, ts_ns=self._clock.now_ns, who=who))
-
-    # --- readers and recovery ----------------------------------------------------------------------------------------
-
-    def working_of(self, strategy: StrategyId) -> Sequence[Order]:
-        return [order for order in self.working.values() if order.request.strategy == strategy]
-
-    def undecided(self, account: AccountId) -> Sequence[Order]:
-        """Orders whose outcome must be looked for, oldest first."""
-        states = (OrderState.PENDING_NEW, OrderState.UNKNOWN)
-        return [o for o in self.working.values() if o.request.account == account and o.state in states]
+    # --- recovery -----------------------------------------------------------------------------------------------------
 
     def recover(self, records: Iterable[JournalRecord], relive: Callable[[Any], None]) -> None:
         """Rebuild every order from the journal; ``relive`` gets the events, which nobody else hears again.

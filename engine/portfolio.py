@@ -117,6 +117,8 @@ class Portfolio:
         self.strategy_positions: dict[tuple[StrategyId, InstrumentId], Position] = {}
         self.marks = Marks()
         self.marks_ns = self.marks.times
+        self.fills = 0
+        """Fills booked."""
         self._sellable_from = sellable_from
         self._reservations: dict[ClientOrderId, Reservation] = {}
 
@@ -180,6 +182,7 @@ class Portfolio:
         currency, cash = instrument.currency, book.cash
         cash[currency] = cash.get(currency, ZERO) - (fee + value if bought else fee - value)
         book.fees += fee
+        self.fills += 1
         position = book.positions.get(name) or book.position(name)
         if bought:
             free_ns = self._sellable_from(name, fill.ts_ns)

@@ -28,8 +28,13 @@ ROOMS: dict[str, set[str]] = {
     "matching": {"domain", "markets"},
     "correlation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports"},
     "reconciliation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation"},
+    "outcomes": {"domain"},
+    "judge": {
+        "domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation", "outcomes",
+    },
     "execution": {
         "domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation", "reconciliation",
+        "outcomes", "judge",
     },
     "algos": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets"},
     "params": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},

@@ -72,7 +72,10 @@ class _Resting(Struct, gc=False, eq=False):
 
 
 class SimulatedVenue:
-    """One venue for all accounts of a run; ``report`` takes its evidence (``OrderManager.on_report``), ``placed`` its yes to a new order."""
+    """One venue for all accounts of a run.
+
+    ``placed`` takes its yes to a new order (``OrderManager.placed``), ``report`` all other evidence (``on_report``).
+    """
 
     def __init__(
         self,

@@ -92,7 +92,6 @@ class Backtest:
         progress: Callable[[int], None] | None = None,
     ) -> None:
         self.sources = list(sources)
-        self.fills = 0
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
         self._start_ns = self._sampled_ns = 0
         self._strategies = strategies
@@ -182,7 +181,7 @@ class Backtest:
         ended = cpu_seconds()
         return BacktestResult(
             bars=bars,
-            fills=self.fills,
+            fills=core.portfolio.fills,
             orders=sum(seat.context.orders_made for seat in core.runner.seats.values()),
             denied=sum(core.view.denials.values()),
             final_equity=core.portfolio.equity(ACCOUNT),
