@@ -45,6 +45,11 @@ class PlatformAtHand:
         self.client.headers["authorization"] = f"Bearer {token}"
         return self
 
+    def at(self, text: str) -> "PlatformAtHand":
+        """Move the clock to a local time, and log in anew."""
+        self.clock.now_ns = parse_time(text, "Asia/Shanghai")
+        return self.log_in()
+
     def pass_seconds(self, seconds: float) -> None:
         self.clock.now_ns += round(seconds * SECOND_NS)
 

@@ -171,6 +171,7 @@ def list_china(exchange: Exchange, board: Board, code: str, name: str, path: Pat
     """
     assert isinstance(board.sessions, ChinaSessions)
     follow = Follow(path, exchange.seed, now_ns)
-    listing = Listing(code=code, name=name, price=follow.price_at_start(), volatility=path.volatility)
+    price = follow.price_at_start()
+    listing = Listing(code=code, name=name, price=price, volatility=path.volatility, tick=path.tick)
     chronicle = PathChronicle(InstrumentId(code), follow, now_ns, board.sessions)
     return exchange.list_on(board, listing, now_ns, source=follow, chronicle=chronicle)
