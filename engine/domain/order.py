@@ -34,8 +34,8 @@ _ABSENT_PROOF = frozenset({_S.DENIED, _S.REJECTED, _S.NOT_PLACED})
 """States that say nothing was ever filled."""
 
 _ZERO = Decimal(0)
-_PLAIN = frozenset({_PENDING_NEW, _UNKNOWN, _WORKING, _PARTIAL, _PENDING_CANCEL, _PENDING_REPLACE})
-"""States with no contradiction, end or verdict in their evidence."""
+_EVERYDAY = frozenset({_OK, _SEND, _ACK, _FILL})
+"""Evidence that ``take`` may follow: joined one by one it comes to the same as all at once."""
 
 
 class Order(Known):
@@ -84,9 +84,7 @@ class Order(Known):
                 return Change(before, before, alert=f"{kind} is impossible for a {before} order", impossible=True)
             if action == "bug":
                 return Change(before, before, alert=f"bug: {kind} for a {before} order")
-            if not self._restated and self._step(kind, report, before):
-                if report.venue_id and not self.venue_id:
-                    self.venue_id = report.venue_id
+            if self.take(report):
                 return Change(before, self.state, self.cum - cum)
         if not self._record(kind, report):
             return Change(before, before, ignored=True)
@@ -139,43 +137,6 @@ class Order(Known):
             return True
         return False
 
-    def _step(self, kind: Evidence, report: OrderReport, before: OrderState) -> bool:
-        """The everyday steps, without the whole join; False if this is none. The tests hold it equal to the join."""
-        if kind is _FILL:
-            cum = self.cum + report.quantity
-            if before not in _PLAIN or cum > self._quantity:
-                return False
-            price, fee = report.price or _ZERO, report.fee or _ZERO
-            self._fills[report.fill_id] = (report.quantity, price, fee)
-            self._seen_fill = True
-            self.cum = cum
-            self.value += price * report.quantity
-            self.fee += fee
-            if cum == self._quantity:
-                self.state = _FILLED
-                self.cancel_pending = self.cancel_uncertain = False
-                self.replace_pending = 0
-                return True
-        elif kind is _ACK:
-            if before not in _PLAIN:
-                return False
-            self._acked = True
-        elif kind is _SEND:
-            self._sent, self.sent_ns, self.state = True, report.ts_ns, _PENDING_NEW
-            return True
-        elif kind is _OK:
-            self._queued, self.state = True, _QUEUED
-            return True
-        else:
-            return False
-        if self._replace_asked:
-            self.state = _PENDING_REPLACE
-        elif self._cancel_asked:
-            self.state = _PENDING_CANCEL
-        else:
-            self.state = _PARTIAL if self.cum else _WORKING
-        return True
-
     def _alert(self, cell: Cell | None, kind: Evidence, before: OrderState, cum: int) -> str:
         after = self.state
         if before is OrderState.NOT_PLACED and after not in TERMINAL and after is not OrderState.DISPUTED:
@@ -190,7 +151,7 @@ class Order(Known):
 
     def _record(self, kind: Evidence, report: OrderReport) -> bool:
         """Keep the evidence; False if it has no place in this order's life."""
-        self._odd = True
+        self._odd = self._odd or kind not in _EVERYDAY
         as_of = report.as_of_ns or report.ts_ns
         match kind:
             case Evidence.FILL:
