@@ -39,4 +39,3 @@ class RuleBook(Protocol):
 
     def trading_day(self, ts_ns: int) -> int:
         """Number of the trading day (proleptic ordinal): daily caps turn over with it."""
-

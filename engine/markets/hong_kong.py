@@ -1,0 +1,141 @@
+"""Hong Kong's rules for securities (HKEX; RELIABILITY 4.1, rows 8 to 11; contracts/futu.md 4, 9).
+
+Board lots are each stock's own and come with the instrument, from the gateway's static info. Figures and their sources:
+
+* Spread table: HKEX Rules, second schedule, part A; phase 1 of its reduction from 2025-08-04 (HKEX, "Reduction of
+  Minimum Spreads"). Phase 2 (0.50 to 10 HKD, 0.01 to 0.005) was announced for mid-2026 without a day we could read:
+  prices there must lie on 0.01, which is legal in both tables. Exchange traded products have tables of their own:
+  theirs is the instrument's tick.
+* Sessions: pre-opening 09:00-09:30, 09:30-12:00, 13:00-16:00, closing auction 16:00-16:10 (HKEX, "Trading hours",
+  2026-11); half days and holidays from the exchange calendar.
+* At most 3 000 board lots an order (RELIABILITY 4.1, row 10).
+* Fees: HKEX, "Transaction fees": SFC levy 0.0027 % (2014-11-01), AFRC levy 0.00015 % (2022-01-01), trading fee
+  0.00565 % (2023-01-01), stamp duty 0.1 % each side rounded up to a dollar (2023-11-17; none on ETFs), settlement fee
+  0.0042 % (2025-06-30). The broker's own fees are settings.
+"""
+
+from bisect import bisect_right
+from datetime import date
+from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
+
+from msgspec import Struct
+
+from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.instrument import Instrument, InstrumentKind
+from engine.domain.money import CENT
+from engine.domain.timestamps import MINUTE_NS, day_of
+from engine.domain.verdict import Denial
+from engine.markets.sessions import Sessions, sessions_of
+
+ZONE = "Asia/Hong_Kong"
+LOTS_MAX = 3_000
+PRE_OPENING_NS = 30 * MINUTE_NS
+"""Before the opening."""
+CLOSING_AUCTION_NS = 10 * MINUTE_NS
+"""After the close."""
+
+# From this price up, this spread.
+Table = tuple[tuple[Decimal, Decimal], ...]
+
+
+def _table(text: str) -> Table:
+    rows = [row.split() for row in text.split(",")]
+    return tuple((Decimal(price), Decimal(spread)) for price, spread in rows)
+
+
+_UPPER = "50 0.05, 100 0.1, 200 0.2, 500 0.5, 1000 1, 2000 2, 5000 5"
+SPREADS: tuple[tuple[date, Table], ...] = (
+    (date(2000, 1, 1), _table(f"0 0.001, 0.25 0.005, 0.5 0.01, 10 0.02, 20 0.05, {_UPPER}")),
+    (date(2025, 8, 4), _table(f"0 0.001, 0.25 0.005, 0.5 0.01, 10 0.01, 20 0.02, {_UPPER}")),
+)
+"""Day from which -> table."""
+LEVIES = Decimal("0.000027") + Decimal("0.0000015") + Decimal("0.0000565") + Decimal("0.000042")
+STAMP_DUTY = Decimal("0.001")
+DOLLAR = Decimal(1)
+AUCTION_TYPES = frozenset({OrderType.AUCTION, OrderType.AUCTION_LIMIT})
+
+
+def spread(price: Decimal, day: date) -> Decimal:
+    """The smallest step of a stock's price on a day."""
+    tables = [table for since, table in SPREADS if since <= day]
+    table = tables[-1] if tables else SPREADS[0][1]
+    return table[bisect_right(table, price, key=lambda row: row[0]) - 1][1]
+
+
+class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Broker's fees as Futu's example bills show them (contracts/examples/futu/085): 0.03 % and 15 HKD an order.
+
+    The 15 HKD are charged here with every fill: of an order filled in parts that is more than it costs.
+    ``ticks`` ``instrument`` trusts the instrument's own tick instead of the exchange's table.
+    """
+
+    name: str = "hong_kong"
+    timezone: str = ZONE
+    currency: str = "HKD"
+    commission: Decimal = Decimal("0.0003")
+    commission_min: Decimal = Decimal(0)
+    platform_fee: Decimal = Decimal(15)
+    ticks: str = "table"
+
+    def __post_init__(self) -> None:
+        if self.ticks not in ("table", "instrument"):
+            raise ValueError(f"ticks {self.ticks!r}: write 'table' or 'instrument'")
+
+    def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
+        return self._session(order, now_ns) or self._lot(order, instrument, held) or self._tick(order, instrument)
+
+    def _session(self, order: SubmitOrder, now_ns: int) -> Denial | None:
+        session = self._sessions().on(now_ns)
+        if session is None:
+            return Denial("SESSION", "market closed: no session today that is known")
+        if order.type in AUCTION_TYPES:
+            before = session.open_ns - PRE_OPENING_NS <= now_ns < session.open_ns
+            after = session.close_ns <= now_ns < session.close_ns + CLOSING_AUCTION_NS
+            if before or after:
+                return None
+            return Denial("SESSION", "auction orders go in 09:00-09:30 and in the closing auction")
+        if session.has(now_ns):
+            return None
+        return Denial("SESSION", "market closed: hours are 09:30-12:00 and 13:00-16:00 Asia/Hong_Kong")
+
+    def _lot(self, order: SubmitOrder, instrument: Instrument, held: int) -> Denial | None:
+        lot, quantity = instrument.lot, order.quantity
+        if quantity % lot:
+            # An odd lot can only be sold in a market of its own, which orders do not reach.
+            return Denial("LOT", f"quantity {quantity} is no multiple of the board lot {lot}")
+        if quantity > LOTS_MAX * lot:
+            return Denial("MAX_QTY", f"quantity {quantity} is above {LOTS_MAX} board lots of {lot}")
+        return None
+
+    def _tick(self, order: SubmitOrder, instrument: Instrument) -> Denial | None:
+        price = order.price
+        if price is None:
+            return None
+        table = self.ticks == "table" and instrument.kind is InstrumentKind.STOCK
+        step = spread(price, day_of(order.ts_ns, self.timezone)) if table else instrument.tick
+        if price % step:
+            return Denial("PRICE_RULE", f"price {price} is not on the spread of {step}")
+        return None
+
+    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+        """No daily limits; the distance to the market (24 spreads) is the price collar's to keep."""
+        return None
+
+    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+        value = price * quantity * instrument.multiplier
+        duty = (value * STAMP_DUTY).quantize(DOLLAR, ROUND_UP) if instrument.kind is InstrumentKind.STOCK else 0
+        broker = max(value * self.commission, self.commission_min) + self.platform_fee
+        return (value * LEVIES + broker).quantize(CENT, ROUND_HALF_UP) + duty
+
+    def sellable_from_ns(self, bought_ns: int) -> int:
+        return bought_ns
+
+    def is_open(self, ts_ns: int) -> bool:
+        session = self._sessions().on(ts_ns)
+        return session is not None and session.has(ts_ns)
+
+    def trading_day(self, ts_ns: int) -> int:
+        return self._sessions().trading_day(ts_ns)
+
+    def _sessions(self) -> Sessions:
+        return sessions_of("XHKG", self.timezone)

@@ -1,0 +1,76 @@
+"""Trading days and sessions of an exchange, from exchange_calendars: holidays, half days and lunch breaks included.
+
+Past its last known day, and before its first, a market is closed: unknown is not open.
+"""
+
+from datetime import date
+from functools import cache
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.timestamps import day_of
+
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+class Session(Struct, frozen=True, gc=False):
+    """One trading day, times ns UTC; ``break_ns`` and ``resume_ns`` are equal to the close where there is no break."""
+
+    open_ns: int
+    break_ns: int
+    resume_ns: int
+    close_ns: int
+
+    def has(self, ts_ns: int) -> bool:
+        """Whether continuous trading is on."""
+        return self.open_ns <= ts_ns < self.break_ns or self.resume_ns <= ts_ns < self.close_ns
+
+
+class Sessions:
+    """The sessions of one exchange (its ISO 10383 code)."""
+
+    def __init__(self, mic: str, timezone: str) -> None:
+        self._timezone = timezone
+        self._days: dict[int, Session] = {}
+        self._load(mic)
+
+    def on(self, ts_ns: int) -> Session | None:
+        """The session of the local day an instant is in; None on a day without one, or one not known."""
+        return self._days.get(day_of(ts_ns, self._timezone).toordinal())
+
+    def day(self, ordinal: int) -> Session | None:
+        return self._days.get(ordinal)
+
+    def next_day(self, ordinal: int) -> int | None:
+        """The first trading day after a day; None past the last known one."""
+        return next((ordinal + ahead for ahead in range(1, 31) if ordinal + ahead in self._days), None)
+
+    def trading_day(self, ts_ns: int) -> int:
+        """The local day, or the next trading day where that is none; past the last known one, the local day."""
+        ordinal = day_of(ts_ns, self._timezone).toordinal()
+        return ordinal if ordinal in self._days else self.next_day(ordinal) or ordinal
+
+    def _load(self, mic: str) -> None:
+        import exchange_calendars
+
+        calendar: Any = exchange_calendars.get_calendar(mic)
+        frame = calendar.schedule
+        columns = [
+            frame[name].dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype("int64") for name in _COLUMNS
+        ]
+        days = frame.index.to_numpy().astype("datetime64[D]").astype("int64")
+        for day, opening, pause, resume, close in zip(days, *columns, strict=True):
+            whole = pause < 0
+            self._days[EPOCH_ORDINAL + int(day)] = Session(
+                int(opening), int(close if whole else pause), int(close if whole else resume), int(close)
+            )
+
+
+_COLUMNS = ("open", "break_start", "break_end", "close")
+
+
+@cache
+def sessions_of(mic: str, timezone: str) -> Sessions:
+    """Read once a process."""
+    return Sessions(mic, timezone)
