@@ -147,7 +147,8 @@ class Matcher:
         return row_evidence(order, candidates[0], snapshot) if candidates else None
 
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
-        if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= order.sent_ns + sheet.max_lag_ns:
+        bound_ns = order.sent_ns + max(sheet.max_lag_ns, sheet.late_max_ns)
+        if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= bound_ns:
             return ()
         first = self._absences.get(order.request.client_id)
         if first is None:

@@ -109,6 +109,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     replaces: bool = False
     max_lag_ns: int = 5_000_000_000
     """The longest an executed order may take to show up in the account."""
+    late_max_ns: int = 0
+    """The longest after its send marker that a request without an answer may still be executed: before that, and before
+    ``max_lag_ns``, no reading proves that it was not (RELIABILITY 5.1, N6)."""
     in_flight_max: int = 1
     in_flight_scope: str = "account"
     """``account``, ``symbol_side`` or ``none``: among what ``in_flight_max`` is counted."""

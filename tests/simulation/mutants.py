@@ -73,8 +73,8 @@ def unknown_closed_by_a_timer() -> Iterator[None]:
 
 
 MUTANTS: dict[str, tuple[Callable[[], AbstractContextManager[None]], int, str]] = {
-    "resend on time-out": (resend_on_timeout, 3, "I5 duplicated"),
-    "send before intent": (send_before_intent, 2, "I4"),
-    "UNKNOWN closed by a timer": (unknown_closed_by_a_timer, 4, "I7"),
+    "resend on time-out": (resend_on_timeout, 7002, "I5 duplicated"),
+    "send before intent": (send_before_intent, 7000, "I4"),
+    "UNKNOWN closed by a timer": (unknown_closed_by_a_timer, 7001, "I7"),
 }
 """Name -> how to plant it, a seed that is known to find it, and the promise it breaks."""

@@ -67,6 +67,21 @@ def test_two_readings_without_a_trace_prove_absence_and_a_late_trace_undoes_it()
     assert any("not_placed" in alert.text for alert in desk.heard)
 
 
+def test_absence_is_not_believed_while_the_venue_may_still_execute() -> None:
+    """Readings without a trace prove nothing before the venue's bound for late work; a trace counts at once."""
+    desk = Desk(late_max_ns=60 * SECOND_NS)
+    lose(desk, 1)
+    for _ in range(5):
+        see(desk)
+    assert desk.state(1) == "unknown"
+    see(desk, CY=10)
+    assert desk.state(1) == "filled"
+    lose(desk, 2)
+    for _ in range(8):
+        see(desk, CY=10)
+    assert desk.state(2) == "not_placed"
+
+
 def test_of_two_alike_the_one_whose_fate_is_open_did_it() -> None:
     """Proven absent is less likely than unknown; together they are taken only where one alone will not do."""
     desk = Desk()

@@ -26,6 +26,10 @@ NO_CANCEL = "the virtual market fills at once and has no cancel"
 NO_REPLACE = "the virtual market fills at once and has no replace"
 BUDGET_WAIT_NS = 10 * SECOND_NS
 """An order that finds no place in the call budget for so long is given back unsent."""
+LATE_MAX_NS = 75 * SECOND_NS
+"""A minute for a server that goes on without us (RELIABILITY 5.1, N6), after our waits for a place and a connection.
+
+An order that was called absent earlier, and then was not, has passed a limit by then."""
 CREDIBLE_MOVE = Decimal("0.35")
 """A price worked out from coins that is further than this from the last polled one is somebody else's trade."""
 ZEROS_MAX = 5
@@ -76,6 +80,7 @@ class VirtualMarketRouter:
             order_types=frozenset(SIDES),
             cancel_scope=CancelScope.NONE,
             max_lag_ns=3 * SECOND_NS,
+            late_max_ns=LATE_MAX_NS,
             in_flight_max=1,
             in_flight_scope="account",
             orders_per_minute=10,
