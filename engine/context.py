@@ -96,6 +96,7 @@ class Context:
         desk: Desk,
         queries: Callable[[str, str, Mapping[str, str]], Any] | None = None,
         id_prefix: str = "",
+        bar_interval_ns: int = 0,
         orders_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
     ) -> None:
@@ -112,6 +113,8 @@ class Context:
         self._desk = desk
         self._clock = desk.clock
         self._queries = queries
+        self.bar_interval_ns = bar_interval_ns
+        """Which bars ``on_bar`` wants; 0 takes those the source has."""
         self._prefix = id_prefix or f"{strategy}-"
 
     @property

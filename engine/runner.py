@@ -107,7 +107,8 @@ class StrategyRunner:
             for kind in DataKind:
                 if overrides(seat.strategy, f"on_{kind}"):
                     for instrument in seat.context.instruments:
-                        seat.context.subscribe(instrument, kind)
+                        interval_ns = seat.context.bar_interval_ns if kind is DataKind.BAR else 0
+                        seat.context.subscribe(instrument, kind, interval_ns)
             self._deliver(seat, without_event(seat.strategy.on_start), None)
             snapshot = (recovered or {}).get(seat.name)
             if snapshot is not None:

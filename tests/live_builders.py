@@ -13,6 +13,7 @@ from engine.domain.ids import AccountId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.timestamps import parse_time
 from engine.entropy import Entropy
+from engine.gateways.stream.adapter import Stream
 from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.journal.sqlite import SqliteJournal
@@ -49,8 +50,15 @@ class TradingPlace:
     def trades(self) -> list[Any]:
         return list(self.ledger.trades(self.user.login))
 
-    def run(self, strategies: Sequence[type[Strategy]], journal: Path, **risk: Any) -> LiveRun:
-        """A live run over this place; each strategy is named after its class."""
+    def run(
+        self, strategies: Sequence[type[Strategy]], journal: Path, *, prices: str = "", bars_ns: int = 0, **risk: Any
+    ) -> LiveRun:
+        """A live run over this place; each strategy is named after its class.
+
+        Args:
+            prices: where a stream of prices is served; it is asked before the market's own.
+            bars_ns: which bars the strategies want.
+        """
         ids = tuple(InstrumentId(f"{stock.code}.VSM") for stock in self.simulator.stocks)
         instruments = {
             name: Instrument(id=name, kind=InstrumentKind.GAME, market="virtual", currency="COIN") for name in ids
@@ -58,10 +66,18 @@ class TradingPlace:
         environ = {"SLUICE_VM_USER": self.user.login, "SLUICE_VM_PASSWORD": self.user.password}
         around = Surroundings(clock=self.clock, entropy=Entropy(6), environ=environ)
         gateway = VirtualMarket(base_url=self.url, account=ACCOUNT, timeout="30s").open(around)
+        gateways: dict[str, Any] = {"market": gateway}
+        if prices:
+            gateways = {"prices": Stream(url=prices, stale="5m").open(around), **gateways}
         spec = LiveSpec(
             accounts=(AccountSpec(id=ACCOUNT, gateway="market", currency="COIN"),),
             strategies=tuple(
-                (ACCOUNT, StrategySpec(name=StrategyId(kind.__name__), make=kind, instruments=ids[:1]))
+                (
+                    ACCOUNT,
+                    StrategySpec(
+                        name=StrategyId(kind.__name__), make=kind, instruments=ids[:1], bar_interval_ns=bars_ns
+                    ),
+                )
                 for kind in strategies
             ),
             instruments=instruments,
@@ -74,7 +90,7 @@ class TradingPlace:
             spec,
             clock=self.clock,
             journal=SqliteJournal(journal),
-            gateways={"market": gateway},
+            gateways=gateways,
             watchers=watchers,
         )
 

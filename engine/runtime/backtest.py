@@ -41,6 +41,8 @@ class StrategySpec(Struct, frozen=True, kw_only=True):
     name: StrategyId
     make: Callable[[], Strategy]
     instruments: tuple[InstrumentId, ...]
+    bar_interval_ns: int = 0
+    """Which bars ``on_bar`` wants; 0 takes those the source has."""
     path: str = ""
     parameters: dict[str, Any] = {}
 
@@ -129,24 +131,29 @@ class Backtest:
             listed = ", ".join(sorted(currencies)) or "none"
             raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
         core.portfolio.open_account(ACCOUNT, currencies.pop(), cash)
+        self._seat(strategies)
+        self._due = [0]
+        core.runner.rescheduled = self._on_rescheduled
+
+    def _seat(self, strategies: Sequence[StrategySpec]) -> None:
+        core = self.core
+        submit = core.bus.publisher(SubmitOrder)
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
                 account=ACCOUNT,
                 instruments=spec.instruments,
-                catalogue=instruments,
+                catalogue=core.instruments,
                 publish=core.bus.publish,
                 portfolio=core.portfolio,
                 history=core.history,
                 desk=core.runner,
-                submit=core.bus.publisher(SubmitOrder),
+                submit=submit,
+                bar_interval_ns=spec.bar_interval_ns,
             )
             core.runner.seat(spec.name, spec.make(), context)
-
-        self._due = [0]
-        core.runner.rescheduled = self._on_rescheduled
-        seats = core.runner.seats.values()
-        core.manager.hush(frozenset(seat.name for seat in seats if not seat.hears_orders))
+        quiet = [seat.name for seat in core.runner.seats.values() if not seat.hears_orders]
+        core.manager.hush(frozenset(quiet))
 
     def run(self) -> BacktestResult:
         """Replay every bar to the end.

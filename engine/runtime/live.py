@@ -291,6 +291,7 @@ class LiveRun:
                 desk=core.runner,
                 queries=self._query,
                 id_prefix=prefix,
+                bar_interval_ns=strategy.bar_interval_ns,
                 orders_made=core.manager.orders_made.get(strategy.name, 0),
             )
             core.runner.seat(strategy.name, strategy.make(), context)

@@ -83,6 +83,8 @@ class StrategyTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     account: str = ""
     """Default: the only account there is."""
     instruments: tuple[str, ...] = ()
+    bars: str = ""
+    """Which bars it wants, as ``5m``; default: those the source has."""
     params: dict[str, Any] = {}
 
 
@@ -332,7 +334,7 @@ def _strategies(
             raise ConfigError(f"{place}: the name {name!r} is taken by another strategy; give each its own name")
         taken.add(name)
         try:
-            spec = strategy_spec(row.class_, name=name, instruments=ids, parameters=row.params)
+            spec = strategy_spec(row.class_, name=name, instruments=ids, parameters=row.params, bars=row.bars)
         except ConfigError as why:
             raise ConfigError(f"{place}: {why}") from why
         yield StrategySettings(spec=spec, account=account)

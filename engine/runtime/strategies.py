@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.ids import InstrumentId, StrategyId
+from engine.domain.timestamps import duration_ns
 from engine.params import fill_parameters
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.settings_reading import near
@@ -53,20 +54,31 @@ def load_strategy(path: str) -> type[Strategy]:
 
 
 def strategy_spec(
-    path: str, *, name: str, instruments: tuple[InstrumentId, ...], parameters: dict[str, Any]
+    path: str, *, name: str, instruments: tuple[InstrumentId, ...], parameters: dict[str, Any], bars: str = ""
 ) -> StrategySpec:
     """One strategy of a run, its parameters filled and checked.
 
     Raises:
-        ConfigError: as ``load_strategy``; unknown, ill-typed or out-of-range parameter.
+        ConfigError: as ``load_strategy``; unknown, ill-typed or out-of-range parameter; ``bars`` is no duration.
     """
+    try:
+        interval_ns = duration_ns(bars) if bars else 0
+    except ValueError as why:
+        raise ConfigError(f"bars: {why}") from why
     made_from = load_strategy(path)
     filled = fill_parameters(made_from, parameters)
 
     def make() -> Strategy:
         return made_from(**filled)
 
-    return StrategySpec(name=StrategyId(name), make=make, instruments=instruments, path=path, parameters=filled)
+    return StrategySpec(
+        name=StrategyId(name),
+        make=make,
+        instruments=instruments,
+        bar_interval_ns=interval_ns,
+        path=path,
+        parameters=filled,
+    )
 
 
 def _is_strategy(value: Any) -> bool:
