@@ -1,0 +1,69 @@
+"""Handlers that never return: an interval timer looks in from time to time, and costs nothing between its looks.
+
+At each look it finds the strategy's handler that was interrupted, if any. One that is found again a whole limit later
+is stopped there, by raising ``StrategyHungError`` inside it; but only where no code of the engine is under way above
+it, so that nothing is left half done. Handlers stuck inside a single call of C can not be reached.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from engine.runner import StrategyHungError, StrategyRunner
+
+LIMIT_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.005
+"""How soon to look again when the engine was at work."""
+
+
+class _Watch:
+    """What the last look saw: the frame that called a handler, and for what."""
+
+    def __init__(self, runner: StrategyRunner, limit_seconds: float) -> None:
+        self._dispatchers = runner.dispatchers()
+        self._limit = limit_seconds
+        self._seen: tuple[FrameType, Any] | None = None
+
+    def look(self, _signal: int, frame: FrameType | None) -> None:
+        above: list[FrameType] = []
+        while frame is not None and frame.f_code not in self._dispatchers:
+            above.append(frame)
+            frame = frame.f_back
+        if frame is None:
+            self._seen = None
+            return
+        # ``_drain`` calls many handlers from one frame: the queue's entry tells them apart.
+        call = (frame, frame.f_locals.get("entry"))
+        if self._seen is None or self._seen[0] is not frame or self._seen[1] is not call[1]:
+            self._seen = call
+        elif any(_is_engine(one) for one in above):
+            signal.setitimer(signal.ITIMER_REAL, LOOK_AGAIN_SECONDS, self._limit)
+        elif above:
+            raise StrategyHungError(f"the handler did not return within {self._limit:g} s")
+
+
+def _is_engine(frame: FrameType) -> bool:
+    name = str(frame.f_globals.get("__name__", ""))
+    # A handler without an event is wrapped in a function of the seat's, which has nothing to leave half done.
+    return name.startswith("engine.") and name != "engine.seat"
+
+
+@contextmanager
+def interrupting(runner: StrategyRunner, limit_seconds: float = LIMIT_SECONDS) -> Iterator[None]:
+    """Inside this block a handler that runs for one to two times ``limit_seconds`` (real time) is stopped.
+
+    Does nothing where there is no such timer (Windows) or outside the main thread, which alone hears signals.
+    """
+    try:
+        before = signal.signal(signal.SIGALRM, _Watch(runner, limit_seconds).look)
+    except (ValueError, AttributeError):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, limit_seconds, limit_seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
