@@ -62,7 +62,7 @@ async def call(
         answer = await client.write(route, body_of(route, question), priority=BY_HAND)
     else:
         answer = await client.ask(route, question)
-    return msgspec.to_builtins(answer)
+    return msgspec.to_builtins(answer, enc_hook=str)
 
 
 def _value(key: str, text: str) -> Any:

@@ -56,6 +56,8 @@ TOTAL = Pace(20, window_ns=SECOND_NS)
 """Everything together."""
 BY_HAND = Priority.LOGIN
 """Calls a person makes may use what is kept free."""
+JITTER_FACTOR = 5
+"""Two requests under way may arrive nearer to each other than they left: this much more distance between them."""
 _MARGIN_NS = SECOND_NS // 4
 
 
@@ -93,6 +95,7 @@ class PacingTable:
                 raise
             finally:
                 self._total.release(ticket, counted=counted)
+                self._over(pace)
         except NotSent:
             counted = False
             raise
@@ -112,9 +115,15 @@ class PacingTable:
             return
         now = self._clock.now_ns
         mine = max(now, self._next_ns.get(pace, 0))
-        self._next_ns[pace] = mine + gap
+        self._next_ns[pace] = mine + gap * JITTER_FACTOR
         if mine > now:
             await self._clock.sleep_until(mine)
+
+    def _over(self, pace: str) -> None:
+        """However late the far side counted it, the next one comes after."""
+        gap = self._paces[pace].apart_ns if pace in self._paces else 0
+        if gap:
+            self._next_ns[pace] = max(self._next_ns.get(pace, 0), self._clock.now_ns + gap + gap // 2)
 
     def _budget(self, name: str, pace: Pace) -> Budget:
         ceilings = {Priority.ORDER: pace.calls - pace.kept_free} if pace.kept_free else {}
