@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -71,6 +72,8 @@ class StandIn:
         self.expires_in = expires_in
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
         self.logins = 0
+        self.busy = self.busiest = 0
+        self.delay_seconds = 0.0
         self.good_tokens: set[str] = set()
         self.missing: set[tuple[str, str]] = set()
         self.changed: dict[tuple[str, str], dict[str, Any]] = {}
@@ -123,6 +126,13 @@ class StandIn:
             return JSONResponse({"code": 401, "message": "Token无效或已过期", "data": None}, 401)
         self.calls.append((request.method, path, sent))
         self.on_call(len(self.calls))
+        self.busy += 1
+        self.busiest = max(self.busiest, self.busy)
+        try:
+            # Every call that was sent at once is here before the first is answered.
+            await anyio.sleep(self.delay_seconds)
+        finally:
+            self.busy -= 1
         if self.faults.get(path):
             answer = self.faults[path].pop(0)
             if isinstance(answer, Exception):
