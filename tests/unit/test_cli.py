@@ -360,7 +360,7 @@ def test_help_is_the_answer_to_nothing(shell: Shell) -> None:
 
 def test_starting_up_imports_nothing_heavy() -> None:
     """The help must not wait for what one command needs."""
-    heavy = ("plotly", "pyarrow", "uvicorn", "starlette", "httpx", "websockets", "anyio")
+    heavy = ("plotly", "pyarrow", "uvicorn", "starlette", "httpx", "websockets")
     code = f"import sys, engine.control.cli; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
