@@ -5,6 +5,7 @@ last day that any of them knows nothing is guessed.
 """
 
 import tomllib
+import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -91,7 +92,10 @@ def exchange_days(exchange: str) -> ExchangeDays:
     """All that ``exchange_calendars`` knows of an exchange, from 1991 on."""
     import exchange_calendars
 
-    found = exchange_calendars.get_calendar(exchange, start=_FIRST)
+    with warnings.catch_warnings():
+        # What it says of its own use of pandas is not for our users.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = exchange_calendars.get_calendar(exchange, start=_FIRST)
     opens, closes = found.opens_nanos.tolist(), found.closes_nanos.tolist()
     breaks = found.break_starts_nanos.tolist(), found.break_ends_nanos.tolist()
     sessions: dict[date, tuple[tuple[int, int], ...]] = {}
