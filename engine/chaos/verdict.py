@@ -168,7 +168,7 @@ def compare(ledger: Any, user: str, run: LiveRun, witness: Witness, accuse: Accu
     for client_id, numbers in requests.items():
         if len(numbers) > 1:
             accuse(f"I5 duplicated: {client_id} was booked by requests {sorted(numbers)}")
-    for client_id in {*booked, *manager.orders}:
+    for client_id in sorted({*booked, *manager.orders}):
         known = manager.orders.get(client_id)
         theirs = sum(booked[client_id].values()) if client_id in booked else 0
         ours = known.cum if known is not None else 0

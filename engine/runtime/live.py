@@ -118,12 +118,7 @@ class LiveRun:
         self._stopping = anyio.Event()
         self._tasks: Any = None
         self._rescheduled = anyio.Event()
-        sheets: dict[AccountId, Capabilities] = {}
-        for account in spec.accounts:
-            gateway = gateways.get(account.gateway)
-            if gateway is None or gateway.router is None:
-                raise ConfigError(f"account {account.id!r}: gateway {account.gateway!r} has no order side")
-            sheets[account.id] = _with_held_limits(gateway.router.capabilities())
+        sheets = _sheets_of(spec, gateways)
         self.core = core = Core(
             clock=clock,
             journal=journal,
@@ -380,6 +375,21 @@ class LiveRun:
 
     def _alert(self, about: str, text: str) -> None:
         self.core.bus.publish(Alert(ts_ns=self.clock.now_ns, about=about, text=text))
+
+
+def _sheets_of(spec: LiveSpec, gateways: Mapping[str, Gateway]) -> dict[AccountId, Capabilities]:
+    """What each account can do.
+
+    Raises:
+        ConfigError: an account names a gateway that has no order side.
+    """
+    sheets: dict[AccountId, Capabilities] = {}
+    for account in spec.accounts:
+        gateway = gateways.get(account.gateway)
+        if gateway is None or gateway.router is None:
+            raise ConfigError(f"account {account.id!r}: gateway {account.gateway!r} has no order side")
+        sheets[account.id] = _with_held_limits(gateway.router.capabilities())
+    return sheets
 
 
 def _with_held_limits(sheet: Capabilities) -> Capabilities:
