@@ -39,10 +39,11 @@ class GatewayAtHand:
         self.app = self.simulator.app(self.clock, Entropy(7), exchange=exchange)
         self.venue: FutuVenue = self.app.state.venue
         self.ledger = self.venue.ledger
+        transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50_000))
+        self.stranger = httpx.AsyncClient(transport=transport, base_url="http://gateway")
+        """A client without a token."""
         self.client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50_000)),
-            base_url="http://gateway",
-            headers={"authorization": f"Bearer {EXAMPLE_TOKEN}"},
+            transport=transport, base_url="http://gateway", headers={"authorization": f"Bearer {EXAMPLE_TOKEN}"}
         )
         self._serial = 0
 

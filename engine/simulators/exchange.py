@@ -283,8 +283,8 @@ class Exchange:
             case "pressure":
                 self._stocks[change.code].pressure += change.amount * self.pressure_per_share
             case "price":
-                self._stocks[change.code].price = change.amount
                 self._touch(self._stocks[change.code], change.amount)
+                self._stocks[change.code].price = change.amount
                 self._tell(self.quote(change.code, change.ts_ns))
             case "list":
                 assert change.listing is not None
