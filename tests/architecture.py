@@ -254,7 +254,9 @@ def _offences(node: ast.AST, names: dict[str, str], path: str) -> Iterator[str]:
         if _bound(node, names):
             banned = [word for word in NEVER if dotted == word or dotted.startswith(f"{word}.")]
         else:
-            banned = [dotted] if isinstance(node, ast.Name) and dotted in BUILTINS else []
+            # A field of that name is no call of the built-in.
+            read = isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+            banned = [dotted] if read and dotted in BUILTINS else []
         if dotted not in TYPES and any(not _allowed(path, NEVER[word]) for word in banned):
             yield f"{dotted} outside its room"
         if isinstance(node, ast.Attribute) and not _allowed(path, NEVER_METHODS.get(node.attr, ("",))):
