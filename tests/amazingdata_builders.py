@@ -169,6 +169,17 @@ class StandIn:
             if states is None:
                 return JSONResponse({"code": 404, "message": "任务不存在", "data": None}, 404)
             return good({"task": states.pop(0) if len(states) > 1 else states[0]})
+        if path == "/cache/detect-all-missing":
+            return good({"task_id": 12, "status": "completed", "total_count": 10, "complete_count": 7,
+                         "missing_count": 2, "error_count": 1, "daily_stats": {},
+                         "missing_codes": ["600000.SH"]})  # fmt: skip
+        if path == "/configs/sdk":
+            made = {"id": 1, "name": "main", "username": "u", "host": "h", "port": 8600, "is_default": True}
+            return good(made if "password" in sent else {"items": [made], "total": 1})
+        if path == "/configs/sdk/1/test":
+            return good({"success": False, "message": "登录失败", "response_time": 10.02})
+        if path.startswith("/finance/"):
+            return good({code: [a_statement(code)] for code in sent["codes"].split(",")})
         return JSONResponse({"detail": "Not Found"}, 404)
 
     def _rows(self, code: str, first: date, last: date, period: str) -> list[dict[str, Any]]:
@@ -178,6 +189,14 @@ class StandIn:
             if not any(code == name and row["trade_date"].startswith(begin) for name, begin in self.missing)
         ]
         return [row | self.changed.get((code, row["trade_date"]), {}) for row in rows]
+
+
+def a_statement(code: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "MARKET_CODE": code, "STATEMENT_TYPE": "1", "REPORT_TYPE": "1", "REPORTING_PERIOD": "20230331",
+        "ANN_DATE": "20230428", "ACTUAL_ANN_DATE": "20230429", "COMP_TYPE_CODE": 1, "CURRENCY_CODE": "CNY",
+        "BASIC_EPS": 0.51, "RD_EXP": None,
+    } | changes  # fmt: skip
 
 
 def good(data: Any) -> JSONResponse:
