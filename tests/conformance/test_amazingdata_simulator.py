@@ -263,7 +263,7 @@ async def test_refusals_in_every_form(case: str) -> None:
 async def test_misfits_are_422_with_a_list(method: str, path: str, content: bytes, kind: str, where: list[Any]) -> None:
     """Type and place of the problem, with text and input, whatever the form of other errors."""
     for form in ("envelope", "detail", "status_200"):
-        platform = PlatformAtHand(forms=Forms(errors=form))  # type: ignore[arg-type]
+        platform = PlatformAtHand(forms=Forms(errors=form))
         response = await platform.call(method, path, content=content)
         assert response.status_code == 422
         problems = response.json()["detail"]

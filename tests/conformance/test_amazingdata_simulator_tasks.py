@@ -26,7 +26,9 @@ async def _task(platform: PlatformAtHand, number: int) -> dict[str, Any]:
 
 async def _days(platform: PlatformAtHand, period: str = "daily") -> dict[str, Any]:
     codes = platform.platform.universe.codes(STOCK, 0)
-    return await platform.data("POST", "/stock/kline/batch", json={"codes": codes, "period": period} | JANUARY)
+    found = await platform.data("POST", "/stock/kline/batch", json={"codes": codes, "period": period} | JANUARY)
+    assert isinstance(found, dict)
+    return found
 
 
 async def test_detection_counts_the_days_that_are_not_there() -> None:
