@@ -173,18 +173,18 @@ class Judge:
 
     def _join(self, order: Order, report: OrderReport) -> None:
         """Let the order take the evidence; journal what mattered; book, then tell."""
-        overlay = (order.cancel_pending, order.replace_pending, order.venue_id)
+        before = _overlay(order)
         change = order.apply(report)
         if change.impossible:
             self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
             return
         moved = change.after is not change.before or change.cum_delta or change.alert
-        moved = moved or (order.cancel_pending, order.replace_pending, order.venue_id) != overlay
+        moved = moved or _overlay(order) != before
         if not moved and (report.kind is not Evidence.FILL or change.ignored):
             return
         self._record(report)
         request = order.request
-        if order.venue_id and not overlay[2] and self._keep_ended_ns:
+        if order.venue_id and not before[0] and self._keep_ended_ns:
             self._venue_ids[request.account, order.venue_id] = request.client_id
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
@@ -334,3 +334,8 @@ class Judge:
         """Orders whose outcome must be looked for, oldest first."""
         states = (OrderState.PENDING_NEW, OrderState.UNKNOWN)
         return [o for o in self.working.values() if o.request.account == account and o.state in states]
+
+
+def _overlay(order: Order) -> tuple[object, ...]:
+    """What evidence may change besides state and quantity."""
+    return (order.venue_id, order.cancel_pending, order.replace_pending, order.value, order.fee)

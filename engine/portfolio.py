@@ -6,7 +6,7 @@ conserved: what leaves the cash of an account is in the value or the fee of a fi
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
 from msgspec import Struct
 
@@ -18,6 +18,9 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.marks import Mark, Marks
 from engine.domain.money import ZERO, exact
 from engine.domain.order import Order
+
+GRAIN = Decimal("1E-8")
+"""What cash held back for a part of an order is rounded up to."""
 
 SellableFrom = Callable[[InstrumentId, int], int]
 
@@ -101,7 +104,8 @@ class Reservation(Struct, gc=False, eq=False):
         if self.position is not None:
             self.position.selling += quantity - self.open
         else:
-            cash = self.cash * quantity / self.quantity if quantity else ZERO
+            # Rounded up to a grain: what was added can be taken away again to the last digit.
+            cash = (self.cash * quantity / self.quantity).quantize(GRAIN, ROUND_UP) if quantity else ZERO
             self.book.reserved[self.currency] += cash - self.held
             self.held = cash
         self.open = quantity
