@@ -17,6 +17,7 @@ from engine.domain.order import Order
 from engine.domain.timestamps import duration_ns
 from engine.history import Bars, History
 from engine.portfolio import Portfolio
+from engine.ports import StatementTable, StatementView
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _MARKET, _LIMIT, _DAY, _AUTO = OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, Offset.AUTO
@@ -99,6 +100,7 @@ class Context:
         bar_interval_ns: int = 0,
         orders_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
+        statements: StatementTable | None = None,
     ) -> None:
         """``submit``: where orders go, if not by ``publish``; ``orders_made``: numbers already given away."""
         self.strategy = strategy
@@ -113,6 +115,7 @@ class Context:
         self._desk = desk
         self._clock = desk.clock
         self._queries = queries
+        self._statements = statements
         self.bar_interval_ns = bar_interval_ns
         """Which bars ``on_bar`` wants; 0 takes those the source has."""
         self._prefix = id_prefix or f"{strategy}-"
@@ -196,6 +199,16 @@ class Context:
             for o in self._desk.working(self.strategy)
             if instrument is None or o.request.instrument == instrument
         )
+
+    def statements(self) -> StatementView:
+        """Financial statements as they are known at this moment: what is announced later can not be seen.
+
+        Raises:
+            ConfigError: the run has none.
+        """
+        if self._statements is None:
+            raise ConfigError("this run has no financial statements; fetch some into its catalog: data statements")
+        return self._statements.as_of(self.now_ns)
 
     def position(self, instrument: str) -> int:
         return self._portfolio.strategy_quantity(self.strategy, InstrumentId(instrument))

@@ -149,6 +149,27 @@ class Journal(Protocol):
     def close(self) -> None: ...
 
 
+class StatementView(Protocol):
+    """Financial statements as they were known at one instant."""
+
+    def figure(self, instrument: str, statement: str, name: str, period: date | None = None) -> float | None:
+        """One figure of the latest period known, or of ``period`` (its last day); None: not known, or not given.
+
+        Args:
+            statement: ``income``, ``balance-sheet`` or ``cash-flow``.
+            name: the data source's own, as ``BASIC_EPS``.
+        """
+
+
+class StatementTable(Protocol):
+    """Financial statements, which can be asked for only as of an instant."""
+
+    def as_of(self, ts_ns: int) -> StatementView: ...
+
+    def sha256(self) -> str:
+        """Hash over all of it."""
+
+
 class Calendar(Protocol):
     """Trading days and sessions of one market."""
 

@@ -25,7 +25,7 @@ from engine.execution import CancelWanted, ReplaceWanted
 from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
 from engine.matching.venue import SHEET, SimulatedVenue
-from engine.ports import Journal
+from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.runner import RUN_ENDED, ask_outside
 from engine.runtime.replay import Stage, chunks, play
@@ -92,6 +92,7 @@ class Backtest:
         cash: Decimal = Decimal(1_000_000),
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
         progress: Callable[[int], None] | None = None,
+        statements: StatementTable | None = None,
     ) -> None:
         self.sources = list(sources)
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
@@ -99,6 +100,7 @@ class Backtest:
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
+        self._statements = statements
         self._progress = progress
         self._pack: Callable[[], None] | None = getattr(journal, "pack", None)
         self.clock = ReplayClock()
@@ -150,6 +152,7 @@ class Backtest:
                 desk=core.runner,
                 submit=submit,
                 bar_interval_ns=spec.bar_interval_ns,
+                statements=self._statements,
             )
             core.runner.seat(spec.name, spec.make(), context)
         quiet = [seat.name for seat in core.runner.seats.values() if not seat.hears_orders]
@@ -237,22 +240,28 @@ class Backtest:
         cash = book.cash[book.currency]
         self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
+    def _data(self) -> tuple[dict[str, Any], ...]:
+        rows: list[dict[str, Any]] = [
+            {
+                "path": str(source.path),
+                "sha256": source.sha256(),
+                "instrument": source.instrument,
+                "interval_ns": source.interval_ns,
+                "tz": source.tz,
+                "label": source.label,
+            }
+            for source in self.sources
+        ]
+        if self._statements is not None:
+            rows.append({"path": "statements", "sha256": self._statements.sha256()})
+        return tuple(rows)
+
     def _run_started(self, ts_ns: int) -> RunStarted:
         return RunStarted(
             ts_ns=ts_ns,
             mode="backtest",
             config_hash=self.core.checker.limits_hash,
-            data=tuple(
-                {
-                    "path": str(source.path),
-                    "sha256": source.sha256(),
-                    "instrument": source.instrument,
-                    "interval_ns": source.interval_ns,
-                    "tz": source.tz,
-                    "label": source.label,
-                }
-                for source in self.sources
-            ),
+            data=self._data(),
             strategies=tuple(
                 {"name": spec.name, "path": spec.path, "parameters": msgspec.to_builtins(spec.parameters)}
                 for spec in self._strategies
