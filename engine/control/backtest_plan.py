@@ -12,6 +12,7 @@ from msgspec import Struct
 from engine.control.options import read_amount, read_day, read_table, split_pairs
 from engine.data.catalog_source import catalog_path
 from engine.data.columns import BarSource
+from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.data.instruments import derived_instrument, read_instruments
 from engine.data.manifest import interval_of
 from engine.data.sources import open_bars
@@ -71,6 +72,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     books: Mapping[str, RuleBook]
     limits: tuple[Limit, ...]
     fill_model: FillModel
+    catalog: Path | None = None
+
+    def statements(self) -> Fundamentals | None:
+        """The catalog's financial statements, if the bars come from a catalog that has some."""
+        if self.catalog is None or not (self.catalog / FOLDER).is_dir():
+            return None
+        return read_fundamentals(self.catalog)
 
     def open(self) -> list[BarSource]:
         """
@@ -102,6 +110,7 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
         books=_books(asked, settings, used),
         limits=_limits(asked, settings),
         fill_model=_fill_model(asked, settings),
+        catalog=asked.catalog,
     )
 
 

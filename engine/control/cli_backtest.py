@@ -117,6 +117,7 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
                 cash=plan.cash,
                 note=log_line,
                 progress=progress,
+                statements=plan.statements(),
             )
             result = run.run()
     finally:

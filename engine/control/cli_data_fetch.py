@@ -42,6 +42,7 @@ def fetch(
     period: Annotated[str, typer.Option(help="daily, min1, min5 ... or 1d, 1m, 5m. 周期。")] = "daily",
     catalog: Folder = CATALOG,
     calendar: Annotated[Path | None, typer.Option(help="File of days that go before the calendar's.")] = None,
+    fill: Annotated[bool, typer.Option("--fill", help="Let the vendor fill its cache where bars lack. 补齐。")] = False,
     again: Annotated[bool, typer.Option("--again", help="Ask for days that are complete, too. 重新下载。")] = False,
     config: Config = None,
     base_url: BaseUrl = None,
@@ -68,7 +69,7 @@ def fetch(
                 now_ns=LiveClock().now_ns,
                 again=again,
             )
-            return wish, await _fill(opened, history, wish, catalog, calendar)
+            return wish, await _fill(opened, history, wish, catalog, calendar, vendor=fill)
 
     wish, done = anyio.run(run)
     told = _told(source, catalog, period, wish, done, stopwatch_seconds() - began)
@@ -141,14 +142,25 @@ def interval_of_period(text: str) -> int:
 
 
 async def _fill(
-    gateway: "Gateway", source: "HistorySource", wish: "Wish", folder: Path, override_file: Path | None
+    gateway: "Gateway",
+    source: "HistorySource",
+    wish: "Wish",
+    folder: Path,
+    override_file: Path | None,
+    *,
+    vendor: bool,
 ) -> "Fetched":
+    from engine.control.cli_data_server import fill_vendors_cache
     from engine.data.catalog import Catalog
-    from engine.data.fetch import Fetch
+    from engine.data.fetch import Fetch, merged
 
     calendars = await _calendars(gateway, wish, override_file)
     with Catalog(folder, writing=True) as catalog, _progress() as progress:
-        return await Fetch(source, catalog, wish, calendars, progress=progress).run()
+        done = await Fetch(source, catalog, wish, calendars, progress=progress).run()
+        if not vendor or not done.gaps or not await fill_vendors_cache(gateway, list(done.gaps), wish.first, wish.last):
+            return done
+        rest = await Fetch(source, catalog, wish, calendars, progress=progress).run()
+        return merged(done, rest)
 
 
 async def _calendars(

@@ -1,7 +1,8 @@
 """``data detect``, ``fill``, ``tasks`` and ``sdk``: the vendor's own cache, and the logins of the SDK behind it."""
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -178,6 +179,26 @@ def sdk_test(
         took = "" if found.response_time is None else f" ({found.response_time:.2f} s)"
         typer.echo(f"{'good' if found.success else 'failed'}: {found.message}{took}")
     raise typer.Exit(0 if found.success else 1)
+
+
+async def fill_vendors_cache(gateway: Any, instruments: Sequence[str], first: date, last: date) -> bool:
+    """Let the vendor fill its cache for the kinds these instruments are of; whether anything was done.
+
+    Raises:
+        ConfigError: the gateway's vendor has no cache. GatewayError: a task failed, with the server's words.
+    """
+    from engine.gateways.amazingdata.adapter import AmazingDataGateway
+    from engine.gateways.amazingdata.client import Scope
+    from engine.gateways.amazingdata.periods import is_future
+
+    if not isinstance(gateway, AmazingDataGateway):
+        raise ConfigError("--fill: this source has no cache to fill; leave it out")
+    filled = False
+    with _task_progress() as progress:
+        for future in sorted({is_future(name) for name in instruments}):
+            scope = Scope(security_type="future" if future else "stock", start=first, end=last)
+            filled |= await gateway.tasks.run("fill-missing", scope, progress) is not None
+    return filled
 
 
 def _ask(

@@ -78,6 +78,19 @@ class Fetched(Struct, kw_only=True):
     failed: dict[str, str] = {}
 
 
+def merged(first: Fetched, then: Fetched) -> Fetched:
+    """Two runs of one wish as one: what was done is added up, what lacks is what lacks after the second."""
+    return Fetched(
+        asked=first.asked + then.asked,
+        days=first.days + then.days,
+        bars=first.bars + then.bars,
+        new=first.new + then.new,
+        changed=first.changed + then.changed,
+        gaps=then.gaps,
+        failed=then.failed,
+    )
+
+
 class Wish(Struct, frozen=True, kw_only=True):
     """What to fetch: days from ``first`` to ``last``, both included; nothing that ends after ``now_ns``."""
 

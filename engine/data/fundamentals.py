@@ -4,6 +4,7 @@ Every question is asked ``as_of`` an instant, and an instant sees only what was 
 no other way to ask.
 """
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -65,12 +66,17 @@ class Fundamentals:
         for filing in filings:
             self._rows.setdefault((filing.instrument, filing.statement), []).append(filing)
         for rows in self._rows.values():
-            rows.sort(key=lambda filing: (filing.known_ns, filing.period))
+            rows.sort(key=lambda filing: (filing.known_ns, filing.period, filing.announced))
         self._known = {key: [filing.known_ns for filing in rows] for key, rows in self._rows.items()}
 
     def as_of(self, ts_ns: int) -> "View":
         """What was known at an instant, nanoseconds UTC; give it ``ctx.now_ns``."""
         return View(self, ts_ns)
+
+    def sha256(self) -> str:
+        """Hash over every filing, whatever order they came in."""
+        rows = [filing for key in sorted(self._rows) for filing in self._rows[key]]
+        return hashlib.sha256(msgspec.json.encode(rows, order="deterministic")).hexdigest()
 
     def instruments(self) -> list[InstrumentId]:
         return sorted({instrument for instrument, _ in self._rows})

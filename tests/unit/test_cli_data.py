@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.control.cli_report import read_journal
 from engine.data.adjustments import adjusted, read_adjustments
 from engine.data.catalog import Catalog, columns_of
+from engine.data.fundamentals import filing_of, read_fundamentals, write_filings
 from engine.data.sources import open_bars
 from engine.domain.errors import DataError
+from engine.domain.events import OrderSubmitted, RunStarted
 from engine.domain.timestamps import DAY_NS, MINUTE_NS
+from engine.gateways.amazingdata.statements import StatementRow
 from tests.catalog_builders import BANK, a_bar, at, held, minutes_of
 from tests.cli_builders import Shell
 
@@ -206,3 +210,30 @@ def test_mistakes_are_one_sentence_and_exit_code_two(shell: Shell, catalog: Path
     ):
         wrong = shell("data", *args, "--json")
         assert (wrong.code, said in str(wrong.json["error"])) == (2, True), (args, wrong)
+
+
+def test_a_strategy_sees_statements_as_they_were_known(shell: Shell, catalog: Path, tmp_path: Path) -> None:
+    """Bar by bar, the figure appears with the midnight after its announcement; the run's data names their hash."""
+    strategy = tmp_path / "reader.py"
+    strategy.write_text(
+        "from engine import Strategy\n\n\nclass Reader(Strategy):\n    def on_bar(self, bar):\n"
+        "        eps = self.ctx.statements().figure(bar.instrument, 'income', 'BASIC_EPS')\n"
+        "        if eps is not None and not self.working_orders() and not self.position(bar.instrument):\n"
+        "            self.buy(bar.instrument, 100)\n"
+    )
+    row = StatementRow(BANK, "income", date(2023, 9, 30), date(2024, 1, 2), {"BASIC_EPS": 0.5})
+    args = (
+        "backtest", "--strategy", f"{strategy}:Reader", "--catalog", catalog, "--instrument", BANK, "--interval", "1m",
+        "--market", "free", "--no-report", "--json",
+    )  # fmt: skip
+    without = shell(*args)
+    assert "no financial statements" in str(without.json["stopped"])
+    write_filings(catalog, [filing_of(row)])
+    journal = tmp_path / "run.sqlite3"
+    said = shell(*args, "--journal", journal)
+    assert (said.code, said.json["fills"]) == (0, 1), said.err
+    records = [record for _, record in read_journal(journal)]
+    (started,) = [record for record in records if isinstance(record, RunStarted)]
+    assert started.data[-1] == {"path": "statements", "sha256": read_fundamentals(catalog).sha256()}
+    (sent,) = [record for record in records if isinstance(record, OrderSubmitted)]
+    assert sent.ts_ns == at("2024-01-03 09:31")
