@@ -18,7 +18,7 @@ class Known:
     """What ``Order`` joins. As-of moments are ns, -1 for never."""
 
     __slots__ = (
-        "__dict__", "_acked", "_fills", "_odd", "_quantity", "_queued", "_seen_fill", "_sent", "cum", "fee", "price",
+        "__dict__", "_acked", "_fills", "_odd", "_quantity", "_queued", "_sent", "cum", "fee", "price",
         "request", "sent_ns", "state", "value", "venue_id",
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ class Known:
         self.sent_ns = 0
         self._quantity = request.quantity
         self._queued = queued
-        self._sent = self._acked = self._seen_fill = False
+        self._sent = self._acked = False
         self._odd = False
         """Something else than being sent, acknowledged and filled is known: only the whole join may judge it."""
         self._fills: dict[str, tuple[int, Decimal, Decimal]] = {}

@@ -127,7 +127,6 @@ class Order(Known):
             else:
                 self.value, self.fee = price * quantity, fee
             self._fills[report.fill_id] = (quantity, price, fee)
-            self._seen_fill = True
             self.cum = cum
             self.state = _PARTIAL if cum < self._quantity else _FILLED
             return True
@@ -156,7 +155,6 @@ class Order(Known):
         match kind:
             case Evidence.FILL:
                 self._fills[report.fill_id] = (report.quantity, report.price or Decimal(0), report.fee or Decimal(0))
-                self._seen_fill = True
             case Evidence.ACK:
                 self._acked = True
             case Evidence.SEND:
@@ -316,7 +314,7 @@ class Order(Known):
         """The state the evidence gives; the order of the questions is the rule."""
         if self._denied:
             return OrderState.DENIED
-        alive = self._acked or self._seen_fill or self._working_as_of >= 0 or bool(self._snapshots)
+        alive = self._acked or bool(self._fills) or self._working_as_of >= 0 or bool(self._snapshots)
         closed = self._closed_as_of >= 0
         quantity = max(self._quantity, self.cum) if self._replaced else self._quantity
         if self._operator is not None:

@@ -92,13 +92,15 @@ class MemoryJournal:
     def close(self) -> None:
         self.pack()
 
-    def pack(self) -> None:
-        """Make bytes of what is still kept as records.
+    def pack(self, at_least: int = 1) -> None:
+        """Make bytes of what is still kept as records, if there are ``at_least`` so many.
 
         Raises:
             TypeError, OverflowError: a record holds a value that has no msgpack form.
         """
         pending = self._pending
+        if len(pending) < at_least:
+            return
         for start in range(0, len(pending), BATCH):
             batch = pending[start : start + BATCH]
             self._keep(ENCODER.encode(batch), len(batch))

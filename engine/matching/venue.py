@@ -111,7 +111,8 @@ class SimulatedVenue:
             self.resting[request.instrument] = [order]
         else:
             waiting.append(order)
-        self._placed(client_id, VenueOrderId(str(number)))
+        venue_id: VenueOrderId = str(number)  # type: ignore[assignment]
+        self._placed(client_id, venue_id)
 
     def on_bar(self, bar: Bar) -> None:
         """Show a bar to the orders of its instrument, before anybody else sees it."""

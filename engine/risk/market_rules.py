@@ -14,9 +14,10 @@ class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: ClassVar[str] = "market_rules"
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
-        instrument = view.instruments[order.instrument]
+        name = order.instrument
+        instrument = view.instruments[name]
         book = view.books[instrument.market]
-        position = view.portfolio.accounts[order.account].positions.get(order.instrument)
+        position = view.portfolio.accounts[order.account].positions.get(name)
         denial = book.check(order, instrument, now_ns, position.quantity if position is not None else 0)
         if denial is not None or order.price is None:
             return denial

@@ -33,6 +33,10 @@ from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
 
 ACCOUNT = AccountId("backtest")
+SAMPLES = 100
+"""Equity is sampled at a hundredth of the run so far, and at each turn of the UTC day."""
+PACK_RECORDS = 256
+"""Records that may wait before the journal makes bytes of them."""
 
 
 class StrategySpec(Struct, frozen=True, kw_only=True):
@@ -96,13 +100,14 @@ class Backtest:
     ) -> None:
         self.sources = list(sources)
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
-        self._start_ns = self._sampled_ns = 0
+        self._start_ns = 0
+        self._sample_due_ns = 0
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
         self._statements = statements
         self._progress = progress
-        self._pack: Callable[[], None] | None = getattr(journal, "pack", None)
+        self._pack: Callable[[int], None] | None = getattr(journal, "pack", None)
         self.clock = ReplayClock()
         sheets: dict[AccountId, Capabilities] = {ACCOUNT: SHEET}
         self.core = core = Core(
@@ -168,7 +173,8 @@ class Backtest:
         opened = cpu_seconds()
         stream = chunks(self.sources, core.history.extend)
         chunk = next(stream, None)
-        clock.now_ns = self._start_ns = self._sampled_ns = chunk.first_start_ns if chunk is not None else 0
+        clock.now_ns = self._start_ns = chunk.first_start_ns if chunk is not None else 0
+        self._sample_due_ns = clock.now_ns + self._shortest_ns + 1
         self._journal.append(self._run_started(clock.now_ns))
         started = cpu_seconds()
         decoding = 0.0
@@ -218,27 +224,24 @@ class Backtest:
         while core.runner.next_due_ns < ts_ns:
             clock.now_ns = max(clock.now_ns, core.runner.next_due_ns)
             core.runner.fire_due(clock.now_ns)
-        if ts_ns >= self._next_sample_ns():
+        if ts_ns >= self._sample_due_ns:
             self._sample()
         if self._pack is not None:
-            self._pack()
+            self._pack(PACK_RECORDS)
         self._on_rescheduled()
 
     def _on_rescheduled(self) -> None:
-        self._due[0] = min(self._next_sample_ns(), self.core.runner.next_due_ns + 1)
-
-    def _next_sample_ns(self) -> int:
-        """Densely at first, then a two-hundredth of the run so far, and at each turn of the UTC day."""
-        spacing = max(self._shortest_ns, (self._sampled_ns - self._start_ns) // 200)
-        return min(self._sampled_ns + spacing, (self._sampled_ns // DAY_NS + 1) * DAY_NS) + 1
+        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1)
 
     def _sample(self) -> None:
         portfolio = self.core.portfolio
         book = portfolio.accounts[ACCOUNT]
-        self._sampled_ns = max(self._sampled_ns, self.clock.now_ns)
+        now_ns = self.clock.now_ns
+        spacing_ns = max(self._shortest_ns, (now_ns - self._start_ns) // SAMPLES)
+        self._sample_due_ns = min(now_ns + spacing_ns, (now_ns // DAY_NS + 1) * DAY_NS) + 1
         equity = portfolio.equity(ACCOUNT)
         cash = book.cash[book.currency]
-        self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
+        self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=now_ns, equity=equity, cash=cash))
 
     def _data(self) -> tuple[dict[str, Any], ...]:
         rows: list[dict[str, Any]] = [
