@@ -55,8 +55,8 @@ class Unlocker:
         except Refused as refused:
             if refused.status != 200 or refused.retry_after_ns is not None:
                 raise
-            self._barred = refused.message
-            raise ConfigError(f"{where}: not unlocked: {self._words(refused)}") from refused
+            self._barred = self._words(refused)
+            raise ConfigError(f"{where}: not unlocked: {self._barred}") from refused
         for row in answer.account_result_list or []:
             if row.acc_id == account.acc_id and not row.success:
                 self._barred = f"account {account.acc_id} was left locked"
