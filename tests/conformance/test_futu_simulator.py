@@ -411,7 +411,8 @@ async def test_history_bars_hang_together(period: Any) -> None:
     """Ordered, without repetition, high and low around open and close, each open at the close before; pages join."""
     gateway = GatewayAtHand()
     body = SECURITY | {"kl_type": period.kl_type, "rehab_type": 0, "end_time": "2026-11-18 23:59:59"}
-    body["begin_time"] = "2026-11-16" if period.minutes else "2025-01-01"
+    starts = {"day": "2026-10-01", "week": "2026-09-01", "month": "2026-08-01", "quarter": "2026-01-01"}
+    body["begin_time"] = "2026-11-16" if period.minutes else starts.get(period.word, "2026-01-01")
     whole = (await gateway.said("history-kline", body))["kl_list"]
     assert len(whole) >= (1 if period.word == "year" else 3)
     stamps = [row["timestamp"] for row in whole]

@@ -61,7 +61,7 @@ async def test_the_door_comes_before_the_body_and_the_lists_after() -> None:
 
 
 async def test_changes_and_cancels_count_but_symbol_and_side_do_not_stop_them() -> None:
-    """A malformed order uses up rate; a full rate hides what is wrong with the body; lists come before values."""
+    """Rate counts every trade write; symbol and side lists are skipped; the market is not; a change has a value."""
     gateway = GatewayAtHand()
     order = await gateway.placed()
     gateway.wait(1)

@@ -11,10 +11,14 @@ from itertools import groupby
 from typing import Any
 
 from engine.domain.market import Bar
-from engine.domain.timestamps import DAY_NS, SECOND_NS
+from engine.domain.timestamps import DAY_NS, MINUTE_NS, SECOND_NS
 from engine.simulators.chronicle import Chronicle
 from engine.simulators.futu.codes import Period
 from engine.simulators.sessions import Sessions, local_text
+
+PLANS_KEPT = 500
+_PLANS: dict[tuple[Sessions, date], tuple[list[int], dict[int, int]]] = {}
+"""What ``_plan`` worked out; nothing but sessions and day goes into it."""
 
 
 class Candle:
@@ -77,20 +81,39 @@ def latest(chronicle: Chronicle, period: Period, count: int, now_ns: int) -> lis
     return found[-count:]
 
 
+def forming(chronicle: Chronicle, period: Period, now_ns: int) -> Candle | None:
+    """The bar that is forming, found without going through the day; None before the first of the past."""
+    if not period.minutes:
+        found = latest(chronicle, period, 1, now_ns)
+        return found[0] if found else None
+    recent = chronicle.minutes(now_ns - MINUTE_NS, now_ns + MINUTE_NS)
+    if not recent:
+        found = latest(chronicle, period, 1, now_ns)
+        return found[0] if found else None
+    day = chronicle.sessions.day(recent[-1].ts_ns - 1)
+    ends, places, final = _plan(chronicle.sessions, day, period.minutes)
+    group = min(places.get(recent[-1].ts_ns, final), final) // period.minutes
+    start = ends[group * period.minutes] - MINUTE_NS
+    bars = chronicle.minutes(start - MINUTE_NS, now_ns + MINUTE_NS)
+    earlier = [bar for bar in bars if bar.ts_ns <= start]
+    members = [bar for bar in bars if bar.ts_ns > start]
+    previous = earlier[-1].close if earlier else members[0].open
+    if not group:
+        previous = chronicle.close_before(day)
+    return Candle(ends[min((group + 1) * period.minutes - 1, final)], members, previous)
+
+
 def _of_minutes(chronicle: Chronicle, minutes: int, first: date, last: date) -> Iterator[Candle]:
     for day, bars in _days(chronicle, first, last):
-        places = _places(chronicle.sessions, day)
-        ends = sorted(places)
-        final = len(ends) - 1
-        auction = final > 0 and ends[final] - ends[final - 1] > 60 * SECOND_NS and minutes > 1
+        ends, places, final = _plan(chronicle.sessions, day, minutes)
 
-        def group(bar: Bar, places: dict[int, int] = places, cut: int = final - 1 if auction else final) -> int:
+        def group(bar: Bar, places: dict[int, int] = places, cut: int = final) -> int:
             return min(places.get(bar.ts_ns, cut), cut) // minutes
 
         previous = chronicle.close_before(day)
         for number, part in groupby(bars, key=group):
             members = list(part)
-            place = min((number + 1) * minutes - 1, final - 1 if auction else final)
+            place = min((number + 1) * minutes - 1, final)
             candle = Candle(ends[place], members, previous)
             previous = candle.close
             yield candle
@@ -113,8 +136,18 @@ def _days(chronicle: Chronicle, first: date, last: date) -> Iterator[tuple[date,
         day += timedelta(days=1)
 
 
-def _places(sessions: Sessions, day: date) -> dict[int, int]:
-    return {end: place for place, end in enumerate(sessions.minute_ends(day))}
+def _plan(sessions: Sessions, day: date, minutes: int) -> tuple[list[int], dict[int, int], int]:
+    """Labels of a day's minutes, each one's place, and the last place that begins or continues a group."""
+    known = _PLANS.get((sessions, day))
+    if known is None:
+        if len(_PLANS) > PLANS_KEPT:
+            _PLANS.clear()
+        ends = sessions.minute_ends(day)
+        known = _PLANS[sessions, day] = (ends, {end: place for place, end in enumerate(ends)})
+    ends, places = known
+    final = len(ends) - 1
+    auction = final > 0 and ends[final] - ends[final - 1] > MINUTE_NS and minutes > 1
+    return ends, places, final - 1 if auction else final
 
 
 def _start(day: date, word: str) -> date:

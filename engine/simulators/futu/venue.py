@@ -19,7 +19,7 @@ from engine.simulators.boards import Board
 from engine.simulators.chronicle import Chronicle, mixed
 from engine.simulators.exchange import Exchange
 from engine.simulators.faults import Answer, FaultPlan
-from engine.simulators.futu.candles import latest
+from engine.simulators.futu.candles import forming
 from engine.simulators.futu.codes import BY_SUB_TYPE, MARKET_WORDS, Sub
 from engine.simulators.futu.desk import Desk
 from engine.simulators.futu.envelope import BACKEND_DOWN, INTERNAL, JSON_TYPE, Denied, Failed
@@ -253,7 +253,8 @@ class FutuVenue:
                 self.pusher.quote(3015, key, sub, 0, quotes.brokers(security), now_ns)
             case _ if sub in BY_SUB_TYPE:
                 period, zone = BY_SUB_TYPE[sub], security.place.timetable.timezone
-                rows = [candle.row(zone) for candle in latest(quotes.chronicle(security), period, 1, now_ns)]
+                candle = forming(quotes.chronicle(security), period, now_ns)
+                rows = [] if candle is None else [candle.row(zone)]
                 body = {"rehab_type": rehab, "kl_type": period.kl_type, "security": security.row(), "kl_list": rows}
                 self.pusher.quote(3007, key, sub, rehab, body | {"name": security.name}, now_ns)
 
