@@ -46,12 +46,15 @@ class Bus:
         finally:
             self._depth = depth
 
-    def publisher(self, event_type: type) -> Handler:
+    def publisher(self, event_type: type, *, without: Sequence[Handler] = ()) -> Handler:
         """``publish`` for one class with the look-up done once: for roots and steps on the hot path.
 
         Subscriptions made afterwards are not seen, and its depth is not counted.
+
+        Args:
+            without: subscribers that would do nothing with it in this run.
         """
-        return one_call(self._subscribers.get(event_type, ()))
+        return one_call([handler for handler in self._subscribers.get(event_type, ()) if handler not in without])
 
     def subscribers(self, event_type: type) -> tuple[Handler, ...]:
         """Who hears this class, in order."""

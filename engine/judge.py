@@ -159,7 +159,8 @@ class Judge:
             if self._told:
                 self._told.pop(client_id, None)
             self._portfolio.forget(client_id)
-            self._view.on_order_filled(client_id)
+            if self._view.open_orders is None:
+                self._view.on_order_filled(client_id)
             self._publish_fill(fill)
             del self.orders[client_id], self.working[client_id]
             return

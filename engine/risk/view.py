@@ -225,6 +225,12 @@ class RiskView:
         working = self.working(order.account, order.instrument, order.side)
         return order.quantity <= (-held if order.side.sign > 0 else held) - working
 
+    @property
+    def counts_nothing(self) -> bool:
+        """Whether no limit has asked for a counter: then orders and fills need not be shown to it."""
+        counted = self.rates or self.day_rates or self.turnover is not None or self.recent is not None
+        return self.open_orders is not None and not counted
+
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _open(self, account: AccountId, instrument: InstrumentId, buys: bool) -> list[Order]:

@@ -160,8 +160,16 @@ class Backtest:
                 statements=self._statements,
             )
             core.runner.seat(spec.name, spec.make(), context)
-        quiet = [seat.name for seat in core.runner.seats.values() if not seat.hears_orders]
-        core.manager.hush(frozenset(quiet))
+        self._leave_out_the_deaf()
+
+    def _leave_out_the_deaf(self) -> None:
+        """Nobody but the joined core listens in a backtest: what it would do nothing with is not shown to it."""
+        core, seats = self.core, self.core.runner.seats.values()
+        core.manager.hush(frozenset(seat.name for seat in seats if not seat.hears_orders))
+        deaf: list[Any] = [] if any(seat.hears_fills for seat in seats) else [core.runner.on_fill]
+        if core.view.counts_nothing:
+            deaf += [core.view.on_submitted, core.view.on_fill]
+        core.manager.bind(partial(core.bus.publisher, without=deaf))
 
     def run(self) -> BacktestResult:
         """Replay every bar to the end.

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from engine.runner import StrategyHungError, StrategyRunner
+from engine.runner import StrategyRunner
+from engine.seat import StrategyHungError
 
 LIMIT_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.005

@@ -30,6 +30,7 @@ from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.execution import KEEP_ENDED_NS, CancelWanted, ReplaceWanted
 from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
+from engine.risk.profiles import limits_for
 from engine.runtime.wiring import Core, join
 from tests.builders import INDEX, START_NS, a_backtest, a_bar, flat_rows, ran
 
@@ -356,3 +357,39 @@ def test_a_replay_keeps_no_ended_order() -> None:
     assert len(manager.orders) == len(manager.working) == 1, "the last bar's order found no next open"
     assert len(backtest.core.portfolio._reservations) == 1
     assert backtest._journal.kept_bytes / 500 < 1024
+
+
+class BuysTwice(Strategy):
+    def on_bar(self, bar: Bar) -> None:
+        self.buy(bar.instrument, 1)
+        self.buy(bar.instrument, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "code"),
+    [
+        ({}, None),
+        ({"duplicate_order": {}}, "DUPLICATE"),
+        ({"orders_per_day": {"cap": 4}}, "RATE"),
+        ({"max_position": {"value": 11}}, "POSITION"),
+        ({"max_daily_value": {"value": 11}}, "TURNOVER"),
+    ],
+)
+def test_a_backtest_shows_its_limits_whatever_they_count(table: dict[str, Any], code: str | None) -> None:
+    """What is left out of a run is only what nobody looks at."""
+    backtest = a_backtest(BuysTwice(), flat_rows(5, 5, 5, 5, 5), limits=limits_for("backtest", table))
+    result, _ = ran(backtest)
+    assert set(backtest.core.view.denials) == ({code} if code else set())
+    assert (result.denied > 0) is (code is not None)
+
+
+def test_a_latch_that_only_lets_positions_shrink_looks_through_the_open_orders() -> None:
+    """Where open orders are not counted they are added up when somebody asks."""
+    backtest = a_backtest(Buys(), flat_rows(5, 5))
+    view, manager = backtest.core.view, backtest.core.manager
+    assert view.counts_nothing
+    backtest.run()
+    open_order = next(iter(manager.working.values())).request
+    assert view.working(open_order.account, INDEX, Side.BUY) == 1
+    assert view.working(open_order.account, INDEX, Side.SELL) == 0
+    assert view.undecided(open_order.account, INDEX, Side.BUY) == 0
