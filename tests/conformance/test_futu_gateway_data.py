@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.clock import LiveClock
 from engine.domain.errors import BadMessage, ConfigError
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar, BarRevision, BookLevel, DataKind, FeedStatus, OrderBook, Quote, Trade
@@ -136,8 +137,8 @@ def test_unknown_pushes_are_left_alone() -> None:
 # --- the feed --------------------------------------------------------------------------------------------------------
 
 
-def a_feed(far: FarSide | None = None, **given_settings: Any) -> tuple[FutuGateway, list[Any]]:
-    gateway = a_gateway(far or FarSide(), **({"instruments": ("00700.HK", "AAPL.US")} | given_settings))
+def a_feed(far: FarSide | None = None, clock: Any = None, **given_settings: Any) -> tuple[FutuGateway, list[Any]]:
+    gateway = a_gateway(far or FarSide(), clock, **({"instruments": ("00700.HK", "AAPL.US")} | given_settings))
     heard: list[Any] = []
     gateway.feed.listen(heard.append)
     return gateway, heard
@@ -380,7 +381,7 @@ async def test_history_reads_every_page_within_its_pace() -> None:
     """Three pages, each bar once, oldest first; the question stays the same; pages a second apart."""
     far = FarSide()
     far.say("/api/history-kline", some_pages(3))
-    gateway, _ = a_feed(far)
+    gateway, _ = a_feed(far, LiveClock(start_ns=NOW_NS, speed=50.0))
     from_ns = parse_time("2026-11-18 09:30:00", "Asia/Hong_Kong")
     bars = await gateway.history(TENCENT, "1m", from_ns, from_ns + 8 * MINUTE_NS)
     assert [(bar.ts_ns - from_ns) // MINUTE_NS for bar in bars] == list(range(1, 9))
@@ -395,7 +396,7 @@ async def test_history_that_goes_round_in_a_circle_is_unreadable() -> None:
     """A key that repeats must not read for ever."""
     far = FarSide()
     far.say("/api/history-kline", some_pages(10, key=[1]))
-    gateway, _ = a_feed(far)
+    gateway, _ = a_feed(far, LiveClock(start_ns=NOW_NS, speed=50.0))
     with pytest.raises(BadMessage, match="circle"):
         await gateway.history(TENCENT, "1m", 0, NOW_NS)
 

@@ -69,9 +69,10 @@ def _value(key: str, text: str) -> Any:
     if key in (*_SECURITY_KEYS, "security_list") and not text.lstrip().startswith(("{", "[")):
         found = [msgspec.to_builtins(security_to_wire(InstrumentId(part.strip()))) for part in text.split(",")]
         return found if key == "security_list" else found[0]
+    if not text.lstrip().startswith(("{", "[")):
+        # Numbers and truths are read by the field's own type: a code or a password of digits stays a text.
+        return text
     try:
-        value = msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
-    # ``code=00700`` is a text of digits: JSON would have lost the zeros, or refused it.
-    return text if key == "code" or isinstance(value, str) else value
