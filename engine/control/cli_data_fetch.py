@@ -61,6 +61,7 @@ def fetch(
 
     async def run() -> "tuple[Wish, Fetched]":
         async with _closing(opened):
+            await opened.connect()
             wish = Wish(
                 instruments=tuple(await _instruments(opened, source, codes, type_)),
                 interval_ns=interval_of_period(period),

@@ -105,7 +105,7 @@ async def test_a_fetch_that_is_killed_twice_ends_with_the_catalog_of_one_that_wa
         assert whole["bars"] == 6 * 22 * 240 - 10 - 240 + 230
         assert whole["gaps"] == {"600001.SH": {"2024-01-10": 10}, "600002.SH": {"2024-01-11": 240}}
         kills = 0
-        for call, late in ((3, 0.0), (4, 0.08)):
+        for call, late in ((4, 0.0), (5, 0.08)):
             kills += await killed_at(service, url, tmp_path / "cut", CODES, call, late)
         assert kills == 2
         before = len(service.asked("/stock/kline/batch"))
@@ -161,7 +161,7 @@ async def test_a_hundred_codes_by_twenty_days_killed_five_times_memory_flat(tmp_
                 assert told["bars"] == count * 22 * 240
                 peaks[count] = peak
         kills = 0
-        for call in (2, 3, 4, 3, 2):
+        for call in (3, 4, 5, 4, 3):
             kills += await killed_at(service, url, tmp_path / "cut", codes, call, 0.05 * call)
         assert kills == 5
         await run_once(url, tmp_path / "cut", codes)
