@@ -337,3 +337,13 @@ async def test_a_restart_loses_what_the_daemon_held_and_keeps_what_the_broker_ho
     assert (await gateway.said("global-state"))["conn_id"] != conn_id
     assert (await gateway.said("order", body))["order_id"] != first["order_id"]
     assert len((await gateway.said("orders", {"header": a_header()}))["order_list"]) == 2
+
+
+async def test_the_minute_of_the_rate_ends_after_sixty_seconds() -> None:
+    """A write sixty seconds back no longer counts; a nanosecond less, and it does."""
+    gateway = GatewayAtHand(limits=Limits(max_orders_per_minute=1))
+    await gateway.placed()
+    gateway.clock.now_ns += 60 * SECOND_NS - 1
+    assert (await gateway.denied("order", gateway.an_order()))[0] == 429
+    gateway.clock.now_ns += 1
+    assert (await gateway.placed())["order_id"]

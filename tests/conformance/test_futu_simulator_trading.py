@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from engine.clock import ReplayClock
 from engine.domain.timestamps import parse_time
 from engine.entropy import Entropy
-from engine.simulators.futu import FutuAccount, Limits, Opening, Security
+from engine.simulators.amazingdata import AmazingDataSimulator
+from engine.simulators.futu import FutuAccount, FutuSimulator, Limits, Opening, Security
 from engine.simulators.futu.desk import Pace
 from engine.simulators.futu.ledger import Order
 from engine.simulators.futu.rows import order_row
@@ -548,3 +549,32 @@ def test_price_steps_of_hong_kong(price: float) -> None:
     assert on_tick(round(price / step_) * step_, step_)
     assert hong_kong_tick(price * 2) >= step_
     assert US_OPEN_NS > HK_OPEN_NS
+
+
+async def test_a_cancel_before_the_order_reached_the_exchange() -> None:
+    """It never works and never fills: 2, 13, 15."""
+    gateway = a_still_gateway()
+    placed = await gateway.placed(order_type=2, price=0.0)
+    await gateway.said("modify-order", gateway.a_change(placed, 2))
+    gateway.wait(10)
+    order = the_order(gateway, placed)
+    assert (states(order), order.filled) == ([2, 13, 15], 0)
+
+
+@pytest.mark.parametrize("first", ["futu", "amazingdata"])
+def test_one_market_with_amazingdata(first: str) -> None:
+    """Whichever face stands there first, 600000.SH is one stock with one price, and its minutes are the k-lines."""
+    clock = ReplayClock(HK_OPEN_NS)
+    exchange = VirtualMarketSimulator(seed=7).exchange(clock, Entropy(7))
+    faces = {"futu": FutuSimulator(seed=7), "amazingdata": AmazingDataSimulator()}
+    names = [first, *(name for name in faces if name != first)]
+    apps = {name: faces[name].app(clock, Entropy(7), exchange=exchange) for name in names}
+    venue = apps["futu"].state.venue
+    security = venue.securities["21_600000"]
+    clock.now_ns += 600 * 1_000_000_000
+    venue.now_ns()
+    stock = exchange.stock("600000.SH")
+    assert stock is not None
+    assert venue.quotes.last(security) == stock.price == venue.quotes.basic(security)["cur_price"]
+    assert stock.chronicle is venue.quotes.chronicle(security)
+    assert stock.chronicle.minutes(HK_OPEN_NS, clock.now_ns)[-1].close == stock.price
