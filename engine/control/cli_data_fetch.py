@@ -57,14 +57,16 @@ def fetch(
     span = _span(first, last)
     opened = open_gateway(source, config, base_url)
     history = _history_of(source, opened)
+    interval_ns = interval_of_period(period)
+    named = _named(codes, type_)
     began = stopwatch_seconds()
 
     async def run() -> "tuple[Wish, Fetched]":
         async with _closing(opened):
             await opened.connect()
             wish = Wish(
-                instruments=tuple(await _instruments(opened, source, codes, type_)),
-                interval_ns=interval_of_period(period),
+                instruments=tuple(named or await _of_type(opened, source, type_)),
+                interval_ns=interval_ns,
                 first=span[0],
                 last=span[1],
                 now_ns=LiveClock().now_ns,
@@ -188,11 +190,13 @@ async def _calendars(
     return found
 
 
-async def _instruments(gateway: "Gateway", source: str, codes: str, type_: str) -> list[InstrumentId]:
+def _named(codes: str, type_: str) -> list[InstrumentId]:
     if bool(codes) == bool(type_):
         raise ConfigError("say what to fetch: --codes 600000.SH,000001.SZ, or --type EXTRA_ETF")
-    if codes:
-        return _listed(codes)
+    return _listed(codes) if codes else []
+
+
+async def _of_type(gateway: "Gateway", source: str, type_: str) -> list[InstrumentId]:
     if "codes" not in gateway.routes():
         raise ConfigError(f"--type: {source} has no lists of codes; name them with --codes")
     listed = await gateway.call("codes", {"security_type": type_})
