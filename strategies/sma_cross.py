@@ -20,15 +20,20 @@ class SmaCross(Strategy):
         self.side = 0
 
     def on_bar(self, bar: Bar) -> None:
-        closes, close, fast, slow = self.closes, bar.close, self.fast, self.slow
+        closes = self.closes
+        close = bar.close
+        fast = self.fast
+        slow = self.slow
         closes.append(close)
-        fast_sum, slow_sum = self.fast_sum + close, self.slow_sum + close
+        fast_sum = self.fast_sum + close
+        slow_sum = self.slow_sum + close
         seen = len(closes)
         if seen > fast:
             fast_sum -= closes[-fast - 1]
         if seen > slow:
             slow_sum -= closes.popleft()
-        self.fast_sum, self.slow_sum = fast_sum, slow_sum
+        self.fast_sum = fast_sum
+        self.slow_sum = slow_sum
         if seen < slow:
             return
         gap = fast_sum / fast - slow_sum / slow

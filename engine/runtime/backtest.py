@@ -297,6 +297,8 @@ class Backtest:
                 f"the file has a bar every {source.interval_ns // 10**9} s"
             )
         self.core.runner.listen(event.strategy, event.kind, event.instrument, 0)
+        # The loop holds on to who hears a bar until it is called to turn.
+        self._due[0] = 0
 
     def _outside(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
         """In a backtest the outside answers at once: there is no other time for it to answer in."""

@@ -130,15 +130,17 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
         stage.turn, stage.due, stage.clock, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
     turn(chunk.ts_ns[0])
+    ear = ears[name]
     for bar in map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns)):
         ts_ns = bar.ts_ns
         if ts_ns >= due[0]:
             turn(ts_ns)
+            ear = ears[name]
         clock.now_ns = ts_ns
         if resting:
             show(bar)
         latest[name] = bar
-        ears[name](bar)
+        ear(bar)
 
 
 def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:

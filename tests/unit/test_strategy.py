@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine import Bar, ConfigError, DataKind, Fill, InstrumentId, OrderDenied, OrderEvent, Strategy, TimerFired
+from engine.domain.ids import StrategyId
 from engine.domain.market import BookLevel, FeedState, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.timestamps import HOUR_NS, MINUTE_NS, ns_from_datetime
 from engine.runner import StrategyRunner
@@ -374,3 +375,35 @@ def test_the_runner_is_reachable_by_nobody_but_its_context() -> None:
     """A strategy's attributes are its own and ``ctx``."""
     assert set(vars(Strategy())) == set()
     assert isinstance(a_backtest(Hears(), a_walk(1)).core.runner, StrategyRunner)
+
+
+class Latecomer(Strategy):
+    """Has no instruments of its own; asks for bars when its first timer comes."""
+
+    def on_start(self) -> None:
+        self.closes: list[float] = []
+        self.every("2m", self.join)
+
+    def join(self) -> None:
+        self.subscribe(INDEX)
+
+    def on_bar(self, bar: Bar) -> None:
+        self.closes.append(bar.close)
+
+
+class Passenger(Strategy):
+    """Listens from the start, so that the latecomer joins an instrument that is heard already."""
+
+    def on_bar(self, bar: Bar) -> None:
+        pass
+
+
+def test_a_subscription_made_in_mid_run_is_heard_from_the_next_bar_on() -> None:
+    """A timer between two bars subscribes; every bar after it is heard, none before."""
+    late = Latecomer()
+    backtest = a_backtest({"first": Passenger(), "late": late}, flat_rows(1, 2, 3, 4, 5, 6))
+    backtest.core.runner.seats[StrategyId("late")].context.instruments = ()
+    ran(backtest)
+    assert late.closes
+    assert late.closes == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0][-len(late.closes) :]
+    assert len(late.closes) < 6
