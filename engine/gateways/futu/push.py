@@ -144,12 +144,24 @@ def _kept(frame: str | bytes) -> bytes:
     return frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
 
 
+INSTRUMENTS_MAX = 10_000
+_INSTRUMENTS: dict[tuple[int, bytes], InstrumentId] = {}
+"""Names already read: what the wire calls an instrument -> its id, which never changes."""
+
+
 def _instrument(security: Any) -> InstrumentId | None:
     """None for a market nobody here trades."""
+    key = (security.market, security.code)
+    known = _INSTRUMENTS.get(key)
+    if known is not None:
+        return known
     place = BY_QUOTE_MARKET.get(security.market)
     if place is None or not security.code:
         return None
-    return instrument_from_wire(place, security.code.decode("ascii"))
+    found = instrument_from_wire(place, security.code.decode("ascii"))
+    if len(_INSTRUMENTS) < INSTRUMENTS_MAX:
+        _INSTRUMENTS[key] = found
+    return found
 
 
 def _text(value: bytes) -> str:
@@ -209,8 +221,8 @@ def _book(body: Any) -> list[Pushed]:
     instrument = _instrument(body.security)
     if instrument is None:
         return []
-    bids = tuple([BookLevel(row.price, float(row.volume)) for row in body.order_book_bid_list if 0 < row.price < 1e12])
-    asks = tuple([BookLevel(row.price, float(row.volume)) for row in body.order_book_ask_list if 0 < row.price < 1e12])
+    bids = tuple([BookLevel(at, float(row.volume)) for row in body.order_book_bid_list if 0 < (at := row.price) < 1e12])
+    asks = tuple([BookLevel(at, float(row.volume)) for row in body.order_book_ask_list if 0 < (at := row.price) < 1e12])
     stamp = max(body.svr_recv_time_bid_timestamp, body.svr_recv_time_ask_timestamp)
     return [OrderBook(instrument, round(stamp * 1_000_000) * 1000 if 0 < stamp < 1e11 else 0, bids, asks)]
 

@@ -23,6 +23,8 @@ from engine.net.polling import LinkState, PollLoop
 from engine.net.websocket import SocketLoop
 from engine.ports import Publish
 
+_TRADES = frozenset({OrderPush, FillPush})
+
 
 class Session:
     """One ``/ws``: pushes to the feed and the router; orders held back while pushes may have been missed."""
@@ -180,11 +182,12 @@ class Session:
 
     def _on_message(self, frame: str | bytes) -> None:
         for pushed in pushed_from_wire(frame):
-            if isinstance(pushed, OrderPush | FillPush):
+            kind = pushed.__class__
+            if kind in _TRADES:
                 if self._router is not None:
-                    self._router.on_push(pushed)
-            elif isinstance(pushed, GatewayState):
-                self._on_gateway(pushed)
+                    self._router.on_push(pushed)  # type: ignore[arg-type]
+            elif kind is GatewayState:
+                self._on_gateway(pushed)  # type: ignore[arg-type]
             else:
                 self._feed.take(pushed)
 
