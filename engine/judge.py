@@ -174,13 +174,13 @@ class Judge:
 
     def _join(self, order: Order, report: OrderReport) -> None:
         """Let the order take the evidence; journal what mattered; book, then tell."""
-        before = _overlay(order)
+        before = order.standing
         change = order.apply(report)
         if change.impossible:
             self._publish(Alert(ts_ns=report.ts_ns, about=f"order:{report.client_id}", text=change.alert))
             return
         moved = change.after is not change.before or change.cum_delta or change.alert
-        moved = moved or _overlay(order) != before
+        moved = moved or order.standing != before
         if not moved and (report.kind is not Evidence.FILL or change.ignored):
             return
         self._record(report)
@@ -335,8 +335,3 @@ class Judge:
         """Orders whose outcome must be looked for, oldest first."""
         states = (OrderState.PENDING_NEW, OrderState.UNKNOWN)
         return [o for o in self.working.values() if o.request.account == account and o.state in states]
-
-
-def _overlay(order: Order) -> tuple[object, ...]:
-    """What evidence may change besides state and quantity."""
-    return (order.venue_id, order.cancel_pending, order.replace_pending, order.value, order.fee)

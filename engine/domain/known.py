@@ -74,3 +74,11 @@ class Known:
     @property
     def quantity(self) -> int:
         return max(self._quantity, self.cum) if self._replaced else self._quantity
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """What evidence may change besides state and quantity, and late evidence may bring to light."""
+        return (
+            self.venue_id, self.cancel_pending, self.replace_pending, self.value, self.fee, self._acked,
+            self._closed_as_of >= 0, self._cancel_as_of >= 0,
+        )  # fmt: skip

@@ -99,13 +99,15 @@ SLOW, QUICK = InstrumentId("SLOW.T"), InstrumentId("QUICK.T")
 
 
 class Alternate(Strategy):
-    """On every bar of an instrument: buy one if nothing is held or under way, else sell it."""
+    """Every third minute, in the middle of the slow bars: of each instrument buy one if none is held, else sell it."""
 
     def on_start(self) -> None:
         self.heard: list[tuple[int, str]] = []
 
     def on_bar(self, bar: Bar) -> None:
         self.heard.append((bar.ts_ns, bar.instrument))
+        if bar.instrument != QUICK or bar.ts_ns // MINUTE_NS % 3:
+            return
         for name in (SLOW, QUICK):
             if self.working_orders(name):
                 continue
@@ -134,6 +136,8 @@ def bare_pair(bars: Sequence[Bar]) -> tuple[int, Decimal]:
                 del made[bar.instrument]
         for bar in instant:
             last[bar.instrument] = bar.close
+            if bar.instrument != QUICK or now // MINUTE_NS % 3:
+                continue
             # A purchase without any price known is denied.
             for name in (SLOW, QUICK):
                 if name not in made and name in last:
@@ -154,8 +158,8 @@ def test_two_instruments_on_one_clock_never_fill_at_an_open_already_past(
     """A five-minute bar that began before the order was made shows it no open, however the files interleave."""
     interval = slow_minutes * MINUTE_NS
     offset = offset_seconds * 10**9
-    quick = BarsOf(a_walk(60, seed), instrument=QUICK, batch=batch)
-    ends = [START_NS + offset + interval * i for i in range(1, 60 // slow_minutes + 1)]
+    quick = BarsOf(a_walk(120, seed), instrument=QUICK, batch=batch)
+    ends = [START_NS + offset + interval * i for i in range(1, 120 // slow_minutes + 1)]
     slow = BarsOf(a_walk(len(ends), seed + 1), instrument=SLOW, interval_ns=interval, ends=ends, batch=3)
     sources = [slow, quick]
     strategy = Alternate()

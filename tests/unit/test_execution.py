@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import Bar, OrderType, Side, Strategy
@@ -287,6 +287,8 @@ def test_the_short_ways_of_an_order_come_to_what_the_join_says(
 
 @given(parts=reports)
 @example(parts=[(Evidence.WORKING, 1, 0), (Evidence.WORKING, 1, 1)])
+@example(parts=[(Evidence.FILL, 100, 1), (Evidence.CANCELED, 1, 0), (Evidence.BUST, 1, 1)])
+@settings(max_examples=300)
 def test_recovery_comes_to_the_same_books_as_the_run_it_replays(parts: list[tuple[Evidence, int, int]]) -> None:
     """Every order, both books and the cash, from the journal alone; nothing is journaled twice."""
     desk = Desk()

@@ -247,6 +247,48 @@ def test_a_handler_that_never_returns_is_stopped_and_the_others_go_on(kind: type
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+_ENGINE: dict[str, Any] = {"__name__": "engine.somewhere"}
+exec("def work(open_):\n    open_.append(1)\n    for _ in range(60):\n        pass\n    open_.pop()\n", _ENGINE)
+
+
+class LoopsInsideTheEngine(Loops):
+    open_: list[int]
+
+    def spin(self) -> None:
+        self.open_ = []
+        while True:
+            _ENGINE["work"](self.open_)
+
+
+def test_a_handler_is_never_stopped_in_the_middle_of_the_engines_work() -> None:
+    """What the engine began for it is finished first, though it is at work nearly all the time."""
+    bad = LoopsInsideTheEngine()
+    backtest = a_backtest(bad, flat_rows(1, 2, 3))
+    with interrupting(backtest.core.runner, 0.02):
+        result, _ = ran(backtest)
+    assert "StrategyHungError" in result.stopped["s"]
+    assert bad.open_ == []
+
+
+class CatchesUp(Good):
+    async def on_start(self) -> None:
+        await self.sleep("6d")
+
+    def on_bar(self, bar: Bar) -> None:
+        super().on_bar(bar)
+        sum(range(1_000))
+
+
+def test_a_long_queue_worked_off_at_once_is_not_one_handler_that_hangs() -> None:
+    """One loop of the runner calls thousands of handlers: each of them is quick."""
+    strategy = CatchesUp()
+    backtest = a_backtest(strategy, flat_rows(*([5.0] * 9_000)))
+    with interrupting(backtest.core.runner, 0.01):
+        result, _ = ran(backtest)
+    assert not result.stopped
+    assert len(strategy.heard) == 9_000
+
+
 def test_many_quick_handlers_are_never_taken_for_one_that_hangs() -> None:
     """A run far longer than the limit, looked at all the time, is left alone."""
     good = Good()
