@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.errors import DataError
 from engine.domain.events import Fill, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
@@ -117,6 +118,10 @@ steps = st.sampled_from([Evidence.FILL, Evidence.CANCELED, Evidence.REJECT, Evid
     side=st.sampled_from(list(Side)), quantity=st.integers(1, 300), cost=prices,
     parts=st.lists(st.tuples(steps, st.integers(1, 120)), max_size=8),
 )  # fmt: skip
+@example(
+    side=Side.BUY, quantity=6, cost=Decimal("0.02"),
+    parts=[(Evidence.FILL, 1), (Evidence.FILL, 3), (Evidence.FILL, 2)],
+)  # fmt: skip
 def test_what_is_held_back_is_the_orders_share_and_nothing_at_its_end(
     side: Side, quantity: int, cost: Decimal, parts: list[tuple[Evidence, int]]
 ) -> None:
@@ -168,8 +173,23 @@ def test_equity_refuses_a_currency_it_has_no_rate_for() -> None:
     """It never adds up different moneys."""
     portfolio = a_portfolio()
     portfolio.accounts[ACCOUNT].cash["USD"] = Decimal(5)
-    with pytest.raises(KeyError, match="no rate from USD"):
+    with pytest.raises(DataError, match="no rate from USD"):
         portfolio.equity(ACCOUNT)
+
+
+def test_equity_turns_other_currencies_into_the_accounts_by_the_rate() -> None:
+    """Cash and holdings alike, each at its own currency's rate."""
+    portfolio = a_portfolio()
+    base = portfolio.accounts[ACCOUNT].currency
+    portfolio.accounts[ACCOUNT].cash["USD"] = Decimal(5)
+    portfolio.rate = lambda currency, to: {("USD", base): Decimal("7.8")}[currency, to]
+    assert portfolio.equity(ACCOUNT) == CASH + 39
+    foreign = InstrumentId("AAPL.US")
+    portfolio.instruments = {**portfolio.instruments, foreign: Instrument(id=foreign, market="us", currency="USD")}
+    portfolio.accounts[ACCOUNT].position(foreign).book(10, Decimal(1000))
+    assert portfolio.equity(ACCOUNT) == CASH + 39 + 7800
+    portfolio.on_trade(Trade(foreign, START_NS + 6, 200.0))
+    assert portfolio.equity(ACCOUNT) == CASH + 39 + 15600
 
 
 def test_an_adjustment_moves_cash_and_both_books() -> None:
