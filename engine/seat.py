@@ -63,8 +63,13 @@ def overrides(strategy: Strategy, handler: str) -> bool:
 
 
 def without_event(function: Callable[[], Any]) -> Handler:
-    """A handler that takes no event."""
-    return lambda _event: function()
+    """A handler that takes no event; what a ``lambda`` happens to return is nobody's business."""
+
+    def handle(_event: Any) -> Any:
+        answer = function()
+        return answer if inspect.iscoroutine(answer) else None
+
+    return handle
 
 
 def coroutine_of(seat: Seat, handler: Handler, answer: Any) -> Coroutine[Any, Any, None]:

@@ -33,8 +33,8 @@ from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
 
 ACCOUNT = AccountId("backtest")
-SAMPLES = 100
-"""Equity is sampled at a hundredth of the run so far, and at each turn of the UTC day."""
+SAMPLES = 50
+"""Equity is sampled each fiftieth of the run so far, and at each turn of the UTC day: what a chart can show."""
 PACK_RECORDS = 256
 """Records that may wait before the journal makes bytes of them."""
 
@@ -297,8 +297,6 @@ class Backtest:
                 f"the file has a bar every {source.interval_ns // 10**9} s"
             )
         self.core.runner.listen(event.strategy, event.kind, event.instrument, 0)
-        # The loop holds on to who hears a bar until it is called to turn.
-        self._due[0] = 0
 
     def _outside(self, strategy: StrategyId, number: int, request: CallRequest) -> None:
         """In a backtest the outside answers at once: there is no other time for it to answer in."""

@@ -139,6 +139,7 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
         clock.now_ns = ts_ns
         if resting:
             show(bar)
+            ear = ears[name]
         latest[name] = bar
         ear(bar)
 

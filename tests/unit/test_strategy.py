@@ -378,32 +378,37 @@ def test_the_runner_is_reachable_by_nobody_but_its_context() -> None:
 
 
 class Latecomer(Strategy):
-    """Has no instruments of its own; asks for bars when its first timer comes."""
+    """Asks for bars late in the run, when an order of its fills: between two turns of the replay loop."""
 
     def on_start(self) -> None:
-        self.closes: list[float] = []
-        self.every("2m", self.join)
+        self.joined_ns = 0
+        self.heard: list[int] = []
+        self.every("9h", lambda: self.buy(INDEX, 1))
 
-    def join(self) -> None:
+    def on_fill(self, fill: Fill) -> None:
+        self.joined_ns = self.joined_ns or self.now_ns
         self.subscribe(INDEX)
 
     def on_bar(self, bar: Bar) -> None:
-        self.closes.append(bar.close)
+        self.heard.append(bar.ts_ns)
 
 
 class Passenger(Strategy):
     """Listens from the start, so that the latecomer joins an instrument that is heard already."""
 
+    def on_start(self) -> None:
+        self.heard: list[int] = []
+
     def on_bar(self, bar: Bar) -> None:
-        pass
+        self.heard.append(bar.ts_ns)
 
 
-def test_a_subscription_made_in_mid_run_is_heard_from_the_next_bar_on() -> None:
-    """A timer between two bars subscribes; every bar after it is heard, none before."""
-    late = Latecomer()
-    backtest = a_backtest({"first": Passenger(), "late": late}, flat_rows(1, 2, 3, 4, 5, 6))
+def test_a_subscription_made_in_mid_run_is_heard_at_once() -> None:
+    """The bar that filled the order is published after the fill: it is the first to be heard, and none before it."""
+    first, late = Passenger(), Latecomer()
+    backtest = a_backtest({"first": first, "late": late}, a_walk(1_000))
     backtest.core.runner.seats[StrategyId("late")].context.instruments = ()
     ran(backtest)
-    assert late.closes
-    assert late.closes == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0][-len(late.closes) :]
-    assert len(late.closes) < 6
+    assert late.joined_ns
+    assert late.heard == [ts_ns for ts_ns in first.heard if ts_ns >= late.joined_ns]
+    assert 0 < len(late.heard) < len(first.heard)
