@@ -11,6 +11,7 @@ from decimal import ROUND_UP, Decimal
 from msgspec import Struct
 
 from engine.domain.commands import Side
+from engine.domain.errors import DataError
 from engine.domain.events import Fill, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
@@ -23,6 +24,12 @@ GRAIN = Decimal("1E-8")
 """What cash held back for a part of an order is rounded up to."""
 
 SellableFrom = Callable[[InstrumentId, int], int]
+Rate = Callable[[str, str], Decimal]
+"""What one unit of a currency is worth now in another; raises DataError where that is not known."""
+
+
+def _no_rate(currency: str, base: str) -> Decimal:
+    raise DataError(f"no rate from {currency} to {base}")
 
 
 class Position:
@@ -123,6 +130,7 @@ class Portfolio:
         self.marks_ns = self.marks.times
         self.fills = 0
         """Fills booked."""
+        self.rate: Rate = _no_rate
         self._sellable_from = sellable_from
         self._reservations: dict[ClientOrderId, Reservation] = {}
 
@@ -235,21 +243,22 @@ class Portfolio:
         """Cash and positions at their marks, in the account's base currency; a position without a mark at cost.
 
         Raises:
-            KeyError: the account holds another currency and no rate is known (rates come with the first such market).
+            DataError: the account holds another currency and no rate is known.
         """
         book = self.accounts[account]
+        base = book.currency
         total = ZERO
         for currency, cash in book.cash.items():
-            if cash and currency != book.currency:
-                raise KeyError(f"no rate from {currency} to {book.currency}")
-            total += cash
+            if currency == base or not cash:
+                total += cash
+            else:
+                total += cash * self.rate(currency, base)
         for instrument, position in book.positions.items():
             if position.quantity:
+                spec = self.instruments[instrument]
                 mark = self.marks.get(instrument)
-                if mark is None:
-                    total += position.cost
-                else:
-                    total += exact(mark) * position.quantity * self.instruments[instrument].multiplier
+                worth = position.cost if mark is None else exact(mark) * position.quantity * spec.multiplier
+                total += worth if spec.currency == base else worth * self.rate(spec.currency, base)
         return total
 
     # --- inside ------------------------------------------------------------------------------------------------------

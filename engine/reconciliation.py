@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from engine.domain.account import AccountSnapshot, Capabilities
+from engine.domain.errors import DataError
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, InstrumentId
 from engine.domain.instrument import Instrument
@@ -14,6 +15,8 @@ from engine.domain.money import ZERO
 from engine.portfolio import Portfolio
 
 Difference = tuple[tuple[InstrumentId, int], ...]
+Cash = tuple[tuple[str, Decimal], ...]
+"""What is missing, by currency."""
 
 
 class Reconciler:
@@ -32,7 +35,7 @@ class Reconciler:
         self._instruments = instruments
         self._sheets = sheets
         self._quiet_since_ns = quiet_since_ns
-        self._seen: dict[AccountId, tuple[Difference, Decimal]] = {}
+        self._seen: dict[AccountId, tuple[Difference, Cash]] = {}
 
     def differences(self, snapshot: AccountSnapshot, *, at_once: bool = False) -> list[PositionAdjusted]:
         """Adjustments that make our book equal to the reading; empty while in doubt.
@@ -58,9 +61,9 @@ class Reconciler:
 
     def agrees(self, snapshot: AccountSnapshot) -> bool:
         """Whether our book equals this reading to the unit."""
-        return self._compare(snapshot) == ((), ZERO)
+        return self._compare(snapshot) == ((), ())
 
-    def _compare(self, snapshot: AccountSnapshot) -> tuple[Difference, Decimal]:
+    def _compare(self, snapshot: AccountSnapshot) -> tuple[Difference, Cash]:
         book = self._portfolio.accounts[snapshot.account]
         found: list[tuple[InstrumentId, int]] = []
         if snapshot.positions is not None:
@@ -70,16 +73,26 @@ class Reconciler:
                 missing = theirs.get(instrument, 0) - ours.get(instrument, 0)
                 if missing and instrument in self._instruments:
                     found.append((instrument, missing))
-        cash = ZERO
-        for balance in snapshot.balances or ():
-            if balance.currency == book.currency:
-                cash = balance.total - book.cash.get(book.currency, ZERO)
-        return tuple(found), cash
+        cash = {
+            balance.currency: balance.total - book.cash.get(balance.currency, ZERO)
+            for balance in snapshot.balances or ()
+            if self._is_valued(balance.currency, book.currency)
+        }
+        return tuple(found), tuple((currency, missing) for currency, missing in sorted(cash.items()) if missing)
+
+    def _is_valued(self, currency: str, base: str) -> bool:
+        """Money whose worth is not known is not in the book: it could not be counted, and buys nothing."""
+        if currency == base:
+            return True
+        try:
+            self._portfolio.rate(currency, base)
+        except DataError:
+            return False
+        return True
 
     def _adjustments(
-        self, snapshot: AccountSnapshot, positions: Difference, cash: Decimal, why: str
+        self, snapshot: AccountSnapshot, positions: Difference, cash: Cash, why: str
     ) -> list[PositionAdjusted]:
-        book = self._portfolio.accounts[snapshot.account]
         made = [
             PositionAdjusted(
                 account=snapshot.account,
@@ -91,16 +104,16 @@ class Reconciler:
             )
             for instrument, quantity in positions
         ]
-        if cash:
-            made.append(
-                PositionAdjusted(
-                    account=snapshot.account,
-                    strategy=EXTERNAL,
-                    instrument=InstrumentId(""),
-                    ts_ns=snapshot.ts_ns,
-                    cash=cash,
-                    currency=book.currency,
-                    reason=f"{why}: {cash:+} {book.currency} in cash",
-                )
+        made += [
+            PositionAdjusted(
+                account=snapshot.account,
+                strategy=EXTERNAL,
+                instrument=InstrumentId(""),
+                ts_ns=snapshot.ts_ns,
+                cash=missing,
+                currency=currency,
+                reason=f"{why}: {missing:+} {currency} in cash",
             )
+            for currency, missing in cash
+        ]
         return made

@@ -5,6 +5,8 @@ from engine.risk.allowed_sides import AllowedSides
 from engine.risk.allowed_symbols import AllowedSymbols
 from engine.risk.cash import Cash
 from engine.risk.duplicate_order import DuplicateOrder
+from engine.risk.exchange_rate import ExchangeRate
+from engine.risk.gateway_limits import GatewayLimits
 from engine.risk.hours import Hours
 from engine.risk.kill import Kill
 from engine.risk.limit import Limit
@@ -30,7 +32,9 @@ RULES: dict[str, type[Limit]] = {
     "allowed_symbols": AllowedSymbols,
     "allowed_sides": AllowedSides,
     "hours": Hours,
+    "exchange_rate": ExchangeRate,
     "market_rules": MarketRules,
+    "gateway_limits": GatewayLimits,
     "max_order_quantity": MaxOrderQuantity,
     "price_collar": PriceCollar,
     "max_order_value": MaxOrderValue,

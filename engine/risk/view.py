@@ -13,6 +13,7 @@ from engine.domain.events import Fill, KillLevel, LatchCleared, LatchSet, OrderD
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, OrderState
+from engine.domain.verdict import Denial
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.risk.counters import DayRateCounter, RateCounter
@@ -49,6 +50,8 @@ class RiskView:
         self.marks = portfolio.marks
         self.capabilities: dict[AccountId, Capabilities] = {}
         """What each account's router can do; an account that is missing can do nothing."""
+        self.foresees: dict[AccountId, Callable[[SubmitOrder], Denial | None]] = {}
+        """By account, where its router knows the limits of its own gateway: why they would refuse an order now."""
         self.feed_interval_ns: dict[InstrumentId, int] = {}
         """How often a polled feed says it brings a price; missing: it is pushed."""
         self.previous_close: dict[InstrumentId, float] = {}

@@ -11,14 +11,12 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import msgspec
 from msgspec import Struct
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
-from engine.domain.account import Capabilities
 from engine.domain.commands import CancelOrder, OrderType
-from engine.domain.errors import ConfigError, GatewayError
+from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
     AccountObserved,
     Alert,
@@ -33,6 +31,7 @@ from engine.domain.events import (
 from engine.domain.ids import AccountId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import OrderState
+from engine.domain.rates import Rates
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
 from engine.markets.rulebook import RuleBook
@@ -43,6 +42,7 @@ from engine.runtime.backtest import StrategySpec
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
@@ -67,6 +67,8 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     instruments: Mapping[InstrumentId, Instrument]
     books: Mapping[str, RuleBook]
     limits: tuple[Limit, ...]
+    rates: Mapping[str, Mapping[str, Decimal]] = {}
+    """See ``Rates``."""
     mode: str = "live"
     run_tag: str = ""
     """Goes into client order ids, so that two journals never make the same one."""
@@ -118,7 +120,7 @@ class LiveRun:
         self._stopping = anyio.Event()
         self._tasks: Any = None
         self._rescheduled = anyio.Event()
-        sheets = _sheets_of(spec, gateways)
+        sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
             journal=journal,
@@ -164,6 +166,7 @@ class LiveRun:
         Raises:
             ConfigError: credentials, environment or config are wrong. JournalError: the journal failed.
         """
+        self._learn()
         fresh = self._recover()
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -217,6 +220,13 @@ class LiveRun:
             for _ in range(2):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
                 await seeker.look()
+
+    def _learn(self) -> None:
+        """What currencies are worth, and what each gateway would refuse by limits of its own."""
+        rates, core = Rates(self.spec.rates), self.core
+        core.portfolio.rate = lambda currency, base: rates.at(currency, base, self.clock.now_ns)
+        core.view.foresees.update(foreseers_of(self.spec.accounts, self.gateways))
+        self._unvalued: set[AccountId] = set()
 
     def _recover(self) -> bool:
         """Replay the journal; True if it was empty."""
@@ -321,14 +331,17 @@ class LiveRun:
     def _sample(self, account: AccountId) -> None:
         portfolio = self.core.portfolio
         book = portfolio.accounts[account]
-        self.journal.append(
-            EquitySampled(
-                account=account,
-                ts_ns=self.clock.now_ns,
-                equity=portfolio.equity(account),
-                cash=book.cash[book.currency],
-            )
-        )
+        try:
+            equity = portfolio.equity(account)
+        except DataError as error:
+            # Said once; a sum with a part left out would be worse than none.
+            if account not in self._unvalued:
+                self._unvalued.add(account)
+                self._alert(f"account:{account}", f"equity is not known: {error}")
+            return
+        self._unvalued.discard(account)
+        cash = book.cash[book.currency]
+        self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
     def _on_account(self, event: AccountObserved) -> None:
         if self.ready.is_set() and event.snapshot.account in self.boxes:
@@ -375,25 +388,3 @@ class LiveRun:
 
     def _alert(self, about: str, text: str) -> None:
         self.core.bus.publish(Alert(ts_ns=self.clock.now_ns, about=about, text=text))
-
-
-def _sheets_of(spec: LiveSpec, gateways: Mapping[str, Gateway]) -> dict[AccountId, Capabilities]:
-    """What each account can do.
-
-    Raises:
-        ConfigError: an account names a gateway that has no order side.
-    """
-    sheets: dict[AccountId, Capabilities] = {}
-    for account in spec.accounts:
-        gateway = gateways.get(account.gateway)
-        if gateway is None or gateway.router is None:
-            raise ConfigError(f"account {account.id!r}: gateway {account.gateway!r} has no order side")
-        sheets[account.id] = _with_held_limits(gateway.router.capabilities())
-    return sheets
-
-
-def _with_held_limits(sheet: Capabilities) -> Capabilities:
-    """What an account can do with the engine's help: a limit its venue does not know is held (decision 13)."""
-    if OrderType.LIMIT in sheet.order_types or OrderType.MARKET not in sheet.order_types:
-        return sheet
-    return msgspec.structs.replace(sheet, order_types=sheet.order_types | {OrderType.LIMIT})

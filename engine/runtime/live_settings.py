@@ -35,6 +35,7 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         instruments=settings.instruments,
         books=settings.books,
         limits=settings.limits,
+        rates=settings.rates,
         mode=mode or settings.run.profile,
     )
 

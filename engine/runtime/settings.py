@@ -1,9 +1,9 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>] [[strategy]]
-[matching] [[data]] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file,
-those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them from the
-environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+[matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the
+config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them from
+the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
+from engine.domain.rates import Rates
 from engine.domain.timestamps import parse_time
 from engine.gateways import GATEWAYS
 from engine.markets import MARKETS
@@ -112,6 +113,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     strategy: tuple[StrategyTable, ...] = ()
     matching: dict[str, Any] = {}
     data: tuple[DataTable, ...] = ()
+    rates: dict[str, dict[str, Decimal]] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -153,6 +155,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     strategies: tuple[StrategySettings, ...]
     fill_model: FillModel
     data: tuple[DataTable, ...]
+    rates: Mapping[str, Mapping[str, Decimal]]
+    """As ``Rates`` takes them."""
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -194,6 +198,7 @@ def load_settings(path: str | Path) -> Settings:
         strategies=tuple(_strategies(document, where, accounts, instruments)),
         fill_model=_fill_model(document, where),
         data=document.data,
+        rates=_rates(document, where),
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
@@ -250,6 +255,14 @@ def _books(document: Document, where: str) -> dict[str, RuleBook]:
         name: convert(document.markets.get(name, {}), kind, f"{where}, [markets.{name}]")
         for name, kind in MARKETS.items()
     }
+
+
+def _rates(document: Document, where: str) -> Mapping[str, Mapping[str, Decimal]]:
+    try:
+        Rates(document.rates)
+    except ValueError as why:
+        raise ConfigError(f"{where}, [rates]: {why}") from why
+    return document.rates
 
 
 def _risk(document: Document, where: str) -> tuple[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from engine.domain.commands import OrderType, Side, SubmitOrder, TimeInForce
 from engine.domain.events import KillLevel, LatchCleared
 from engine.domain.ids import StrategyId
 from engine.domain.timestamps import parse_time
+from engine.domain.verdict import Denial
 from engine.risk import RULES
 from tests.risk_builders import (
     ACCOUNT,
@@ -300,6 +301,28 @@ def test_max_order_value() -> None:
     assert answer(checker, an_order(instrument=GAME)) == (
         "STALE_DATA", "order value not known: no reference price of CY.VSM",
     )  # fmt: skip
+
+
+def test_a_currency_without_a_rate_is_denied() -> None:
+    """The account's own needs none; another passes once its rate is known."""
+    view = a_view()
+    checker = a_checker(view, "exchange_rate")
+    assert answer(checker, an_order()) is None
+    assert answer(checker, an_order(instrument=GAME)) == ("NO_RATE", "no rate from COIN to CNY")
+    view.portfolio.rate = lambda currency, base: Decimal(2)
+    assert answer(checker, an_order(instrument=GAME)) is None
+
+
+def test_what_the_gateway_would_refuse_is_denied_by_us() -> None:
+    """Asked of the account's own router, and of nobody where it tells no limits."""
+    view = a_view()
+    checker = a_checker(view, "gateway_limits")
+    assert answer(checker, an_order()) is None
+    view.foresees[ACCOUNT] = lambda order: (
+        Denial("GATEWAY_PER_ORDER", "limit check failed: too much") if order.quantity > 100 else None
+    )
+    assert answer(checker, an_order()) is None
+    assert answer(checker, an_order(quantity=101)) == ("GATEWAY_PER_ORDER", "too much")
 
 
 def test_every_rule_is_tested() -> None:
