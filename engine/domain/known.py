@@ -79,6 +79,7 @@ class Known:
     def standing(self) -> tuple[object, ...]:
         """What evidence may change besides state and quantity, and late evidence may bring to light."""
         return (
-            self.venue_id, self.cancel_pending, self.replace_pending, self.value, self.fee, self._acked,
-            self._closed_as_of >= 0, self._cancel_as_of >= 0,
+            self.venue_id, self.cancel_pending, self.replace_pending, self.value, self.fee, self.price, self.quantity,
+            self._replaced, self._replace_asked, self._cancel_asked, self.cancel_uncertain, self._acked,
+            self._rejected, self._closed_as_of >= 0, self._cancel_as_of >= 0,
         )  # fmt: skip
