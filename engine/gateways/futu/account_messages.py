@@ -79,6 +79,7 @@ class UnlockResult(Struct, frozen=True):
     acc_id: Id
     success: bool = False
     security_firm: int | None = None
+    error_msg: str | None = None
 
 
 class Unlocked(Struct, frozen=True):

@@ -296,6 +296,27 @@ class SnapshotBasic(Struct, frozen=True, kw_only=True):
     enable_margin: bool | None = None
     enable_short_sell: bool | None = None
     sec_status: int | None = None
+    list_timestamp: float | None = None
+    mortgage_ratio: float | None = None
+    long_margin_initial_ratio: float | None = None
+    short_sell_rate: float | None = None
+    short_available_volume: int | None = None
+    short_margin_initial_ratio: float | None = None
+    amplitude: float | None = None
+    avg_price: float | None = None
+    bid_ask_ratio: float | None = None
+    volume_ratio: float | None = None
+    highest52_weeks_price: float | None = None
+    lowest52_weeks_price: float | None = None
+    highest_history_price: float | None = None
+    lowest_history_price: float | None = None
+    pre_market: ExtendedHours | None = None
+    after_market: ExtendedHours | None = None
+    close_price5_minute: float | None = None
+    overnight: ExtendedHours | None = None
+    hp_volume: float | None = None
+    hp_ask_vol: float | None = None
+    hp_bid_vol: float | None = None
     exchange_code: str | int | None = None
 
 

@@ -55,8 +55,13 @@ class UserInfo(Struct, frozen=True, kw_only=True):
     us_option_qot_right: int | None = None
     us_index_qot_right: int | None = None
     us_otc_qot_right: int | None = None
+    us_future_qot_right: int | None = None
     sg_future_qot_right: int | None = None
     jp_future_qot_right: int | None = None
+    cc_qot_right: int | None = None
+    is_need_agree_disclaimer: bool | None = None
+    update_type: int | None = None
+    web_key: str | None = None
 
 
 class DelayStatistics(Struct, frozen=True):
