@@ -100,6 +100,7 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
     """The replay and its statistics, under the stop watch; imports and the page stay outside."""
     from engine.clock import cpu_seconds, stopwatch_seconds
     from engine.runtime.backtest import Backtest
+    from engine.runtime.interrupt import interrupting
     from engine.runtime.report import build_report
 
     journal = _journal(path)
@@ -119,7 +120,8 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
                 progress=progress,
                 statements=plan.statements(),
             )
-            result = run.run()
+            with interrupting(run.core.runner):
+                result = run.run()
     finally:
         journal.close()
     made = build_report(journal.records(), instruments=plan.instruments)
