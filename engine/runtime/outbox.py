@@ -164,6 +164,8 @@ class Outbox:
     async def _send(self, parcel: _Parcel) -> None:
         try:
             with anyio.CancelScope(shield=True):
+                # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
+                await self._journal.durable(parcel.intent_seq)
                 orders = [order for order in parcel.orders if self._may_leave(order, parcel)]
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
@@ -201,7 +203,6 @@ class Outbox:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
 
     async def _submit(self, orders: list[SubmitOrder], parcel: _Parcel) -> None:
-        await self._journal.durable(parcel.intent_seq)
         try:
             body = self.router.encode(orders)
         except NotSent as error:
