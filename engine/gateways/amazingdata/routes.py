@@ -5,49 +5,16 @@ from datetime import date
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from engine.domain.errors import BadMessage, ConfigError
 from engine.gateways.amazingdata.client import AmazingDataClient, Scope, Work
 from engine.gateways.amazingdata.messages import day_from_wire
 from engine.gateways.amazingdata.periods import PERIODS
+from engine.gateways.named_routes import Args, Route, call_named
 
 
-class Route(Struct, frozen=True, kw_only=True):
-    """``needs`` must be given, ``takes`` may be. ``changes``: something is different at the server afterwards."""
-
-    path: str
-    """Method and path, as the vendor's document writes them."""
-    text: str
-    run: Callable[[AmazingDataClient, "Args"], Awaitable[Any]]
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    changes: bool = False
-
-    @property
-    def line(self) -> str:
-        words = [f"{name}=..." for name in self.needs] + [f"[{name}=...]" for name in self.takes]
-        return f"{self.text}; {' '.join(words)}" if words else self.text
-
-
-class Args:
-    """The texts given, read as what an endpoint wants."""
-
-    def __init__(self, route: str, texts: Mapping[str, str]) -> None:
-        self._route = route
-        self._texts = texts
-
-    def text(self, name: str, default: str = "") -> str:
-        return self._texts.get(name, default)
-
-    def whole(self, name: str, default: int = 0) -> int:
-        given = self._texts.get(name)
-        if given is None:
-            return default
-        try:
-            return int(given)
-        except ValueError:
-            raise ConfigError(f"{self._route}: {name}={given!r} is no whole number") from None
+class AmazingDataArgs(Args):
+    """Readers of words only this gateway takes."""
 
     def flag(self, name: str) -> bool:
         given = self._texts.get(name, "false").lower()
@@ -89,11 +56,11 @@ SPAN = ("start_date", "end_date")
 SCOPE = ("security_type", "period_type", "contract_type")
 
 
-def _start(work: Work) -> Callable[[AmazingDataClient, Args], Awaitable[Any]]:
+def _start(work: Work) -> Callable[[AmazingDataClient, AmazingDataArgs], Awaitable[Any]]:
     return lambda c, a: c.start_work(work, a.scope())
 
 
-ROUTES: dict[str, Route] = {
+ROUTES: dict[str, Route[AmazingDataClient, AmazingDataArgs]] = {
     "login": Route(path="POST /auth/login", text="log in and get a token; without arguments as the configured user",
                    run=lambda c, a: c.login(a.text("username"), a.text("password")),
                    takes=("username", "password"), changes=True),
@@ -153,12 +120,4 @@ ROUTES: dict[str, Route] = {
 
 async def call_route(client: AmazingDataClient, gateway: str, route: str, args: Mapping[str, str]) -> Any:
     """See ``Gateway.call``."""
-    found = ROUTES.get(route)
-    if found is None:
-        raise ConfigError(f"{gateway}: no route {route!r}; it has {', '.join(ROUTES)}")
-    missing = [name for name in found.needs if not args.get(name)]
-    strange = [name for name in args if name not in (*found.needs, *found.takes)]
-    if missing or strange:
-        what = f"{missing[0]} is missing" if missing else f"{strange[0]} is not known"
-        raise ConfigError(f"{gateway} {route}: {what}; it takes {found.line}")
-    return msgspec.to_builtins(await found.run(client, Args(route, args)))
+    return await call_named(ROUTES, AmazingDataArgs, client, gateway, route, args)

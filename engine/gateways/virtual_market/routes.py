@@ -1,48 +1,15 @@
 """Every endpoint by name, for ``sluice call`` and ``ctx.query``: key=value texts in, plain JSON values out."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
-import msgspec
-from msgspec import Struct
-
 from engine.domain.errors import ConfigError
+from engine.gateways.named_routes import Args, Route, call_named
 from engine.gateways.virtual_market.client import Period, VirtualMarketClient
 
 
-class Route(Struct, frozen=True, kw_only=True):
-    """``needs`` must be given, ``takes`` may be. ``changes``: something is different at the server afterwards."""
-
-    text: str
-    run: Callable[[VirtualMarketClient, "Args"], Awaitable[Any]]
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    changes: bool = False
-
-    @property
-    def line(self) -> str:
-        words = [f"{name}=..." for name in self.needs] + [f"[{name}=...]" for name in self.takes]
-        return f"{self.text}; {' '.join(words)}" if words else self.text
-
-
-class Args:
-    """The texts given, read as what an endpoint wants."""
-
-    def __init__(self, route: str, texts: Mapping[str, str]) -> None:
-        self._route = route
-        self._texts = texts
-
-    def text(self, name: str, default: str = "") -> str:
-        return self._texts.get(name, default)
-
-    def whole(self, name: str, default: int = 0) -> int:
-        given = self._texts.get(name)
-        if given is None:
-            return default
-        try:
-            return int(given)
-        except ValueError:
-            raise ConfigError(f"{self._route}: {name}={given!r} is no whole number") from None
+class VirtualMarketArgs(Args):
+    """Readers of words only this gateway takes."""
 
     def period(self) -> Period:
         given = self._texts.get("period", "1d")
@@ -51,7 +18,7 @@ class Args:
         return cast(Period, given)
 
 
-ROUTES: dict[str, Route] = {
+ROUTES: dict[str, Route[VirtualMarketClient, VirtualMarketArgs]] = {
     "login": Route(text="log in and get a token; without arguments as the configured user",
                    run=lambda c, a: c.login(a.text("user"), a.text("password")),
                    takes=("user", "password"), changes=True),
@@ -96,12 +63,4 @@ ROUTES: dict[str, Route] = {
 
 async def call_route(client: VirtualMarketClient, gateway: str, route: str, args: Mapping[str, str]) -> Any:
     """See ``Gateway.call``."""
-    found = ROUTES.get(route)
-    if found is None:
-        raise ConfigError(f"{gateway}: no route {route!r}; it has {', '.join(ROUTES)}")
-    missing = [name for name in found.needs if not args.get(name)]
-    strange = [name for name in args if name not in (*found.needs, *found.takes)]
-    if missing or strange:
-        what = f"{missing[0]} is missing" if missing else f"{strange[0]} is not known"
-        raise ConfigError(f"{gateway} {route}: {what}; it takes {found.line}")
-    return msgspec.to_builtins(await found.run(client, Args(route, args)))
+    return await call_named(ROUTES, VirtualMarketArgs, client, gateway, route, args)
