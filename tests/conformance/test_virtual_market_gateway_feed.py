@@ -139,6 +139,11 @@ async def test_a_server_that_goes_and_comes_is_told_once_each_way() -> None:
     assert states == [FeedState.CONNECTED, FeedState.STALE, FeedState.CONNECTED]
 
 
+def neighbours(bars: list[Bar]) -> list[tuple[Bar, Bar]]:
+    """Pairs of bars of marks that follow each other."""
+    return [(one, next_) for one, next_ in pairwise(bars) if next_.ts_ns - one.ts_ns == BAR]
+
+
 async def test_the_light_list_alone_still_gives_bars() -> None:
     """Where the server's list of bars fails, bars are built of the prices before and after the mark (contract 5)."""
     clock = LiveClock(speed=300, start_ns=OPEN_NS)
@@ -153,9 +158,9 @@ async def test_the_light_list_alone_still_gives_bars() -> None:
     ):
         gateway.feed.subscribe(CY, DataKind.BAR, BAR)
         async with feeding(gateway) as published:
-            await published.until(lambda: len(published.of(Bar)) >= 2)
-    first, second = published.of(Bar)[:2]
-    assert second.ts_ns - first.ts_ns == BAR
+            # A machine that is busy elsewhere may miss a mark of a clock this fast: then the next pair will do.
+            await published.until(lambda: bool(neighbours(published.of(Bar))))
+    first, second = neighbours(published.of(Bar))[0]
     assert second.open == first.close
     assert (first.high, first.low) == (max(first.open, first.close), min(first.open, first.close))
 
