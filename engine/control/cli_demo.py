@@ -1,5 +1,6 @@
 """``demo``: a simulator in a process of its own, and the live runtime trading against it over HTTP."""
 
+import enum
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -16,13 +17,25 @@ if TYPE_CHECKING:
     from engine.control.live_session import Session
     from engine.runtime.settings import Settings
 
-CONFIG = Path("config/demo.toml")
+
+class DemoGateway(enum.StrEnum):
+    VIRTUAL_MARKET = "virtual_market"
+    FUTU = "futu"
+
+
+CONFIGS = {
+    DemoGateway.VIRTUAL_MARKET: Path("config/demo.toml"),
+    DemoGateway.FUTU: Path("config/demo-futu.toml"),
+}
 READY_SECONDS = 60
 
 
 def demo(
     seconds: Annotated[float, typer.Option(help="Real seconds to trade. 运行秒数。", min=1)] = 30,
-    config: Annotated[Path, typer.Option(help="Default config/demo.toml.")] = CONFIG,
+    gateway: Annotated[
+        DemoGateway, typer.Option(help="futu: pushes, two markets, a cut. 网关。")
+    ] = DemoGateway.VIRTUAL_MARKET,
+    config: Annotated[Path | None, typer.Option(help="Default config/demo.toml, or demo-<gateway>.toml.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the prices. Default: the config's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
 ) -> None:
@@ -31,7 +44,7 @@ def demo(
 
     from engine.runtime.settings import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config or CONFIGS[gateway])
     session = anyio.run(_play, settings, seconds, seed, as_json)
     page = session.write_report(settings.data_dir / "report.html")
     figures = {**session.figures(), "report": str(page)}
@@ -113,6 +126,7 @@ def _pointed(settings: Any, url: str) -> Any:
 
 def _credentials(settings: "Settings") -> dict[str, str]:
     """The simulator's own users: nothing secret, and nothing of the user's environment reaches a demo."""
+    from engine.simulators.futu import EXAMPLE_TOKEN
     from engine.simulators.virtual_market import User
 
     found: dict[str, str] = {}
@@ -121,6 +135,8 @@ def _credentials(settings: "Settings") -> dict[str, str]:
             users = settings.simulators.get(gateway.kind, {}).get("users") or [{}]
             user = User(**users[0])
             found |= {gateway.settings.user_env: user.login, gateway.settings.password_env: user.password}
+        elif gateway.kind == "futu":
+            found[gateway.settings.token_env] = EXAMPLE_TOKEN
     return found
 
 
@@ -139,7 +155,7 @@ async def _simulator(settings: "Settings", anchor_ns: int, seed: int | None) -> 
     from engine.domain.timestamps import format_time
 
     if not settings.simulators or settings.start_ns is None:
-        raise ConfigError(f"config {settings.path}: a demo needs [simulator.virtual_market] and [clock] start")
+        raise ConfigError(f"config {settings.path}: a demo needs [simulator.<kind>] and [clock] start")
     seed = seed if seed is not None else settings.run.seed
     command = [
         sys.executable, "-m", "engine.control.cli", "simulate", *settings.simulators, "--config", str(settings.path),
@@ -156,7 +172,7 @@ async def _simulator(settings: "Settings", anchor_ns: int, seed: int | None) -> 
             with anyio.fail_after(READY_SECONDS):
                 line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", 65_536)
         except (TimeoutError, anyio.IncompleteRead, anyio.EndOfStream) as why:
-            raise ConfigError("the simulator did not start; run it alone to see why: simulate virtual_market") from why
+            raise ConfigError("the simulator did not start; run it alone to see why: simulate <name>") from why
         yield msgspec.json.decode(line)["simulators"]
     finally:
         with anyio.CancelScope(shield=True):

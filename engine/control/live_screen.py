@@ -25,7 +25,8 @@ def summary_table(figures: Mapping[str, Any]) -> Table:
     for name in names:
         table.add_column(name, justify="right")
     for gateway, row in figures["gateways"].items():
-        table.add_row(gateway, *(f"{row[name]:,.2f}" if name == "equity" else f"{row[name]:,}" for name in names))
+        texts = ["-" if row[n] is None else f"{row[n]:,.2f}" if n == "equity" else f"{row[n]:,}" for n in names]
+        table.add_row(gateway, *texts)
     return table
 
 
@@ -56,9 +57,11 @@ def _accounts(session: "Session") -> Table:
     for name in ("cash", "equity", "fees"):
         table.add_column(name, justify="right")
     for account, book in session.run.core.portfolio.accounts.items():
-        equity = session.run.core.portfolio.equity(account)
+        equity = session.equity(account)
         cash = book.cash[book.currency]
-        table.add_row(account, book.currency, f"{cash:,.2f}", f"{equity:,.2f}", f"{book.fees:,.2f}")
+        table.add_row(
+            account, book.currency, f"{cash:,.2f}", "-" if equity is None else f"{equity:,.2f}", f"{book.fees:,.2f}"
+        )
     return table
 
 

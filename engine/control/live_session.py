@@ -1,7 +1,7 @@
 """One live run from its config to its figures: opened, conducted until it ends, told in numbers."""
 
 import signal
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -12,9 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import LiveClock, stopwatch_seconds
+from engine.control.live_links import Links
 from engine.control.printing import cents
 from engine.data.columns import Columns
-from engine.domain.events import Alert, JournalRecord, OrderDenied, OrderSubmitted, StrategyStopped
+from engine.domain.errors import DataError
+from engine.domain.events import Alert, JournalRecord, OrderDenied, OrderSubmitted, PositionAdjusted, StrategyStopped
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.order import Evidence, OrderReport, OrderState
 from engine.domain.timestamps import SECOND_NS
@@ -120,6 +122,7 @@ class Session:
         self.gateways: dict[str, Gateway] = {
             name: gateway.settings.open(around) for name, gateway in settings.gateways.items()
         }
+        self.links = Links()
         self._journal = open_journal(settings, accept_rebuild=accept_rebuild)
         self.run = LiveRun(
             spec,
@@ -128,7 +131,7 @@ class Session:
             journal=cast(Journal, TellingJournal(self._journal, self.told)),
             gateways=self.gateways,
             note=note,
-            watchers=((Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
+            watchers=(*self.links.watchers(), (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
         self._note = note
         self.began = stopwatch_seconds()
@@ -198,16 +201,25 @@ class Session:
         ]  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
-        """``orders fills denied unknown_open disputed equity``, together and by gateway, of the whole journal."""
-        orders, denied = Counter[str](), Counter[str]()
+        """``orders fills denied unknown_open disputed equity``, together and by gateway, of the whole journal.
+
+        By gateway also ``denials`` by code, fills by ``markets``, ``unexplained`` changes of position that no order of
+        ours explains, and what ``Links`` counted in this run.
+        """
+        orders, denied, unexplained = Counter[str](), Counter[str](), Counter[str]()
+        codes: defaultdict[str, Counter[str]] = defaultdict(Counter)
         records = list(self._journal.records())
         for _, record in records:
             if isinstance(record, OrderSubmitted):
                 orders[record.order.account] += 1
             elif isinstance(record, OrderDenied):
                 denied[record.order.account] += 1
+                codes[record.order.account][record.code] += 1
+            elif isinstance(record, PositionAdjusted) and record.quantity:
+                unexplained[record.account] += not record.reason.startswith("opening")
         executions = Reading(records, self.settings.instruments).executions
         fills = Counter(e.account for e in executions if e.quantity)
+        markets = Counter((e.account, self.settings.instruments[e.instrument].market) for e in executions if e.quantity)
         bought = Counter(e.account for e in executions if e.quantity > 0)
         states = Counter((o.request.account, o.state) for o in self.run.core.manager.working.values())
         by_gateway: dict[str, dict[str, Any]] = {}
@@ -222,19 +234,34 @@ class Session:
                 "denied": denied[account],
                 "unknown_open": states[account, OrderState.UNKNOWN],
                 "disputed": states[account, OrderState.DISPUTED],
-                "equity": cents(self._equity(account)),
+                "equity": _shown(self.equity(account)),
+                "unexplained": unexplained[account],
+                "denials": dict(sorted(codes[account].items())),
+                "markets": {market: n for (one, market), n in sorted(markets.items()) if one == account},
+                **self.links.figures(self.gateways[row.gateway], account),
             }
         rows = list(by_gateway.values())
         counted = ("orders", "fills", "buys", "sells", "denied", "unknown_open", "disputed")
         one_currency = len({row["currency"] for row in rows}) == 1
         return {
             **{name: sum(row[name] for row in rows) for name in counted},
-            "equity": cents(sum((self._equity(a) for a in self.settings.accounts), Decimal(0)))
-            if one_currency
-            else None,
+            "equity": _shown(self._total()) if one_currency else None,
             "seconds": round(self.seconds, 3),
             "gateways": by_gateway,
         }
 
-    def _equity(self, account: AccountId) -> Decimal:
-        return self.run.core.portfolio.equity(account)
+    def equity(self, account: AccountId) -> Decimal | None:
+        """In the account's currency; None where a rate is missing."""
+        try:
+            return self.run.core.portfolio.equity(account)
+        except DataError:
+            return None
+
+    def _total(self) -> Decimal | None:
+        found = [self.equity(account) for account in self.settings.accounts]
+        known = [worth for worth in found if worth is not None]
+        return sum(known, Decimal(0)) if len(known) == len(found) else None
+
+
+def _shown(worth: Decimal | None) -> float | None:
+    return None if worth is None else cents(worth)

@@ -17,6 +17,7 @@ Board lots are each stock's own and come with the instrument, from the gateway's
 from bisect import bisect_right
 from datetime import date
 from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -76,6 +77,8 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commission_min: Decimal = Decimal(0)
     platform_fee: Decimal = Decimal(15)
     ticks: str = "table"
+    hours: Literal["exchange", "always"] = "exchange"
+    """``always``: for a simulator that trades round the clock; profile ``live`` refuses it."""
 
     def __post_init__(self) -> None:
         if self.ticks not in ("table", "instrument"):
@@ -85,6 +88,8 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self._session(order, now_ns) or self._lot(order, instrument, held) or self._tick(order, instrument)
 
     def _session(self, order: SubmitOrder, now_ns: int) -> Denial | None:
+        if self.hours == "always":
+            return None
         session = self._sessions().on(now_ns)
         if session is None:
             return Denial("SESSION", "market closed: no session today that is known")
@@ -132,7 +137,7 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def is_open(self, ts_ns: int) -> bool:
         session = self._sessions().on(ts_ns)
-        return session is not None and session.has(ts_ns)
+        return self.hours == "always" or (session is not None and session.has(ts_ns))
 
     def trading_day(self, ts_ns: int) -> int:
         return self._sessions().trading_day(ts_ns)

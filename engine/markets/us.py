@@ -12,6 +12,7 @@
 """
 
 from decimal import ROUND_UP, Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -39,6 +40,8 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timezone: str = ZONE
     currency: str = "USD"
     extended: bool = False
+    hours: Literal["exchange", "always"] = "exchange"
+    """``always``: for a simulator that trades round the clock; profile ``live`` refuses it."""
     commission: Decimal = Decimal("0.0049")
     commission_min: Decimal = Decimal("0.99")
     platform: Decimal = Decimal("0.005")
@@ -49,13 +52,9 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     activity_max: Decimal = Decimal("9.79")
 
     def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
-        session = self._sessions().on(now_ns)
-        if session is None:
-            return Denial("SESSION", "market closed: no session today that is known")
-        if not session.has(now_ns):
-            inside = session.open_ns - BEFORE_NS <= now_ns < session.close_ns + AFTER_NS
-            if not (self.extended and inside and order.type is OrderType.LIMIT):
-                return Denial("SESSION", "market closed: hours are 09:30-16:00 America/New_York")
+        closed = self._session(order, now_ns) if self.hours == "exchange" else None
+        if closed is not None:
+            return closed
         if order.quantity % instrument.lot:
             return Denial("LOT", f"quantity {order.quantity} is no multiple of {instrument.lot}")
         if order.quantity > SHARES_MAX:
@@ -65,6 +64,16 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             step = CENT if price >= ONE_DOLLAR else SMALL_TICK
             if price % step:
                 return Denial("PRICE_RULE", f"price {price} is not on the tick of {step}")
+        return None
+
+    def _session(self, order: SubmitOrder, now_ns: int) -> Denial | None:
+        session = self._sessions().on(now_ns)
+        if session is None:
+            return Denial("SESSION", "market closed: no session today that is known")
+        if not session.has(now_ns):
+            inside = session.open_ns - BEFORE_NS <= now_ns < session.close_ns + AFTER_NS
+            if not (self.extended and inside and order.type is OrderType.LIMIT):
+                return Denial("SESSION", "market closed: hours are 09:30-16:00 America/New_York")
         return None
 
     def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
@@ -83,7 +92,7 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def is_open(self, ts_ns: int) -> bool:
         session = self._sessions().on(ts_ns)
-        return session is not None and session.has(ts_ns)
+        return self.hours == "always" or (session is not None and session.has(ts_ns))
 
     def trading_day(self, ts_ns: int) -> int:
         return self._sessions().trading_day(ts_ns)

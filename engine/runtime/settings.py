@@ -251,6 +251,10 @@ def _books(document: Document, where: str) -> dict[str, RuleBook]:
     for name in document.markets:
         if name not in MARKETS:
             raise ConfigError(f"{where}, [markets.{name}]: there is no such market{near(name, MARKETS)}")
+        if document.run.profile == "live" and document.markets[name].get("hours") == "always":
+            raise ConfigError(
+                f"{where}, [markets.{name}] hours: profile live keeps the exchange's hours; remove the key"
+            )
     return {
         name: convert(document.markets.get(name, {}), kind, f"{where}, [markets.{name}]")
         for name, kind in MARKETS.items()

@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from engine import Fill, OrderEvent, Quote, Strategy
+from engine.domain.commands import CancelOrder
 from engine.domain.events import KillLevel
-from engine.domain.ids import InstrumentId
+from engine.domain.ids import ClientOrderId, InstrumentId
 from engine.domain.order import OrderState
 from engine.journal.sqlite import SqliteJournal
+from engine.runtime.live import LiveRun
 from engine.simulators.faults import Fault, Trigger
 from tests.live_builders import ACCOUNT, a_trading_place, trade_until
 
@@ -102,6 +105,38 @@ async def test_a_latched_account_sends_nothing(tmp_path: Path) -> None:
         run.core.manager.latch(KillLevel.HALT, "all", "test", "operator")
         await trade_until(run, lambda: bool(place.denied))
         assert place.denied[0].code == "KILLED"
+        assert place.trades() == []
+
+
+class CancelsMeanwhile:
+    """A journal; while the first intent is on its way to the disk, a person cancels the order."""
+
+    def __init__(self, run: LiveRun) -> None:
+        self._run = run
+        self._journal = run.journal
+        self.canceled: list[ClientOrderId] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    async def durable(self, seq: int) -> None:
+        for order in list(self._run.core.manager.working.values()):
+            if order.state is OrderState.QUEUED and not self.canceled:
+                self.canceled.append(order.request.client_id)
+                command = CancelOrder(client_id=order.request.client_id, ts_ns=self._run.clock.now_ns, who="person")
+                self._run.core.manager.on_cancel(command)
+        await self._journal.durable(seq)
+
+
+async def test_an_order_cancelled_while_its_intent_is_written_does_not_leave(tmp_path: Path) -> None:
+    """It was still queued: it ends withdrawn, and the venue never hears of it."""
+    async with a_trading_place() as place:
+        run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        box = run.boxes[ACCOUNT]
+        meanwhile = CancelsMeanwhile(run)
+        box._journal = meanwhile
+        await trade_until(run, lambda: bool(meanwhile.canceled) and box.idle)
+        assert heard(run, "BuysOnce")[-1] is OrderState.CANCELED
         assert place.trades() == []
 
 

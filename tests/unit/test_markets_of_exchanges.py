@@ -72,6 +72,18 @@ def test_hong_kong_trades_in_its_sessions_only(when: str, allowed: bool) -> None
     assert book.is_open(hk(when)) is allowed
 
 
+@pytest.mark.parametrize(("book", "instrument"), [(HongKong, TENCENT), (UnitedStates, APPLE)])
+def test_a_simulators_round_the_clock_hours_are_a_setting(book: type, instrument: Instrument) -> None:
+    """``hours = "always"`` opens a Sunday; lots and ticks hold all the same."""
+    sunday = hk("2026-11-22 03:00:00")
+    always, order = book(hours="always"), an_order(instrument, 100, "400", sunday)
+    assert code(book(), order, instrument) == "SESSION"
+    assert not book().is_open(sunday)
+    assert code(always, order, instrument) == ""
+    assert always.is_open(sunday)
+    assert code(always, an_order(instrument, 100, "400.001", sunday), instrument) == "PRICE_RULE"
+
+
 @pytest.mark.parametrize(
     ("when", "allowed"),
     [("2026-11-18 09:15:00", True), ("2026-11-18 10:00:00", False), ("2026-11-18 16:05:00", True),

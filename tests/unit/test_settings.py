@@ -234,3 +234,22 @@ cash = "250000.50"
     assert settings.accounts[AccountId("paper_money")].cash == Decimal("250000.50")
     with pytest.raises(ConfigError, match="does not trade live"):
         live_spec(settings)
+
+
+def test_rates_are_read_and_checked(tmp_path: Path) -> None:
+    """By pair and day, as the books take them; what is no rate is named with its place."""
+    good = load_settings(a_config(tmp_path, CONFIG + '[rates.USD_HKD]\n2026-11-01 = 7.78\n2026-12-01 = "7.79"\n'))
+    assert good.rates == {"USD_HKD": {"2026-11-01": Decimal("7.78"), "2026-12-01": Decimal("7.79")}}
+    assert live_spec(good).rates == good.rates
+    with pytest.raises(ConfigError, match=r"\[rates\]: 'USDHKD' is no pair; write it as USD_HKD"):
+        load_settings(a_config(tmp_path, CONFIG + "[rates.USDHKD]\n2026-11-01 = 7.78\n"))
+
+
+def test_live_trading_keeps_the_exchanges_hours(tmp_path: Path) -> None:
+    """Round the clock is for simulators."""
+    extra = '[markets.hong_kong]\nhours = "always"\n'
+    assert load_settings(a_config(tmp_path, CONFIG + extra)).books["hong_kong"].is_open(0)
+    path = a_config(tmp_path, CONFIG + extra + '[risk.allowed_symbols]\nsymbols = ["CY.VSM"]\n')
+    path.write_text(path.read_text(encoding="utf-8").replace("[run]", '[run]\nprofile = "live"'), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"\[markets.hong_kong\] hours: profile live keeps the exchange's hours"):
+        load_settings(path)

@@ -66,6 +66,9 @@ class FutuRouter:
         self._open = anyio.Event()
         self._open.set()
         self._changes = 0
+        self.pushed_fills = 0
+        """Fills that a push brought, and not a reading."""
+        self._pushing = False
         self.lives = Lives(name, clock, derives_fills=derives_fills, tell=self._publish, look=self._look_soon)
         self.reader = AccountReader(client, clock, self._account)
         self._derives = derives_fills
@@ -112,6 +115,8 @@ class FutuRouter:
         self.look()
 
     def _publish(self, event: Any) -> None:
+        if self._pushing and isinstance(event, OrderReport) and event.kind is Evidence.FILL:
+            self.pushed_fills += 1
         if self._tell is not None:
             self._tell(event)
 
@@ -301,10 +306,14 @@ class FutuRouter:
         if proven is None or push.acc_id != proven.acc_id or push.trd_env != proven.trd_env:
             self._note("router.foreign_push", {"gateway": self._gateway, "acc_id": push.acc_id})
             return
-        if isinstance(push, OrderPush):
-            self.lives.on_order(push.order)
-        else:
-            self.lives.on_fill(push.fill)
+        self._pushing = True
+        try:
+            if isinstance(push, OrderPush):
+                self.lives.on_order(push.order)
+            else:
+                self.lives.on_fill(push.fill)
+        finally:
+            self._pushing = False
 
     async def poll_orders(self) -> None:
         """The order list from the gateway's cache, free of charge: the net under lost pushes (contract 11).
