@@ -254,10 +254,11 @@ AGAIN: dict[str, dict[str, Callable[[dict[str, str]], dict[str, str]]]] = {
 
 
 class Said(Struct, frozen=True):
-    """What the simulator sent, below ``data``, and what our call made of it."""
+    """What was asked of the simulator, what it sent, below ``data``, and what our call made of it."""
 
     wire: Any = None
     ours: Any = None
+    question: httpx.Request | None = None
     failure: str = ""
 
 
@@ -286,10 +287,10 @@ async def _answers(system: str) -> dict[str, Said]:
         except Exception as problem:  # noqa: BLE001 - one row's failure must not hide the others' answers
             said[row.name] = Said(failure=f"{type(problem).__name__}: {problem}")
             continue
-        answer = recorder.heard[-1][1]
+        question, answer = recorder.heard[-1]
         wire: Any = answer.text if row.kind == "text" else answer.json()
         wire = wire[table.data] if table.data and row.kind == "json" else wire
-        said[row.name] = Said(wire, ours)
+        said[row.name] = Said(wire, ours, question)
         if isinstance(wire, dict):
             told = {name: str(value) for name, value in wire.items() if isinstance(value, int | str)}
             known = {f"first_{name}": value for name, value in told.items()} | known | told
@@ -310,6 +311,54 @@ def _in_order(system: str, table: Table) -> Iterator[tuple[Row, dict[str, str]]]
 
 def _filled(text: str, known: dict[str, str]) -> str:
     return re.sub(r"\$(\w+)", lambda match: known[match[1]], text)
+
+
+BEFORE = {
+    "test_sdk_config": ("create_sdk_config",),
+    "task": ("detect_missing", "cache_all_missing", "fill_missing"),
+    "tasks": ("fill_missing", "fill_missing"),
+    "sell": ("buy",),
+    "sell_all_stock": ("buy",),
+}
+"""What a route needs to have something to answer about."""
+SPOILED: dict[str, list[Any]] = {"bool": [False], "int": [0], "string[]": [["zz9"]]}
+"""In place of an example's value, for what is no text. A text becomes another, then what is none."""
+
+
+def answer_when(system: str, row: Row, spoiled: Parameter | None = None, value: Any = None) -> tuple[int, str]:
+    """Status and text of a fresh simulator's answer to a row's example, one parameter spoiled or none."""
+    return asyncio.run(_answer_when(system, row, spoiled, value, answers_of(system)))
+
+
+def spoilings_of(parameter: Parameter) -> list[Any]:
+    return SPOILED.get(parameter.type) or (["zz9", {}] if parameter.where == "body" else ["zz9"])
+
+
+async def _answer_when(
+    system: str, row: Row, spoiled: Parameter | None, value: Any, said: dict[str, Said]
+) -> tuple[int, str]:
+    table, clock = tables()[system], SteppingClock(START_NS[system])
+    inner = httpx.ASGITransport(app=a_simulator(system, clock), client=("127.0.0.1", 50_000))
+    async with httpx.AsyncClient(transport=inner, base_url="http://simulated") as client:
+        rows = {one.name: one for one in table.route}
+        answer = httpx.Response(500)
+        for name in ("login", *BEFORE.get(row.name, ()), row.name):
+            question = said[name].question
+            assert question is not None
+            path, params = question.url.path, dict(question.url.params)
+            body = json.loads(question.content) if question.content else None
+            if spoiled is not None and name == row.name:
+                if spoiled.where == "path":
+                    path = table.prefix + re.sub(r"\{\w+\}", str(value), rows[name].path)
+                else:
+                    (params if spoiled.where == "query" else body)[spoiled.name] = value
+            clock.now_ns += STEP_SECONDS[system] * SECOND_NS
+            answer = await client.request(question.method, path, params=params, json=body)
+            if name == "login" and row.name != "login":
+                told = answer.json()
+                token = (told[table.data] if table.data else told)["access_token"]
+                client.headers["authorization"] = f"Bearer {token}"
+        return answer.status_code, answer.text
 
 
 def values_at(answer: Any, path: str) -> list[Any]:

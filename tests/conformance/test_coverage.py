@@ -178,6 +178,18 @@ async def test_a_route_wants_the_scope_of_the_page(row: Row) -> None:
     assert (await stranger.client.request(row.method, row.path, json={})).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("system", "row"), named([(system, row) for system, row in JSON_ROWS if system != "futu" and row.parameters])
+)
+def test_every_parameter_matters_to_the_simulator(system: str, row: Row) -> None:
+    """A good call spoiled in one parameter is answered otherwise: none is read by nobody."""
+    good = b.answer_when(system, row)
+    assert good[0] == 200
+    for parameter in row.parameters:
+        spoilings = b.spoilings_of(parameter)
+        assert any(b.answer_when(system, row, parameter, value) != good for value in spoilings), parameter.name
+
+
 async def test_the_push_socket_opens_for_a_key() -> None:
     """GET /ws becomes a WebSocket with the token, and is refused without one."""
     row = next(row for row in FUTU_ROWS if row.kind == "socket")
