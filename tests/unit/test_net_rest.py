@@ -15,8 +15,9 @@ from tests.gateway_builders import QuickClock, a_tcp_server, an_answer, closed_p
 GOOD = an_answer(b'{"a": 1}')
 
 
-def a_client(url: str, **settings: object) -> RestClient:
-    spans = Timeouts(connect_ns=SECOND_NS // 2, total_ns=SECOND_NS // 2)
+def a_client(url: str, *, total_ns: int = SECOND_NS // 2, **settings: object) -> RestClient:
+    """Gives up after half a second; a test that waits for no deadline gives ``total_ns`` for a busy machine."""
+    spans = Timeouts(connect_ns=total_ns, total_ns=total_ns)
     return RestClient(url, QuickClock(), timeouts=spans, real_floor_seconds=0.05, **settings)  # type: ignore[arg-type]
 
 
@@ -131,7 +132,7 @@ async def test_orders_use_a_fresh_connection_and_reads_a_kept_one() -> None:
             await writer.drain()
 
     async with a_tcp_server(talk) as url:
-        client = a_client(url)
+        client = a_client(url, total_ns=20 * SECOND_NS)
         for _ in range(2):
             await client.order("POST", "/x", {}, b"{}")
         for _ in range(2):
@@ -178,7 +179,7 @@ async def test_an_oversized_answer_is_not_held() -> None:
         await writer.drain()
 
     async with a_tcp_server(talk) as url:
-        client = a_client(url, body_max=1000)
+        client = a_client(url, total_ns=20 * SECOND_NS, body_max=1000)
         with pytest.raises(OutcomeUnknown, match="longer than 1000"):
             await client.order("POST", "/x", {}, b"")
         await client.close()
