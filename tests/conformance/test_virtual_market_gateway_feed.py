@@ -160,7 +160,7 @@ async def test_the_light_list_alone_still_gives_bars() -> None:
         async with feeding(gateway) as published:
             # A machine that is busy elsewhere may miss a mark of a clock this fast: then the next pair will do.
             await published.until(lambda: bool(neighbours(published.of(Bar))))
-    first, second = neighbours(published.of(Bar))[0]
+    first, _ = neighbours(published.of(Bar))[0]
     assert (first.high, first.low) == (max(first.open, first.close), min(first.open, first.close))
 
 
