@@ -23,6 +23,7 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
+from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import live_spec, open_journal
 from engine.runtime.report import build_report
@@ -153,7 +154,8 @@ class Session:
                     tasks.start_soon(screen, self)
 
         try:
-            await self.run.run(observe=observe)
+            with interrupting(self.run.core.runner):
+                await self.run.run(observe=observe)
         finally:
             self.seconds = stopwatch_seconds() - self.began
             with anyio.CancelScope(shield=True):
