@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from engine.simulators.faults import Fault as ServerKind
 from engine.simulators.faults import Trigger
+from engine.simulators.futu import AnswerFault as AnswerKind
+from engine.simulators.futu import PushFault as PushKind
 
 
 class FaultKind(Enum):
@@ -104,7 +106,41 @@ class CrashFault(Struct, frozen=True, kw_only=True, tag="crash"):
     down_seconds: float
 
 
-Fault = ConnectionFault | PortFault | ServerFault | CrashFault
+class PushRate(Struct, frozen=True, kw_only=True, tag="push"):
+    """Frames of the push connection go wrong, each with this chance.
+
+    Args:
+        only: ``trade`` frames alone, or all where it is empty.
+    """
+
+    kind: PushKind
+    chance: float
+    only: str = ""
+
+
+class DaemonKind(Enum):
+    """What happens to a gateway daemon with a backend behind it."""
+
+    RESTART = "restart"  # subscriptions, registrations and the unlock are lost
+    LOGOUT = "logout"  # its backend is away for a while
+
+
+class DaemonFault(Struct, frozen=True, kw_only=True, tag="daemon"):
+    """A daemon starts anew, or loses its backend for ``seconds``."""
+
+    kind: DaemonKind
+    at_seconds: float
+    seconds: float = 0.0
+
+
+class AnswerLoss(Struct, frozen=True, kw_only=True, tag="answer"):
+    """The ``call``-th (from 1) order or change that reaches the backend is answered wrongly."""
+
+    kind: AnswerKind
+    call: int
+
+
+Fault = ConnectionFault | PortFault | ServerFault | CrashFault | PushRate | DaemonFault | AnswerLoss
 Schedule = tuple[Fault, ...]
 
 
@@ -119,6 +155,8 @@ def fault_name(fault: Fault) -> str:
             return "port.down"
         case CrashFault():
             return "process.crash"
+        case PushRate() | DaemonFault() | AnswerLoss():
+            return f"{fault.__struct_config__.tag}.{fault.kind.value}"
 
 
 def server_script(schedule: Sequence[Fault]) -> tuple[Trigger, ...]:
@@ -209,6 +247,29 @@ def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
 def _swarm_count(rng: random.Random, most: int = 8) -> int:
     # Half the kinds are out; the rest from once to ``most`` times, few more often than many.
     return 0 if rng.random() < 0.5 else round(math.exp(rng.uniform(0, math.log(most))))
+
+
+def draw_push_faults(rng: random.Random, horizon_seconds: float, *, calls: int = 60) -> Schedule:
+    """What goes wrong with a daemon that pushes, swarm style again: frames, answers, the daemon itself."""
+    drawn: list[Fault] = []
+    only = rng.choice(("", "trade", "trade"))
+    most = {PushKind.CUT: 0.004, PushKind.STALL: 0.0005} if not only else {PushKind.CUT: 0.05, PushKind.STALL: 0.02}
+    for kind in PushKind:
+        chance = round(rng.uniform(0.01, 1.0) * most.get(kind, 0.23), 5)
+        if rng.random() < 0.5:
+            drawn.append(PushRate(kind=kind, chance=chance, only=only))
+    for answer in AnswerKind:
+        drawn += [AnswerLoss(kind=answer, call=1 + int(rng.random() * calls)) for _ in range(_swarm_count(rng))]
+    for daemon in DaemonKind:
+        drawn += [
+            DaemonFault(
+                kind=daemon,
+                at_seconds=round(rng.uniform(0, horizon_seconds), 3),
+                seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
+            )
+            for _ in range(_swarm_count(rng, most=3))
+        ]
+    return tuple(drawn)
 
 
 def _connection_fault(rng: random.Random, kind: FaultKind, terrain: Terrain) -> ConnectionFault:

@@ -11,11 +11,13 @@ import msgspec
 from anyio.streams.text import TextReceiveStream
 from msgspec import Struct
 
+from engine.chaos import futu_scenario, scenario
 from engine.chaos.faults import Schedule, shrink
-from engine.chaos.scenario import flown, schedule_of
 from engine.domain.errors import SluiceError
 
 MODULE = "engine.chaos.run"
+SCENARIOS = {"virtual_market": scenario, "futu": futu_scenario}
+"""Gateway -> the scenario it flies in: ``flown`` and ``schedule_of``."""
 
 
 class Finding(Struct, kw_only=True):
@@ -83,9 +85,11 @@ def kind_of(accusation: str) -> str:
     return accusation.partition(":")[0]
 
 
-def fly_one(seed: int, schedule: Schedule | None = None, *, copy: bool = False) -> Finding:
+def fly_one(
+    seed: int, schedule: Schedule | None = None, *, copy: bool = False, gateway: str = "virtual_market"
+) -> Finding:
     """Fly a seed here and now; not from inside an event loop."""
-    outcome, flight = flown(seed, schedule)
+    outcome, flight = SCENARIOS[gateway].flown(seed, schedule)
     accusations = list(flight.accusations)
     if not flight.checked["orders"] and not accusations:
         accusations.append("checked nothing: the flight made no order")
@@ -100,10 +104,10 @@ def fly_one(seed: int, schedule: Schedule | None = None, *, copy: bool = False) 
     )
 
 
-def work(errands: str) -> None:
+def work(errands: str, gateway: str) -> None:
     """A worker's life: fly each seed of ``1,2,3c`` (``c``: a copy) and write a line of JSON for it."""
     for errand in errands.split(","):
-        finding = fly_one(int(errand.removesuffix("c")), copy=errand.endswith("c"))
+        finding = fly_one(int(errand.removesuffix("c")), copy=errand.endswith("c"), gateway=gateway)
         sys.stdout.write(msgspec.json.encode(finding).decode() + "\n")
         sys.stdout.flush()
 
@@ -119,7 +123,14 @@ def errands_of(seeds: Sequence[int], jobs: int, twice_every: int) -> list[list[s
     return [share for share in shares if share]
 
 
-async def fly_all(seeds: Sequence[int], *, jobs: int, twice_every: int, heard: Callable[[Finding], None]) -> None:
+async def fly_all(
+    seeds: Sequence[int],
+    *,
+    jobs: int,
+    twice_every: int,
+    heard: Callable[[Finding], None],
+    gateway: str = "virtual_market",
+) -> None:
     """Fly every seed in ``jobs`` processes at a time, each with a hash seed of its own.
 
     Raises:
@@ -129,16 +140,16 @@ async def fly_all(seeds: Sequence[int], *, jobs: int, twice_every: int, heard: C
 
     async def one(number: int, share: Sequence[str]) -> None:
         async with limiter:
-            await _listen_to(number, share, heard)
+            await _listen_to(number, share, heard, gateway)
 
     async with anyio.create_task_group() as group:
         for number, share in enumerate(errands_of(seeds, jobs, twice_every)):
             group.start_soon(one, number, share)
 
 
-async def _listen_to(number: int, share: Sequence[str], heard: Callable[[Finding], None]) -> None:
+async def _listen_to(number: int, share: Sequence[str], heard: Callable[[Finding], None], gateway: str) -> None:
     """Start one worker and hand on what it finds."""
-    command = [sys.executable, "-m", MODULE, "--worker", ",".join(share)]
+    command = [sys.executable, "-m", MODULE, "--worker", ",".join(share), "--gateway", gateway]
     environ = dict(os.environ)  # dst-ok: a child process lives in its parent's environment
     environ["PYTHONHASHSEED"] = str(1 + 7919 * number)
     process = await anyio.open_process(command, env=environ, stderr=subprocess.PIPE)
@@ -162,7 +173,7 @@ async def _listen_to(number: int, share: Sequence[str], heard: Callable[[Finding
         raise SluiceError(f"a worker died with code {process.returncode}: {''.join(errors)[-2000:]}")
 
 
-def shrunk(seed: int, runs_max: int) -> Schedule:
+def shrunk(seed: int, runs_max: int, gateway: str = "virtual_market") -> Schedule:
     """The smallest part of a seed's schedule that still breaks a promise of the same kind.
 
     Raises:
@@ -171,9 +182,9 @@ def shrunk(seed: int, runs_max: int) -> Schedule:
     kinds: set[str] = set()
 
     def fails(schedule: Schedule) -> bool:
-        found = {kind_of(text) for text in fly_one(seed, schedule).accusations}
+        found = {kind_of(text) for text in fly_one(seed, schedule, gateway=gateway).accusations}
         if not kinds:
             kinds.update(found)
         return bool(found & kinds)
 
-    return shrink(schedule_of(seed), fails, runs_max=runs_max)
+    return shrink(SCENARIOS[gateway].schedule_of(seed), fails, runs_max=runs_max)

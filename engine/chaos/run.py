@@ -11,11 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from engine.chaos.faults import Schedule, schedule_from_json, schedule_to_json
-from engine.chaos.fleet import Finding, Tally, fly_all, shrunk, work
-from engine.chaos.scenario import flown
+from engine.chaos.fleet import SCENARIOS, Finding, Tally, fly_all, shrunk, work
 from engine.clock import stopwatch_seconds
 
-GATEWAYS = ("virtual_market",)
+GATEWAYS = tuple(SCENARIOS)
 SHRINK_SEEDS = 2
 """So many of the failing seeds are shrunk; each costs up to ``SHRINK_RUNS`` flights."""
 SHRINK_RUNS = 60
@@ -29,11 +28,12 @@ def main(argv: list[str]) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     if asked.worker:
-        work(asked.worker)
+        work(asked.worker, asked.gateway)
         return 0
     if asked.verbose or asked.schedule:
         return _one_by_one(asked)
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    fleet = {"jobs": asked.jobs, "twice_every": asked.twice_every, "gateway": asked.gateway}
     tally = Tally()
     began = stopwatch_seconds()
     err = Console(stderr=True)
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
             tally.add(finding)
             progress.update(bar, completed=len(tally.findings), broken=f"{len(tally.failed_seeds)} broken")
 
-        anyio.run(lambda: fly_all(seeds, jobs=asked.jobs, twice_every=asked.twice_every, heard=heard))
+        anyio.run(lambda: fly_all(seeds, **fleet, heard=heard))
     report = _report(asked.gateway, tally, stopwatch_seconds() - began)
     _explain(tally, err, asked)
     if asked.json:
@@ -93,7 +93,7 @@ def _one_by_one(asked: argparse.Namespace) -> int:
     schedule: Schedule | None = schedule_from_json(asked.schedule) if asked.schedule else None
     out, broken = Console(soft_wrap=True, highlight=False, markup=False), 0
     for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
-        outcome, flight = flown(seed, schedule)
+        outcome, flight = SCENARIOS[asked.gateway].flown(seed, schedule)
         for line in outcome.lines if asked.verbose else ():
             out.print(line)
         out.print(f"seed {seed}  digest {outcome.digest[:16]}  checked {dict(flight.checked)}  fired {outcome.fired}")
@@ -137,14 +137,14 @@ def _explain(tally: Tally, err: Console, asked: argparse.Namespace) -> None:
         if seed in tally.unequal:
             err.print(f"seed {seed}: two processes gave two digests", highlight=False)
         elif not asked.no_shrink and number < SHRINK_SEEDS:
-            _print_shrunk(seed, err)
+            _print_shrunk(seed, err, asked.gateway)
         command = f"python run.py chaos --seeds 1 --first-seed {seed} --gateway {asked.gateway} --verbose"
         err.print(f"  again: {command}", soft_wrap=True, highlight=False)
 
 
-def _print_shrunk(seed: int, err: Console) -> None:
+def _print_shrunk(seed: int, err: Console, gateway: str) -> None:
     try:
-        text = schedule_to_json(shrunk(seed, SHRINK_RUNS)).decode()
+        text = schedule_to_json(shrunk(seed, SHRINK_RUNS, gateway)).decode()
     except ValueError:
         text = "(it holds when flown alone)"
     err.print(f"  smallest schedule: {text}", soft_wrap=True, highlight=False, markup=False)

@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import anyio
 from msgspec import Struct
@@ -19,9 +20,10 @@ from msgspec import Struct
 from engine.chaos.disk import SimJournal
 from engine.chaos.faults import Schedule, Terrain, draw_schedule, server_script
 from engine.chaos.traders import Churner, Patient, Sloppy, Slow
-from engine.chaos.verdict import Watcher, compare
+from engine.chaos.verdict import PRICE_AGE_NS, Watcher, compare
 from engine.chaos.witness import JournalFile, Witness
 from engine.chaos.world import End, Outcome, Process, World, simulated
+from engine.clock import Clock
 from engine.domain.events import KillLevel
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument, InstrumentKind
@@ -30,6 +32,7 @@ from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.markets.virtual import Virtual
+from engine.ports import Gateway
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
@@ -78,7 +81,17 @@ class Flight(Struct, kw_only=True):
 
 
 class Hangar:
-    """What outlives the engine's lives: the journal's file, the witness, who watches, and when things are due."""
+    """What outlives the engine's lives: the journal's file, the witness, who watches, and when things are due.
+
+    This one holds the virtual market; another venue's overrides what is the venue's own.
+    """
+
+    hurt_seconds = HURT_SECONDS
+    fly_seconds = FLY_SECONDS
+    starts: tuple[str, ...] = STARTS
+    port = PORT
+    gateway = "market"
+    """Key of the gateway in the run."""
 
     def __init__(self, world: World, place: Path) -> None:
         self.world = world
@@ -86,25 +99,63 @@ class Hangar:
         self.file = JournalFile(place / "journal.sqlite3")
         self.path = place / "journal.sqlite3"
         draw = world.entropy.stream("chaos/scenario")
-        self.start_ns = parse_time(draw.choice(STARTS))
-        self.latch_seconds = draw.uniform(300, HURT_SECONDS) if draw.random() < 0.1 else None
+        self.start_ns = parse_time(draw.choice(self.starts))
+        self.latch_seconds = draw.uniform(300, self.hurt_seconds) if draw.random() < 0.1 else None
         self.clear_seconds = (self.latch_seconds or 0) + draw.uniform(60, 900)
         self.operations = 0
         """How many of the operator's two acts are done."""
+        self.clock = world.clock(start_ns=self.start_ns)
+        self.app = self.market()
+        self.venue = self.app.state.venue
+        self.witness = self.posted()
+        self.watcher = Watcher(self.accuse, self.flight.checked, world.trace, self.booked, self.price_age_ns)
+        self.run: LiveRun | None = None
+
+    price_age_ns = PRICE_AGE_NS
+
+    def market(self) -> Any:
+        """The venue's app, with its share of the schedule."""
         simulator = VirtualMarketSimulator(
-            seed=world.seed,
+            seed=self.world.seed,
             lock_minutes=LOCK_MINUTES,
             stocks=STOCKS,
             history_days=1,
-            faults=Faults(script=server_script(world.schedule)),
+            faults=Faults(script=server_script(self.world.schedule)),
         )
         self.user = simulator.users[0]
-        self.clock = world.clock(start_ns=self.start_ns)
-        self.app = simulator.app(self.clock, Entropy(world.seed))
-        self.venue = self.app.state.venue
-        self.witness = Witness(self.app, self.file, lambda: self.clock.now_ns, self.accuse, ORDERS_PER_MINUTE)
-        self.watcher = Watcher(self.accuse, self.flight.checked, world.trace, self.booked)
-        self.run: LiveRun | None = None
+        return simulator.app(self.clock, Entropy(self.world.seed))
+
+    def posted(self) -> Witness:
+        """The witness before the app."""
+        return Witness(self.app, self.file, lambda: self.clock.now_ns, self.accuse, ORDERS_PER_MINUTE)
+
+    def open(self, clock: Clock, entropy: Entropy) -> Gateway:
+        """The gateway of one life."""
+        environ = {"SLUICE_VM_USER": self.user.login, "SLUICE_VM_PASSWORD": self.user.password}
+        return VirtualMarket(
+            base_url=f"http://127.0.0.1:{PORT}",
+            account=ACCOUNT,
+            lock=f"{LOCK_MINUTES}m",
+            poll="40s",
+            account_poll="90s",
+        ).open(Surroundings(clock=clock, entropy=entropy, environ=environ))
+
+    def compare(self, run: LiveRun) -> None:
+        """What the run believes against what the venue knows."""
+        compare(self.venue.ledger, self.user.login, run, self.witness, self.accuse, self.flight.checked)
+
+    async def quiet(self, run: LiveRun) -> None:
+        """What an operator does before the end."""
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong."""
+        self.world.heal()
+        self.venue.faults.script.clear()
+        self.world.trace("healed")
+
+    def count_faults(self) -> None:
+        """What the simulator played, into the run's counters."""
+        self.world.network.fired.update({f"server.{kind.value}": n for kind, n in self.venue.faults.fired.items()})
 
     def accuse(self, text: str) -> None:
         """Somebody broke a promise."""
@@ -161,31 +212,20 @@ async def engine(hangar: Hangar, process: Process) -> None:
     clock = world.clock(start_ns=hangar.start_ns + round(world.loop.seconds * SECOND_NS))
     journal = SimJournal(hangar.path, world)
     process.on_death(journal.abandon)
-    around = Surroundings(
-        clock=clock,
-        entropy=Entropy(world.seed * 1000 + process.start),
-        environ={"SLUICE_VM_USER": hangar.user.login, "SLUICE_VM_PASSWORD": hangar.user.password},
-    )
-    gateway = VirtualMarket(
-        base_url=f"http://127.0.0.1:{PORT}",
-        account=ACCOUNT,
-        lock=f"{LOCK_MINUTES}m",
-        poll="40s",
-        account_poll="90s",
-    ).open(around)
-    run = LiveRun(
-        hangar.spec(), clock=clock, journal=journal, gateways={"market": gateway}, watchers=hangar.watcher.ears()
-    )
+    gateway = hangar.open(clock, Entropy(world.seed * 1000 + process.start))
+    gateways = {hangar.gateway: gateway}
+    run = LiveRun(hangar.spec(), clock=clock, journal=journal, gateways=gateways, watchers=hangar.watcher.ears())
     hangar.run = run
     hangar.watcher.look_at(run)
 
     async def observe() -> None:
         await _operate(hangar, run)
-        await anyio.sleep(max(0.0, FLY_SECONDS - world.loop.seconds))
+        await anyio.sleep(max(0.0, hangar.fly_seconds - world.loop.seconds))
+        await hangar.quiet(run)
         run.stop("time")
 
     await run.run(observe=observe)
-    compare(hangar.venue.ledger, hangar.user.login, run, hangar.witness, hangar.accuse, hangar.flight.checked)
+    hangar.compare(run)
     journal.close()
     hangar.watcher.replay(run, hangar.path)
 
@@ -207,21 +247,21 @@ async def _operate(hangar: Hangar, run: LiveRun) -> None:
         hangar.flight.checked["latches"] += 1
 
 
-async def fly(world: World, place: Path) -> Flight:
+async def fly(world: World, place: Path, kind: type[Hangar] = Hangar) -> Flight:
     """The scenario."""
-    hangar = Hangar(world, place)
-    market = world.start("market", serve, hangar.witness, "127.0.0.1", PORT)
+    hangar = kind(world, place)
+    market = world.start("market", serve, hangar.witness, "127.0.0.1", hangar.port)
     await anyio.sleep(0.05)
-    heal = world.loop.call_later(HURT_SECONDS, _heal, hangar)
+    heal = world.loop.call_later(hangar.hurt_seconds, hangar.heal)
     try:
-        with anyio.move_on_after(FLY_SECONDS + DOWN_AT_END_SECONDS) as bound:
+        with anyio.move_on_after(hangar.fly_seconds + DOWN_AT_END_SECONDS) as bound:
             await _keep_alive(hangar)
         if bound.cancelled_caught:
             hangar.accuse(f"I7 hung: the engine did not stop within {DOWN_AT_END_SECONDS:g} s after it was asked to")
     finally:
         heal.cancel()
         with contextlib.suppress(ValueError):
-            world.network.fired.update({f"server.{kind.value}": n for kind, n in hangar.venue.faults.fired.items()})
+            hangar.count_faults()
     market.stop()
     await market.ended()
     hangar.flight.checked["requests"] = hangar.witness.requests
@@ -257,12 +297,6 @@ async def _boarded(hangar: Hangar) -> None:
     await engine(hangar, hangar.world.processes["engine"])
 
 
-def _heal(hangar: Hangar) -> None:
-    hangar.world.heal()
-    hangar.venue.faults.script.clear()
-    hangar.world.trace("healed")
-
-
 def schedule_of(seed: int) -> Schedule:
     """What goes wrong in the flight of a seed."""
     return draw_schedule(Entropy(seed).stream("chaos/schedule"), TERRAIN)
@@ -270,12 +304,16 @@ def schedule_of(seed: int) -> Schedule:
 
 def flown(seed: int, schedule: Schedule | None = None) -> tuple[Outcome[Flight], Flight]:
     """Fly one seed; a flight that could not end has an accusation for it."""
-    planned = schedule_of(seed) if schedule is None else schedule
+    return flown_in(Hangar, seed, schedule_of(seed) if schedule is None else schedule)
+
+
+def flown_in(kind: type[Hangar], seed: int, planned: Schedule) -> tuple[Outcome[Flight], Flight]:
+    """Fly one seed over the venue of a hangar."""
     place = Path(tempfile.mkdtemp(prefix="sluice-chaos-"))
     held: list[Flight] = []
 
     async def scenario(world: World) -> Flight:
-        held.append(await fly(world, place))
+        held.append(await fly(world, place, kind))
         return held[0]
 
     try:
@@ -284,7 +322,7 @@ def flown(seed: int, schedule: Schedule | None = None) -> tuple[Outcome[Flight],
         shutil.rmtree(place, ignore_errors=True)
     flight = outcome.value or Flight(seed=seed, accusations=[], checked=Counter())
     if outcome.error is not None:
-        kind = "I7 hung" if outcome.hung else "I13"
-        flight.accusations.append(f"{kind}: {type(outcome.error).__name__}: {outcome.error}")
+        word = "I7 hung" if outcome.hung else "I13"
+        flight.accusations.append(f"{word}: {type(outcome.error).__name__}: {outcome.error}")
     flight.accusations += [f"I13: {text}" for text in outcome.findings if f"I13: {text}" not in flight.accusations]
     return outcome, flight

@@ -48,8 +48,10 @@ class Watcher:
         checked: Counter[str],
         trace: Callable[[str], None],
         booked: Callable[[ClientOrderId], bool],
+        price_age_ns: int = PRICE_AGE_NS,
     ) -> None:
         """``booked(order)``: whether the venue has booked it by now."""
+        self._price_age_ns = price_age_ns
         self._accuse = accuse
         self._booked = booked
         self._trace = trace
@@ -76,7 +78,7 @@ class Watcher:
         """I16: no decision on a price that is old, or on none."""
         assert self._run is not None
         age_ns = event.ts_ns - (self._run.core.portfolio.marks_ns.get(event.order.instrument) or 0)
-        if age_ns > PRICE_AGE_NS:
+        if age_ns > self._price_age_ns:
             self._accuse(f"I16: {event.client_id} was let through on a price {age_ns / 1e9:g} s old")
         self._checked["prices"] += 1
 

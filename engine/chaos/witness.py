@@ -77,11 +77,23 @@ class Witness:
         now_ns: the time.
         accuse: told of everything that breaks a promise.
         per_minute: how many trade requests may arrive in any 60 s.
+        carries_order: whether a request to this path is an order.
+        in_turn: the venue takes one order at a time, so none comes after its successor.
     """
 
     def __init__(
-        self, app: ASGIApp, file: JournalFile, now_ns: Callable[[], int], accuse: Callable[[str], None], per_minute: int
+        self,
+        app: ASGIApp,
+        file: JournalFile,
+        now_ns: Callable[[], int],
+        accuse: Callable[[str], None],
+        per_minute: int,
+        *,
+        carries_order: Callable[[str], bool] = lambda path: path.startswith(TRADES),
+        in_turn: bool = True,
     ) -> None:
+        self._carries_order = carries_order
+        self._in_turn = in_turn
         self._app = app
         self._file = file
         self._now_ns = now_ns
@@ -94,7 +106,7 @@ class Witness:
         """Running number of a trade request -> the orders it carried; empty: nobody's."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(TRADES):
+        if scope["type"] != "http" or not self._carries_order(scope["path"]):
             await self._app(scope, receive, send)
             return
         body = bytearray()
@@ -135,7 +147,8 @@ class Witness:
             if marker.latched:
                 self._accuse(f"I8: {name} was sent while latched ({marker.latched})")
             marker.requests.append(request)
-        if newest is not self._file.markers[-1] and group != (self._file.markers[-1].order or newest.order).group:  # type: ignore[union-attr]
+        last = self._file.markers[-1]
+        if self._in_turn and newest is not last and group != (last.order or newest.order).group:  # type: ignore[union-attr]
             self._accuse(f"I5: request {request} carries {newest.sent.client_id}, whose successor was already marked")
         self._pace(now_ns)
 

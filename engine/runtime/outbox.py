@@ -13,10 +13,11 @@ import anyio
 from msgspec import Struct
 
 from engine.clock import Clock, stopwatch_seconds
-from engine.domain.account import Capabilities
+from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
+from engine.domain.ids import ClientOrderId
 from engine.domain.order import TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
@@ -66,14 +67,34 @@ class Outbox:
         self._groups: dict[str, _Parcel] = {}
         self._wake = anyio.Event()
         self._sending = 0
+        self._cancels_ns: dict[ClientOrderId, int] = {}
+        """Client id -> when this life last asked the venue to withdraw it."""
 
     @property
     def idle(self) -> bool:
         return not self._parcels and not self._changes and not self._sending
 
     def poke(self) -> None:
-        """Something changed that a waiting order may have waited for."""
+        """Something changed that a waiting order may have waited for; or the account was read."""
+        self._ask_again()
         self._wake.set()
+
+    def _ask_again(self) -> None:
+        """Cancels whose answer was lost, or that a life before this one asked for: no sooner than the venue's lag.
+
+        Only where a cancel reaches one order and nothing else is asking twice safe (RELIABILITY 2.2).
+        """
+        if self.sheet.cancel_scope is not CancelScope.ORDER:
+            return
+        self._cancels_ns = {name: at for name, at in self._cancels_ns.items() if name in self._manager.working}
+        waiting = {change.order.request.client_id for change in self._changes}
+        for client_id, order in self._manager.working.items():
+            if not order.cancel_pending or order.request.account != self.router.account or client_id in waiting:
+                continue
+            asked_ns = self._cancels_ns.get(client_id)
+            lost = order.cancel_uncertain and self._clock.now_ns - (asked_ns or 0) >= self.sheet.max_lag_ns
+            if asked_ns is None or lost:
+                self._changes.append(CancelWanted(order))
 
     # --- from the core (synchronous) ---------------------------------------------------------------------------------
 
@@ -237,6 +258,8 @@ class Outbox:
         order = change.order
         cancels = isinstance(change, CancelWanted)
         reject = Evidence.CANCEL_REJECT if cancels else Evidence.REPLACE_REJECT
+        if cancels:
+            self._cancels_ns[order.request.client_id] = self._clock.now_ns
         with anyio.CancelScope(shield=True):
             await self._journal.durable(self._journal.next_seq - 1)
             try:

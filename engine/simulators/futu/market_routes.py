@@ -67,6 +67,9 @@ class MarketRoutes:
         venue = self._venue
         row: dict[str, Any] = {f"market_{name}": None for name in _STATES}
         for name, board in (("hk", "HK"), ("us", "US"), ("sh", "CN"), ("sz", "CN"), ("hk_future", "HK")):
+            if board not in venue.sessions:
+                # Nothing of that market is listed here.
+                continue
             state = venue.sessions[board].state(now_ns)
             # Overnight and extended hours show as closed here (example 003 beside 025).
             row[f"market_{name}"] = 6 if state in {8, 10, 37} else state
