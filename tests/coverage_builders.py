@@ -321,8 +321,8 @@ BEFORE = {
     "sell_all_stock": ("buy",),
 }
 """What a route needs to have something to answer about."""
-SPOILED: dict[str, list[Any]] = {"bool": [False], "int": [0], "string[]": [["zz9"]]}
-"""In place of an example's value, for what is no text. A text becomes another, then what is none."""
+SPOILED = {"bool": False, "int": 0, "string[]": ["zz9"]}
+"""In place of an example's value, for what is no text."""
 
 
 def answer_when(system: str, row: Row, spoiled: Parameter | None = None, value: Any = None) -> tuple[int, str]:
@@ -330,8 +330,9 @@ def answer_when(system: str, row: Row, spoiled: Parameter | None = None, value: 
     return asyncio.run(_answer_when(system, row, spoiled, value, answers_of(system)))
 
 
-def spoilings_of(parameter: Parameter) -> list[Any]:
-    return SPOILED.get(parameter.type) or (["zz9", {}] if parameter.where == "body" else ["zz9"])
+def spoiling_of(parameter: Parameter) -> Any:
+    """Another value; a password that is only kept shows by its type alone that it was read."""
+    return {} if parameter.name == "password" else SPOILED.get(parameter.type, "zz9")
 
 
 async def _answer_when(

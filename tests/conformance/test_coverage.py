@@ -186,8 +186,7 @@ def test_every_parameter_matters_to_the_simulator(system: str, row: Row) -> None
     good = b.answer_when(system, row)
     assert good[0] == 200
     for parameter in row.parameters:
-        spoilings = b.spoilings_of(parameter)
-        assert any(b.answer_when(system, row, parameter, value) != good for value in spoilings), parameter.name
+        assert b.answer_when(system, row, parameter, b.spoiling_of(parameter)) != good, parameter.name
 
 
 async def test_the_push_socket_opens_for_a_key() -> None:
