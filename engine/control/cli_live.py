@@ -14,6 +14,9 @@ def live(
     accept_rebuild: Annotated[
         bool, typer.Option("--accept-rebuild", help="Set a damaged journal aside and go on from its last good record.")
     ] = False,
+    arm: Annotated[
+        bool, typer.Option("--arm", help="Allow gateways set to real money to trade it. 允许真实资金交易。")
+    ] = False,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page at the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
 ) -> None:
@@ -26,7 +29,7 @@ def live(
     from engine.runtime.settings import load_settings
 
     settings = load_settings(config)
-    session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild)
+    session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild, arm=arm)
     complain(f"{settings.run.name}: profile {settings.risk_profile}, journal {settings.journal_path}; stop with Ctrl-C")
     anyio.run(lambda: session.conduct(seconds=seconds))
     page = None if no_report else session.write_report(settings.data_dir / "report.html")

@@ -25,7 +25,7 @@ from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
-from engine.runtime.live_settings import live_spec, open_journal
+from engine.runtime.live_settings import armed, live_spec, open_journal
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.report_reading import Reading
@@ -107,8 +107,12 @@ class Session:
         clock: LiveClock | None = None,
         mode: str = "",
         accept_rebuild: bool = False,
+        arm: bool = False,
     ) -> None:
         """
+        Args:
+            arm: a person said at the start of this run that real money may be traded; a config can not say it.
+
         Raises:
             ConfigError: settings that can not be used, credentials missing, or a journal held by another engine.
             JournalError: the journal is damaged.
@@ -121,7 +125,7 @@ class Session:
         )
         around = Surroundings(clock=self.clock, entropy=Entropy(settings.run.seed), environ=environ, note=note)
         self.gateways: dict[str, Gateway] = {
-            name: gateway.settings.open(around) for name, gateway in settings.gateways.items()
+            name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
         self.links = Links()
         self._journal = open_journal(settings, accept_rebuild=accept_rebuild)

@@ -35,7 +35,7 @@ from engine.domain.rates import Rates
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
 from engine.markets.rulebook import RuleBook
-from engine.ports import Gateway, Journal
+from engine.ports import Gateway, Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.runner import ask_outside
 from engine.runtime.backtest import StrategySpec
@@ -76,6 +76,8 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     """Whether ``ctx.call`` may use a thread; the simulation has none."""
     sample_ns: int = 5 * MINUTE_NS
     """How often equity is written to the journal."""
+    statements: StatementTable | None = None
+    """Financial statements by the moment they became known, for ``ctx.statements()``."""
 
 
 class _HeldVenue:
@@ -297,6 +299,7 @@ class LiveRun:
                 queries=self._query,
                 id_prefix=prefix,
                 bar_interval_ns=strategy.bar_interval_ns,
+                statements=self.spec.statements,
                 orders_made=core.manager.orders_made.get(strategy.name, 0),
             )
             core.runner.seat(strategy.name, strategy.make(), context)

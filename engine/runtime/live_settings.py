@@ -1,7 +1,11 @@
 """A config as a live run: its journal and its specification."""
 
+from pathlib import Path
+from typing import Any
+
 import msgspec
 
+from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId
 from engine.journal.memory import MemoryJournal
@@ -37,7 +41,23 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         limits=settings.limits,
         rates=settings.rates,
         mode=mode or settings.run.profile,
+        statements=_statements(settings),
     )
+
+
+def armed(gateway: Any, *, arm: bool) -> Any:
+    """A gateway's settings with the word of the person who starts the run in place of the config's."""
+    if "armed" not in gateway.__struct_fields__:
+        return gateway
+    return msgspec.structs.replace(gateway, armed=arm)
+
+
+def _statements(settings: Settings) -> Fundamentals | None:
+    """What ``ctx.statements()`` shows, if the config names a catalog that has some."""
+    catalog = Path(settings.run.catalog)
+    if not settings.run.catalog or not (catalog / FOLDER).is_dir():
+        return None
+    return read_fundamentals(catalog)
 
 
 def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJournal | SqliteJournal:

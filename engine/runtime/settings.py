@@ -45,6 +45,8 @@ class RunTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of every random number; absent: another each run."""
     data_dir: str = ""
     """Where the run's files go; default ``runs/<name>``."""
+    catalog: str = ""
+    """Folder of the data catalog, whose financial statements strategies may see."""
     profile: Profile = "paper"
     """Which limits are in force unless ``[risk] profile`` names others."""
 

@@ -7,10 +7,12 @@ import pytest
 
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId
+from engine.gateways.futu.adapter import Futu
+from engine.gateways.stream.adapter import Stream
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.markets.virtual import Virtual
 from engine.matching.volume_share import VolumeShare
-from engine.runtime.live_settings import live_spec, open_journal
+from engine.runtime.live_settings import armed, live_spec, open_journal
 from engine.runtime.settings import load_settings
 from tests.cli_builders import CONFIG, ROOT, a_config
 
@@ -253,3 +255,12 @@ def test_live_trading_keeps_the_exchanges_hours(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("[run]", '[run]\nprofile = "live"'), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"\[markets.hong_kong\] hours: profile live keeps the exchange's hours"):
         load_settings(path)
+
+
+def test_real_money_needs_the_word_of_whoever_starts_the_run() -> None:
+    """A config's ``armed = true`` is not enough: only ``--arm`` arms a gateway, and one without the key stays as it is."""
+    real = Futu(account="mine", acc_id="281756", environment="real", armed=True)
+    assert armed(real, arm=False).armed is False
+    assert armed(real, arm=True).armed is True
+    stream = Stream()
+    assert armed(stream, arm=True) is stream
