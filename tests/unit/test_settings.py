@@ -258,7 +258,7 @@ def test_live_trading_keeps_the_exchanges_hours(tmp_path: Path) -> None:
 
 
 def test_real_money_needs_the_word_of_whoever_starts_the_run() -> None:
-    """A config's ``armed = true`` is not enough: only ``--arm`` arms a gateway, and one without the key stays as it is."""
+    """``armed = true`` in a config is not enough: only ``--arm`` arms a gateway; one without the key stays as it is."""
     real = Futu(account="mine", acc_id="281756", environment="real", armed=True)
     assert armed(real, arm=False).armed is False
     assert armed(real, arm=True).armed is True
