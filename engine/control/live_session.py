@@ -15,7 +15,7 @@ from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.live_links import Links
 from engine.control.printing import cents
 from engine.data.columns import Columns
-from engine.domain.errors import DataError
+from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import Alert, JournalRecord, OrderDenied, OrderSubmitted, PositionAdjusted, StrategyStopped
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.order import Evidence, OrderReport, OrderState
@@ -32,6 +32,9 @@ from engine.runtime.report_reading import Reading
 from engine.runtime.settings import Settings
 
 CANDLES = 5_000
+READY_SECONDS = 60.0
+"""A run of limited length that could not start trading within this (real time) has failed."""
+NEVER_READY = "trading could not start"
 
 
 class Told(Struct):
@@ -166,6 +169,9 @@ class Session:
                 for gateway in self.gateways.values():
                     await gateway.close()
             self._journal.close()
+        if self.run.stop_reason == NEVER_READY:
+            latest = self.told.latest[-1] if self.told.latest else "nothing was heard"
+            raise GatewayError(f"trading could not start within {READY_SECONDS:g} s; last heard: {latest}")
 
     def _on_alert(self, alert: Alert) -> None:
         self.told.latest.append(f"! {alert.about}: {alert.text}")
@@ -181,7 +187,11 @@ class Session:
                 self.run.stop(f"signal {received.name}")
 
     async def _stop_after(self, seconds: float) -> None:
-        await self.run.ready.wait()
+        with anyio.move_on_after(READY_SECONDS):
+            await self.run.ready.wait()
+        if not self.run.ready.is_set():
+            self.run.stop(NEVER_READY)
+            return
         await self.clock.sleep(round(seconds * self.clock.speed * SECOND_NS))
         self.run.stop("time is up")
 

@@ -11,6 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.control import live_session
+from engine.control.cli import main
+
 ROOT = Path(__file__).parents[2]
 START = "2026-03-02T09:00:00+08:00"
 ENVIRON = {**os.environ, "SLUICE_VM_USER": "TimeXingjian", "SLUICE_VM_PASSWORD": "your_password"}
@@ -110,3 +113,18 @@ def test_live_trades_is_stopped_by_a_signal_and_goes_on_where_it_was(tmp_path: P
     assert journal["fills"] == second["fills"]
     assert abs(second["equity"] - told["total_assets"]) < 0.05 * told["total_assets"]
     assert told["holdings_count"] == 1
+
+
+def test_a_run_of_limited_length_that_can_not_start_fails_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody answers: after the time a start may take it ends with exit code 1 and says what it heard last."""
+    monkeypatch.setattr(live_session, "READY_SECONDS", 1.0)
+    monkeypatch.setenv("SLUICE_VM_USER", "TimeXingjian")
+    monkeypatch.setenv("SLUICE_VM_PASSWORD", "your_password")
+    config = tmp_path / "live.toml"
+    anchor = "2026-03-02T01:00:00Z"
+    text = CONFIG.format(folder=tmp_path, start=START, anchor=anchor, root=ROOT, url="http://127.0.0.1:9")
+    config.write_text(text.replace(f'anchor = "{anchor}"\n', ""), encoding="utf-8")
+    assert main(["live", "--config", str(config), "--seconds", "1", "--no-report"]) == 1
+    assert "trading could not start within 1 s" in capsys.readouterr().err
