@@ -212,7 +212,7 @@ class FutuGateway:
             currency=settings.currency,
             security_firm=found.security_firm,
         )
-        router.mirror = self._mirror(account)
+        router.mirror = self._mirror(account, found.card_num)
         router.reader.markets = self._markets(account)
         router.proven = account
         try:
@@ -236,7 +236,7 @@ class FutuGateway:
         known = {place.simulate_market if account.simulated else place.real_market for place in codes.PLACES}
         return tuple(sorted(wanted or (account.markets & (known | {3, 4})) or {1}))
 
-    def _mirror(self, account: orders.Account) -> LimitMirror | None:
+    def _mirror(self, account: orders.Account, card_num: str | None) -> LimitMirror | None:
         settings = self._settings
         where = f"gateway {self.name}"
         if settings.keys_file:
@@ -252,6 +252,7 @@ class FutuGateway:
             market_of=account.market_of,
             price_of=self.feed.prices.get,
             hours_timezone=settings.hours_timezone,
+            card_num=card_num,
             cancel_reserve=settings.cancel_reserve,
         )
 

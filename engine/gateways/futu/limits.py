@@ -19,7 +19,7 @@ from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
 from engine.domain.money import ZERO, exact
-from engine.domain.timestamps import DAY_NS, SECOND_NS, datetime_from_ns
+from engine.domain.timestamps import DAY_NS, SECOND_NS, datetime_from_ns, parse_time
 from engine.domain.verdict import Denial
 from engine.gateways.futu import codes
 from engine.gateways.futu.texts import LimitKind
@@ -27,6 +27,8 @@ from engine.net.rate_limit import Priority, SlidingWindow, Ticket
 
 EDGE_NS = 2 * SECOND_NS
 """Near an edge of the hours window, or of the UTC day, its clock may be on the other side."""
+DUST = Decimal("1e-12")
+"""Part of the day's cap by which one value may grow in the gateway's sum of doubles; whole values do not grow."""
 RATE = f"GATEWAY_{LimitKind.RATE.name}"
 """Code of a denial by the minute's rate, the one that passes by waiting."""
 _WRITE = "write"
@@ -99,6 +101,7 @@ class LimitMirror:
     Args:
         hours_timezone: the zone of the gateway's machine, which its window is in (contract 2.4).
         price_of: the last price of an instrument; None if it is not known.
+        card_num: the account's card, as the account list names it; None if it has none.
         cancel_reserve: places of the minute's budget that orders leave to cancels (contract 6.3).
     """
 
@@ -111,11 +114,13 @@ class LimitMirror:
         market_of: Callable[[InstrumentId], int],
         price_of: Callable[[InstrumentId], float | None],
         hours_timezone: str,
+        card_num: str | None = None,
         cancel_reserve: int = 1,
     ) -> None:
         self.key = key
         self._clock = clock
         self._acc_id = acc_id
+        self._card_num = card_num
         self._market_of = market_of
         self._price_of = price_of
         self._timezone = hours_timezone
@@ -126,7 +131,7 @@ class LimitMirror:
         if cap is not None:
             ceiling = max(cap - cancel_reserve, min(cap, 1), 0)
             self._window = SlidingWindow({_WRITE: cap}, ceilings={Priority.READ: ceiling})
-        self._hours = _window_from_text(limits.hours_window) if limits.hours_window else None
+        self._hours = _window_from_text(limits.hours_window) if limits.hours_window is not None else None
         self._days: dict[int, Decimal] = {}
         self._expires_ns = _expiry_ns(key.expires_at)
 
@@ -134,20 +139,23 @@ class LimitMirror:
         """Why the gateway would refuse this order now, or None. Counts nothing; layers in its order."""
         now = self._clock.now_ns
         denial = self._listed(order)
-        if denial is None and self._expires_ns is not None and now >= self._expires_ns:
+        if denial is None and self._expires_ns is not None and now + EDGE_NS >= self._expires_ns:
             denial = _denied(LimitKind.FORBIDDEN, f"key expired at {self.key.expires_at}")
         return denial or self._at(now) or self._value(order, now) or self._rate(Priority.READ, now)
 
-    def denial_of_change(self) -> Denial | None:
-        """Why the gateway would refuse a cancel or a change now: only the hours and the minute's rate look at those."""
+    def denial_of_change(self, quantity: int = 0, price: Decimal | None = None) -> Denial | None:
+        """Why the gateway would refuse a cancel or a change now.
+
+        Hours and rate look at both, the cap of an order's value at the new terms of a change; lists and the day do not.
+        """
         now = self._clock.now_ns
-        return self._at(now) or self._rate(Priority.ORDER, now)
+        return self._at(now) or self._order_value(quantity, price or ZERO) or self._rate(Priority.ORDER, now)
 
     def leaves(self, order: SubmitOrder | None = None) -> Ticket | None:
         """A trade write is about to leave: count it, and the order's value. Give the ticket to ``answered``."""
         now = self._clock.now_ns
         if order is not None and self.key.limits.max_daily_value is not None:
-            value = self._value_of(order) or ZERO
+            value = self._day_value(order.quantity, self._price_of_order(order) or ZERO)
             # Near midnight it may land on either day there.
             for moment in (now - EDGE_NS, now + EDGE_NS):
                 day = moment // DAY_NS
@@ -167,6 +175,8 @@ class LimitMirror:
         limits = self.key.limits
         if limits.allowed_acc_ids is not None and self._acc_id not in map(str, limits.allowed_acc_ids):
             return _denied(LimitKind.FORBIDDEN, f"account {self._acc_id} not allowed")
+        if limits.allowed_card_nums is not None and self._card_num not in limits.allowed_card_nums:
+            return _denied(LimitKind.FORBIDDEN, f"card of account {self._acc_id} not allowed")
         market = codes.TRADE_MARKET_WORDS.get(self._market_of(order.instrument), "?")
         if limits.allowed_markets is not None and market not in limits.allowed_markets:
             return _denied(LimitKind.MARKET, f"market {market} not allowed")
@@ -195,12 +205,14 @@ class LimitMirror:
         limits = self.key.limits
         if limits.max_order_value is None and limits.max_daily_value is None:
             return None
-        value = self._value_of(order)
-        if value is None:
+        price = self._price_of_order(order)
+        if price is None:
             return _denied(LimitKind.PER_ORDER, f"value not known: no price of {order.instrument}")
-        if limits.max_order_value is not None and value > limits.max_order_value:
-            return _denied(LimitKind.PER_ORDER, f"order value {value:.2f} > {limits.max_order_value:.2f}")
+        denial = self._order_value(order.quantity, price)
+        if denial is not None:
+            return denial
         if limits.max_daily_value is not None:
+            value = self._day_value(order.quantity, price)
             spent = self._days.get(now_ns // DAY_NS, ZERO)
             if spent + value > limits.max_daily_value:
                 figures = f"(current={spent:.2f} + order={value:.2f})"
@@ -220,14 +232,25 @@ class LimitMirror:
         count = self._window.count(now_ns)
         return _denied(LimitKind.RATE, f"rate limit exceeded: {count} orders in the last 60s (cap {self._cap})")
 
-    def _value_of(self, order: SubmitOrder) -> Decimal | None:
-        price = order.price
-        if price is None:
-            last = self._price_of(order.instrument)
-            if last is None:
-                return order.stop_price * order.quantity if order.stop_price is not None else None
-            price = exact(last)
-        return price * order.quantity
+    def _order_value(self, quantity: int, price: Decimal) -> Denial | None:
+        cap, value = self.key.limits.max_order_value, price * quantity
+        # The gateway multiplies doubles: 3 x 0.1 is more than 0.3 there.
+        if cap is not None and (value > cap or float(quantity) * float(price) > float(cap)):
+            return _denied(LimitKind.PER_ORDER, f"order value {value:.2f} > {cap:.2f}")
+        return None
+
+    def _day_value(self, quantity: int, price: Decimal) -> Decimal:
+        """The most an order adds to the gateway's sum of doubles; exact where doubles are, in steps of 1/64."""
+        value = price * quantity
+        if value * 64 % 1 == 0 and Decimal(float(quantity) * float(price)) == value:
+            return value
+        return value + (self.key.limits.max_daily_value or ZERO) * DUST
+
+    def _price_of_order(self, order: SubmitOrder) -> Decimal | None:
+        if order.price is not None:
+            return order.price
+        last = self._price_of(order.instrument)
+        return exact(last) if last is not None else order.stop_price
 
 
 def _denied(kind: LimitKind, text: str) -> Denial:
@@ -251,7 +274,6 @@ def _expiry_ns(text: str | None) -> int | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_time(text, "UTC")
     except ValueError as error:
         raise ConfigError(f"futu: key expires_at {text!r} is no RFC 3339 time") from error
-    return round(moment.timestamp()) * SECOND_NS if moment.tzinfo is not None else None

@@ -240,7 +240,7 @@ class FutuRouter:
             price=float(price or 0),
             aux_price=float(request.stop_price) if operation == orders.CHANGE and request.stop_price else None,
         )
-        await self._room_for_change(patient=operation == orders.CANCEL)
+        await self._room_for_change(quantity, price, patient=operation == orders.CANCEL)
         ticket = self.mirror.leaves() if self.mirror is not None else None
         counted = True
         try:
@@ -254,14 +254,14 @@ class FutuRouter:
                 self.mirror.answered(ticket, counted=counted)
             self.look()
 
-    async def _room_for_change(self, *, patient: bool) -> None:
+    async def _room_for_change(self, quantity: int, price: Decimal | None, *, patient: bool) -> None:
         """Wait for a place in the key's minute; a cancel that found none goes all the same, as no limit refuses it.
 
         Raises:
             NotSent: a change, which can be asked again later.
         """
         until = self._clock.now_ns + (CANCEL_WAIT_NS if patient else 0)
-        while self.mirror is not None and (denial := self.mirror.denial_of_change()) is not None:
+        while self.mirror is not None and (denial := self.mirror.denial_of_change(quantity, price)) is not None:
             if not patient:
                 raise NotSent(f"{self._gateway}: {denial.reason}")
             if self._clock.now_ns >= until or denial.code != RATE:

@@ -122,7 +122,7 @@ def in_window(spec: str, now_ns: int, timezone: str) -> bool:
     """Whether an instant lies in ``09:30-16:00``, the end left out; a window may cross midnight."""
     start, _, end = spec.partition("-")
     moment = datetime_from_ns(now_ns, timezone).strftime("%H:%M:%S")
-    first, last = f"{start.strip()}:00", f"{end.strip()}:00"
+    first, last = f"{start.strip():0>5}:00", f"{end.strip():0>5}:00"
     if first <= last:
         return first <= moment < last
     return moment >= first or moment < last
