@@ -1,4 +1,4 @@
-"""What may be sold now, less lock-ups and working sells; no short sales (RELIABILITY 4.1, row 20)."""
+"""What may be sold now, less lock-ups and working sells; no short sales unless config says so (RELIABILITY 4.1, 20)."""
 
 from typing import ClassVar
 
@@ -14,16 +14,18 @@ _LIQUIDATE = OrderType.LIQUIDATE
 
 
 class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """No settings: the account's book says what is held, locked and reserved."""
+    """The account's book says what is held, locked and reserved."""
 
     name: ClassVar[str] = "sellable"
+    short: bool = False
+    """Let ``SELL_SHORT`` pass, where the venue lends; limits on position and value hold for it as for any order."""
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
         side = order.side
         if side is _BUY or side is _BUY_BACK:
             return None
         if side is _SELL_SHORT:
-            return Denial("SELLABLE", "short sales are not allowed")
+            return None if self.short else Denial("SELLABLE", "short sales are not allowed")
         if order.type is _LIQUIDATE:
             # The venue sells what may be sold and leaves the rest; the quantity is only the worst case.
             return None
@@ -35,4 +37,6 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
         if order.side.sign > 0:
             return "a purchase"
+        if order.side is _SELL_SHORT:
+            return f"short sale of {order.quantity}, {'allowed' if self.short else 'not allowed'}"
         return f"{order.side} {order.quantity}, sellable {view.sellable(order.account, order.instrument, now_ns)}"

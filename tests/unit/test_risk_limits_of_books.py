@@ -344,3 +344,10 @@ def test_an_open_order_of_unknown_worth_denies() -> None:
     report(view, order, Evidence.REJECT)
     assert answer(checker, a_limit_order("10")) is None
     assert answer(checker, an_order()) == words
+
+
+def test_a_short_sale_passes_where_config_allows_it() -> None:
+    """``[risk.sellable] short = true``: the venue lends; without it the same order is denied."""
+    order = an_order(side=Side.SELL_SHORT, quantity=1)
+    assert answer(a_checker(a_view(), "sellable"), order) is not None
+    assert answer(a_checker(a_view(), "sellable", short=True), order) is None

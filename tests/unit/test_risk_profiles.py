@@ -21,7 +21,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
     """RELIABILITY 4.1, column Default."""
     paper = settings_of("paper", {})
     assert paper == {
-        "kill": {}, "supported": {}, "well_formed": {}, "market_rules": {}, "sellable": {}, "exchange_rate": {},
+        "kill": {}, "supported": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False}, "exchange_rate": {},
         "gateway_limits": {},
         "max_order_quantity": {"quantity": 10_000},
         "price_collar": {"percent": Decimal(3), "max_age": "3s"},
@@ -41,7 +41,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
 def test_backtest_checks_form_rules_sellable_and_cash() -> None:
     """And the latches; the cost is not padded."""
     assert settings_of("backtest", {}) == {
-        "kill": {}, "well_formed": {}, "market_rules": {}, "sellable": {}, "cash": {"factor": Decimal(1)},
+        "kill": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False}, "cash": {"factor": Decimal(1)},
     }  # fmt: skip
 
 
