@@ -21,8 +21,8 @@ def test_the_defaults_are_those_of_the_page() -> None:
     """RELIABILITY 4.1, column Default."""
     paper = settings_of("paper", {})
     assert paper == {
-        "kill": {}, "supported": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False}, "exchange_rate": {},
-        "gateway_limits": {},
+        "kill": {}, "supported": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False},
+        "exchange_rate": {}, "gateway_limits": {},
         "max_order_quantity": {"quantity": 10_000},
         "price_collar": {"percent": Decimal(3), "max_age": "3s"},
         "max_order_value": {"value": Decimal(100_000)},
