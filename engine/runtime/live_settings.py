@@ -8,6 +8,7 @@ import msgspec
 from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId
+from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.backtest import StrategySpec
@@ -41,6 +42,8 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         limits=settings.limits,
         rates=settings.rates,
         mode=mode or settings.run.profile,
+        # A venue that echoes our ids still lists those of a journal that was deleted this morning.
+        run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
     )
 

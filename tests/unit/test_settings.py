@@ -264,3 +264,9 @@ def test_real_money_needs_the_word_of_whoever_starts_the_run() -> None:
     assert armed(real, arm=True).armed is True
     stream = Stream()
     assert armed(stream, arm=True) is stream
+
+
+def test_two_runs_of_one_config_never_make_the_same_order_ids(tmp_path: Path) -> None:
+    """Each start has a tag of its own, so that a fresh journal can not take an older one's orders for its own."""
+    settings = load_settings(a_config(tmp_path))
+    assert live_spec(settings).run_tag != live_spec(settings).run_tag
