@@ -13,7 +13,7 @@ from engine.domain.account import AccountSnapshot, Baseline, Capabilities, Order
 from engine.domain.commands import SIZED_BY_VENUE
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
-from engine.domain.order import Evidence, Order, OrderReport, OrderState, Proof
+from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
@@ -35,6 +35,8 @@ class AccountBooks(Struct, frozen=True):
     """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
 
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
+    ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
+    orders that are known to work.
     """
 
     changed_ns: int
@@ -42,6 +44,9 @@ class AccountBooks(Struct, frozen=True):
     held: Callable[[InstrumentId], int]
     cash: Decimal
     mark: Callable[[InstrumentId], Decimal | None]
+    sellable: Callable[[InstrumentId], int]
+    reserved: Decimal
+    live: frozenset[VenueOrderId]
 
 
 class Matcher:
@@ -60,26 +65,43 @@ class Matcher:
         snapshot: AccountSnapshot,
         sheet: Capabilities,
         owned: Mapping[VenueOrderId, ClientOrderId],
+        books: AccountBooks,
     ) -> Sequence[OrderReport]:
-        """Evidence in the venue's order list about one UNKNOWN order, or one only inferred to be absent.
+        """Evidence in the venue's order list about one order that needs it.
 
-        Empty if the reading proves nothing.
+        Empty if the reading proves nothing. An order whose answer promised nothing is PENDING_NEW: a row of it is
+        proof, the lack of one is not.
 
         Args:
             owned: venue ids that are another order's already.
         """
-        if not needs_evidence(order) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
+        if not needs_evidence(order, sheet) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
             return ()
-        found = self._by_rows(order, baseline, snapshot, sheet, owned)
-        if found is not None:
+        rows = _new_rows(order, baseline, snapshot.orders, sheet, owned)
+        candidates = [row for row in rows if _fits(row, order, sheet)]
+        if order.state is OrderState.PENDING_NEW:
+            return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
+        if len(candidates) > 1:
+            listed = ", ".join(str(row.venue_id) for row in candidates)
+            return (_report(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} all fit"),)
+        if candidates:
             self.forget(order.request.client_id)
-            return found
+            return row_evidence(order, candidates[0], snapshot)
+        if not sheet.echoes_client_id and _speaks_against_absence(order, rows, snapshot, books):
+            self.forget(order.request.client_id)
+            return ()
         return self._absent(order, snapshot, sheet)
 
     def match_positions(
-        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+        self,
+        orders: Sequence[Order],
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+        *,
+        proves_absence: bool = True,
     ) -> Sequence[OrderReport]:
-        """Evidence in what the account holds, for venues without an order list.
+        """Evidence in what the account holds, for venues without an order list, or with one that may be short.
 
         What the venue holds beyond our book was done by an order of unknown outcome: the one set of orders whose
         quantities make up the difference. The book is taken as it is now and not as it was when the order was
@@ -88,6 +110,7 @@ class Matcher:
         Args:
             orders: all of the account that need evidence.
             books: what we believe the account holds.
+            proves_absence: whether a position that did not move is evidence too.
         """
         settled_ns = books.changed_ns + sheet.max_lag_ns
         if snapshot.positions is None or snapshot.as_of_ns <= settled_ns:
@@ -99,7 +122,8 @@ class Matcher:
                 continue
             moved = theirs.get(instrument, 0) - books.held(instrument)
             mine = [order for order in orders if order.request.instrument == instrument]
-            reports += self._explain(mine, moved, books, snapshot, sheet)
+            if moved or proves_absence:
+                reports += self._explain(mine, moved, books, snapshot, sheet)
         return reports
 
     def _explain(
@@ -122,30 +146,6 @@ class Matcher:
             if order.state is OrderState.UNKNOWN
         ]
 
-    def _by_rows(
-        self,
-        order: Order,
-        baseline: Baseline | None,
-        snapshot: AccountSnapshot,
-        sheet: Capabilities,
-        owned: Mapping[VenueOrderId, ClientOrderId],
-    ) -> Sequence[OrderReport] | None:
-        request = order.request
-        rows = snapshot.orders or ()
-        if sheet.echoes_client_id:
-            candidates = [row for row in rows if row.client_tag == request.client_id]
-        else:
-            before = set(baseline.order_ids) if baseline is not None else set()
-            candidates = [
-                row
-                for row in rows
-                if row.venue_id not in before and row.venue_id not in owned and _fits(row, order, sheet)
-            ]
-        if len(candidates) > 1:
-            listed = ", ".join(str(row.venue_id) for row in candidates)
-            return (_report(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} all fit"),)
-        return row_evidence(order, candidates[0], snapshot) if candidates else None
-
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
         bound_ns = order.sent_ns + max(sheet.max_lag_ns, sheet.late_max_ns)
         if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= bound_ns:
@@ -162,12 +162,18 @@ class Matcher:
 
 
 def row_evidence(order: Order, row: OrderRow, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
-    """What one row of the venue's list says of the order it belongs to."""
+    """What one row of the venue's list says of the order it belongs to.
+
+    A venue may refuse what it first listed as working: nothing filled, and over, is a withdrawal (RELIABILITY 2.2, 5).
+    """
     as_of = row.as_of_ns or snapshot.as_of_ns
+    status = row.status
+    if status is Evidence.REJECT and (order.state in LIVE or order.state is OrderState.CANCELED):
+        status = Evidence.CANCELED
     report = OrderReport(
         account=snapshot.account,
         client_id=order.request.client_id,
-        kind=Evidence.WORKING if row.status is Evidence.FILL else row.status,
+        kind=Evidence.WORKING if status is Evidence.FILL else status,
         ts_ns=snapshot.ts_ns,
         as_of_ns=as_of,
         venue_id=row.venue_id,
@@ -178,22 +184,87 @@ def row_evidence(order: Order, row: OrderRow, snapshot: AccountSnapshot) -> Sequ
     return (report,)
 
 
-def needs_evidence(order: Order) -> bool:
-    """Whether a trace in the account may still decide it. PENDING_NEW is not: its answer is on the way."""
-    return order.state is OrderState.UNKNOWN or (order.state is OrderState.NOT_PLACED and order.proof is Proof.INFERRED)
+def needs_evidence(order: Order, sheet: Capabilities) -> bool:
+    """Whether a trace in the account may still decide it.
+
+    PENDING_NEW is not: its answer is on the way; but where answers are claims, and only a row is acceptance, its row
+    may be in a reading that began after them.
+    """
+    state = order.state
+    if state is OrderState.PENDING_NEW:
+        return sheet.lists_orders and not sheet.echoes_client_id
+    return state is OrderState.UNKNOWN or (state is OrderState.NOT_PLACED and order.proof is Proof.INFERRED)
+
+
+def _new_rows(
+    order: Order,
+    baseline: Baseline | None,
+    rows: Sequence[OrderRow],
+    sheet: Capabilities,
+    owned: Mapping[VenueOrderId, ClientOrderId],
+) -> list[OrderRow]:
+    """Rows of its instrument and side that may be its: nobody else's, and not there before it."""
+    if sheet.echoes_client_id:
+        return [row for row in rows if row.client_tag == order.request.client_id]
+    before = set(baseline.order_ids) if baseline is not None else set()
+    return [
+        row
+        for row in rows
+        if not any(name and (name in before or name in owned) for name in (row.venue_id, row.other_id))
+        and row.instrument == order.request.instrument
+        and (row.side is None or row.side.sign == order.request.side.sign)
+        and _not_before(row, order)
+    ]
+
+
+def _not_before(row: OrderRow, order: Order) -> bool:
+    return not row.ts_ns or row.ts_ns >= order.request.ts_ns - ROW_EARLY_NS
 
 
 def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
+    if sheet.echoes_client_id:
+        return True
     request = order.request
-    if row.instrument != request.instrument or row.quantity != request.quantity:
+    priced = request.price is not None and row.price is not None
+    last_ns = order.sent_ns + max(sheet.max_lag_ns, sheet.late_max_ns)
+    return row.quantity == request.quantity and row.ts_ns <= last_ns and not (priced and row.price != request.price)
+
+
+def _speaks_against_absence(
+    order: Order, rows: Sequence[OrderRow], snapshot: AccountSnapshot, books: AccountBooks
+) -> bool:
+    """Whether this reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
+
+    The list may be short; a row nobody owns may be this order at another price; the position moved, cash is frozen or
+    shares are held back that no order known to us explains.
+    """
+    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+    if not snapshot.whole or rows or not books.live <= listed:
+        return True
+    instrument, leaves = order.request.instrument, _open(order)
+    strangers = [row for row in snapshot.orders or () if _is_strangers(row, order, books)]
+    held = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
+    if snapshot.positions is not None and (held.quantity if held is not None else 0) != books.held(instrument):
+        return True
+    if order.request.side.sign < 0:
+        if held is None or held.sellable is None:
+            return False
+        selling = sum(row.quantity - row.cum for row in strangers if row.instrument == instrument)
+        # What we count as sellable is without this order's own shares already.
+        return held.sellable + selling < books.sellable(instrument) + leaves
+    if snapshot.balances is None:
         return False
-    if row.side is not None and row.side.sign != request.side.sign:
-        return False
-    if request.price is not None and row.price is not None and row.price != request.price:
-        return False
-    if row.ts_ns:
-        return request.ts_ns - ROW_EARLY_NS <= row.ts_ns <= order.sent_ns + sheet.max_lag_ns
-    return True
+    price = order.price or books.mark(instrument) or ZERO
+    frozen = sum((balance.total - balance.available for balance in snapshot.balances), ZERO)
+    buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in strangers), ZERO)
+    return frozen - buying > books.reserved - price * leaves / 2
+
+
+def _is_strangers(row: OrderRow, order: Order, books: AccountBooks) -> bool:
+    """Whether it holds back cash or shares for somebody else, on the side of the order."""
+    ours = row.venue_id in books.live or row.other_id in books.live
+    side = row.side
+    return row.status is Evidence.WORKING and not ours and side is not None and side.sign == order.request.side.sign
 
 
 def _open(order: Order) -> int:

@@ -90,7 +90,14 @@ class OrderManager(Judge):
             as_of_ns=now_ns,
             position=self._portfolio.account_quantity(command.account, command.instrument),
             cash=sum(book.cash.values(), ZERO),
-            order_ids=tuple(venue for account, venue in self._venue_ids if account == command.account),
+            order_ids=tuple(
+                dict.fromkeys(
+                    (
+                        *self._readings.listed(command.account),
+                        *(venue for account, venue in self._venue_ids if account == command.account),
+                    )
+                )
+            ),
         )
 
     def _adopt(self, event: OrderSubmitted) -> None:

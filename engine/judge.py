@@ -5,7 +5,7 @@ of it, and what is still unknown stays UNKNOWN until evidence comes.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import Clock
-from engine.correlation import AccountBooks, Matcher, needs_evidence, row_evidence
-from engine.domain.account import AccountSnapshot, Baseline, Capabilities
+from engine.domain.account import Baseline, Capabilities
 from engine.domain.commands import CancelOrder
 from engine.domain.events import (
     AccountObserved,
@@ -32,9 +31,10 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import HOUR_NS
-from engine.markets.rulebook import RuleBook
+from engine.markets.rulebook import ChargesByOrder, RuleBook
 from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, order_event
 from engine.portfolio import Portfolio
+from engine.readings import Readings
 from engine.risk.checker import RiskChecker
 from engine.risk.view import RiskView
 
@@ -89,11 +89,11 @@ class Judge:
         self._publish_submitted = self._publish_fill = self._publish_accepted = publish
         self._quiet: frozenset[StrategyId] = frozenset()
         self._limits = checker.limits_hash[:12]
-        self._matcher = Matcher()
         self._baselines: dict[ClientOrderId, Baseline] = {}
         self._told: dict[ClientOrderId, Told] = {}
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
         self._ended: deque[tuple[int, ClientOrderId]] = deque()
+        self._readings = Readings(self, self._venue_ids, self._baselines, clock, portfolio, view.reference)
 
     def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
         """Look the subscribers of every order's events up once; call it when all have subscribed."""
@@ -122,7 +122,7 @@ class Judge:
             self._publish(Alert(ts_ns=report.ts_ns, about=f"account:{report.account}", text=what))
             return
         if report.kind is _FILL and report.fee is None:
-            report = msgspec.structs.replace(report, fee=self._fee(order, report.quantity, report.price or ZERO))
+            report = msgspec.structs.replace(report, fee=self._fee(order, report))
         if not report.client_id:
             report = msgspec.structs.replace(report, client_id=order.request.client_id)
         self._join(order, report)
@@ -201,11 +201,11 @@ class Judge:
     def _book(self, order: Order, report: OrderReport) -> None:
         """Tell what changed in quantity and money, once."""
         request = order.request
-        told = self._told.get(request.client_id, NOTHING_TOLD)
-        entry = booking(order, told, report, self._instruments[request.instrument])
+        told, fee = self._told.get(request.client_id, NOTHING_TOLD), self._cost(order)
+        entry = booking(order, fee, told, report, self._instruments[request.instrument])
         if entry is None:
             return
-        self._told[request.client_id] = (order.cum, order.value, order.fee)
+        self._told[request.client_id] = (order.cum, order.value, fee)
         self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
         self._publish(entry)
 
@@ -237,14 +237,32 @@ class Judge:
         del self.orders[client_id]
         self._baselines.pop(client_id, None)
         self._venue_ids.pop((order.request.account, order.venue_id), None)
-        self._matcher.forget(client_id)
+        self._readings.forget(client_id)
         self._told.pop(client_id, None)
         self._portfolio.forget(client_id)
 
-    def _fee(self, order: Order, quantity: int, price: Decimal) -> Decimal:
+    def _fee(self, order: Order, fill: OrderReport) -> Decimal:
+        """What a fill costs whose venue does not say."""
         request = order.request
         spec = self._instruments[request.instrument]
-        return self._books[spec.market].fee(request.type, request.side, quantity, price, spec)
+        book, price = self._books[spec.market], fill.price or ZERO
+        if isinstance(book, ChargesByOrder):
+            filled = order.real + fill.quantity
+            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec)
+            return max(ZERO, total - order.fee)
+        return book.fee(request.type, request.side, fill.quantity, price, spec)
+
+    def _cost(self, order: Order) -> Decimal:
+        """The fees of all that is filled: those of its fills, and the market's own for what is only inferred."""
+        inferred = order.cum - order.real
+        if inferred <= 0:
+            return order.fee
+        request = order.request
+        spec = self._instruments[request.instrument]
+        book = self._books[spec.market]
+        if isinstance(book, ChargesByOrder):
+            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec))
+        return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec)
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 
@@ -254,35 +272,9 @@ class Judge:
         sheet = self._sheets.get(snapshot.account)
         if sheet is None:
             return
-        for report in list(self._evidence_in(snapshot, sheet)):
+        # One by one: what a row says of one order changes what the next is measured by.
+        for report in self._readings.evidence_in(snapshot, sheet):
             self.on_report(report)
-
-    def _evidence_in(self, snapshot: AccountSnapshot, sheet: Capabilities) -> Iterable[OrderReport]:
-        account = snapshot.account
-        for row in snapshot.orders or ():
-            owner = self._venue_ids.get((account, row.venue_id)) if row.venue_id else None
-            if owner is not None:
-                yield from row_evidence(self.orders[owner], row, snapshot)
-        owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
-        orders = [o for o in self.orders.values() if o.request.account == account and needs_evidence(o)]
-        if orders and snapshot.orders is None:
-            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
-            return
-        for order in orders:
-            baseline = self._baselines.get(order.request.client_id)
-            yield from self._matcher.match(order, baseline, snapshot, sheet, owned)
-
-    def _books_of(self, account: AccountId) -> AccountBooks:
-        portfolio = self._portfolio
-        return AccountBooks(
-            changed_ns=self.last_change_ns.get(account, 0),
-            answering=frozenset(
-                order.request.instrument for order in self.undecided(account) if order.state is OrderState.PENDING_NEW
-            ),
-            held=lambda instrument: portfolio.account_quantity(account, instrument),
-            cash=sum(portfolio.accounts[account].cash.values(), ZERO),
-            mark=self._view.reference,
-        )
 
     # --- safety -------------------------------------------------------------------------------------------------------
 

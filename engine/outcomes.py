@@ -73,9 +73,14 @@ def order_event(event_type: type[OrderEvent], order: Order, reason: str, ts_ns: 
     )
 
 
-def booking(order: Order, told: Told, report: OrderReport, instrument: Instrument) -> Fill | PositionAdjusted | None:
-    """What the books must still hear: the order's totals less what they were told before; None if nothing."""
-    quantity, worth, cost = order.cum - told[0], order.value - told[1], order.fee - told[2]
+def booking(
+    order: Order, fee: Decimal, told: Told, report: OrderReport, instrument: Instrument
+) -> Fill | PositionAdjusted | None:
+    """What the books must still hear: the order's totals less what they were told before; None if nothing.
+
+    ``fee``: of all that is filled, the part only inferred included.
+    """
+    quantity, worth, cost = order.cum - told[0], order.value - told[1], fee - told[2]
     if not quantity and not worth and not cost:
         return None
     request = order.request

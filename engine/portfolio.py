@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from engine.domain.commands import Side
 from engine.domain.errors import DataError
-from engine.domain.events import Fill, OrderSubmitted, PositionAdjusted
+from engine.domain.events import Fill, InstructionSubmitted, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, Quote, Trade
@@ -73,6 +73,8 @@ class AccountBook:
         self.currency = currency
         self.cash: dict[str, Decimal] = {currency: cash}
         self.reserved: dict[str, Decimal] = {}
+        self.promised: dict[str, Decimal] = {}
+        """The part of ``reserved`` that is held back for instructions, which a venue does not freeze as it does orders."""
         self.positions: dict[InstrumentId, Position] = {}
         self.fees = ZERO
 
@@ -163,6 +165,23 @@ class Portfolio:
             held = Reservation(book, position, currency, ZERO, quantity, quantity, ZERO)
         self._reservations[order.client_id] = held
 
+    def on_instruction(self, event: InstructionSubmitted) -> None:
+        """Hold back an instruction's worst case as an order's, until ``release``."""
+        worst, cash = event.worst, event.reserved_cash
+        if worst is None:
+            return
+        self.on_submitted(OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=cash))
+        if cash:
+            held = self._reservations[worst.client_id]
+            held.book.promised[held.currency] = held.book.promised.get(held.currency, ZERO) + cash
+
+    def release(self, client_id: ClientOrderId) -> None:
+        """An instruction can cost nothing more."""
+        held = self._reservations.get(client_id)
+        if held is not None and held.cash:
+            held.book.promised[held.currency] -= held.cash
+        self.forget(client_id)
+
     def on_order_changed(self, order: Order) -> None:
         """Reserve what the order may still do: it may have filled, ended, or come back from the dead."""
         held = self._reservations.get(order.request.client_id)
@@ -215,7 +234,10 @@ class Portfolio:
         if event.quantity:
             mark = exact(self.marks.get(event.instrument) or 0.0)
             value = abs(event.cash) or mark * abs(event.quantity)
-            book.position(event.instrument).book(event.quantity, value)
+            position = book.position(event.instrument)
+            if event.locked:
+                position.locked.append((self._sellable_from(event.instrument, event.ts_ns), event.locked))
+            position.book(event.quantity, value)
             self._strategy_position(event.strategy, event.instrument).book(event.quantity, value)
 
     # --- readers -----------------------------------------------------------------------------------------------------

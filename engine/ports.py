@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from engine.domain.account import AccountSnapshot, Capabilities
 from engine.domain.commands import SubmitOrder
 from engine.domain.events import JournalRecord
 from engine.domain.ids import AccountId, InstrumentId
+from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.instrument import Instrument
 from engine.domain.market import DataKind
 from engine.domain.order import Order, OrderReport
@@ -66,6 +67,46 @@ class OrderRouter(Protocol):
 
         Raises:
             GatewayError: the reading failed; an incomplete one is never passed off as complete.
+        """
+
+
+@runtime_checkable
+class CancelsTogether(Protocol):
+    """A router whose venue cancels by symbol and side: orders that all must go leave in one request."""
+
+    async def cancel_together(self, orders: Sequence[Order]) -> Sequence[OrderReport]:
+        """As ``OrderRouter.cancel``, for orders of one instrument and side."""
+
+
+@runtime_checkable
+class PerformsInstructions(Protocol):
+    """A router whose broker also does what is no order: conditions, loans, subscriptions (domain/instructions.py)."""
+
+    def instructions(self) -> frozenset[type]:
+        """The actions it performs, by class; may grow once it is connected."""
+
+    def encode_instruction(self, instruction: SubmitInstruction) -> bytes:
+        """The exact request body.
+
+        Raises:
+            NotSent: the broker has no form for it; one sentence why.
+        """
+
+    async def perform(self, instruction: SubmitInstruction, body: bytes) -> InstructionReport:
+        """Send once, never again; STANDING where the broker's own list shows it waiting, or DONE.
+
+        Raises:
+            NotSent: no byte left. Refused: the broker provably did nothing. OutcomeUnknown: anything else.
+        """
+
+    async def look_for(self, instruction: SubmitInstruction, since_ns: int) -> InstructionReport | None:
+        """Evidence about one that is UNKNOWN or STANDING: STANDING, DONE, NOT_PLACED, ENDED; None: it proves nothing.
+
+        Args:
+            since_ns: when its first byte may have left.
+
+        Raises:
+            GatewayError: the reading failed.
         """
 
 

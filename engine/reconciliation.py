@@ -100,6 +100,7 @@ class Reconciler:
                 instrument=instrument,
                 ts_ns=snapshot.ts_ns,
                 quantity=quantity,
+                locked=self._locked(snapshot, instrument, quantity),
                 reason=f"{why}: {quantity:+d} {instrument} that no order of ours explains",
             )
             for instrument, quantity in positions
@@ -117,3 +118,14 @@ class Reconciler:
             for currency, missing in cash
         ]
         return made
+
+    def _locked(self, snapshot: AccountSnapshot, instrument: InstrumentId, quantity: int) -> int:
+        """How many of what was found the venue does not let us sell, beyond what we know to be locked or on sale."""
+        row = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
+        if quantity <= 0 or row is None or row.sellable is None:
+            return 0
+        ours = self._portfolio.accounts[snapshot.account].positions.get(instrument)
+        known = 0
+        if ours is not None:
+            known = ours.quantity - self._portfolio.sellable(snapshot.account, instrument, snapshot.ts_ns)
+        return min(quantity, max(0, row.quantity - row.sellable - known))

@@ -29,12 +29,14 @@ ROOMS: dict[str, set[str]] = {
     "correlation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports"},
     "reconciliation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation"},
     "outcomes": {"domain"},
+    "readings": {"domain", "clock", "portfolio", "correlation"},
     "judge": {
-        "domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation", "outcomes",
+        "domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation", "readings",
+        "outcomes",
     },
     "execution": {
         "domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation", "reconciliation",
-        "outcomes", "judge",
+        "readings", "outcomes", "judge",
     },
     "algos": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets"},
     "params": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},

@@ -42,6 +42,8 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     cum: int = 0
     average_price: Decimal | None = None
     venue_id: VenueOrderId = VenueOrderId("")
+    other_id: VenueOrderId = VenueOrderId("")
+    """The venue's second number of the same order, where it has two and an answer may give either."""
     client_tag: str = ""
     """Our own id as the venue echoes it, where it does."""
     ts_ns: int = 0
@@ -75,6 +77,9 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     positions: tuple[PositionRow, ...] | None = None
     orders: tuple[OrderRow, ...] | None = None
     fills: tuple[FillRow, ...] | None = None
+    whole: bool = True
+    """Whether an order that is not among ``orders`` is not there. False where the list may be short: an empty table
+    that nothing confirms, a known row that is missing, a venue that lists live orders only."""
 
 
 class Baseline(Struct, frozen=True, kw_only=True, omit_defaults=True):

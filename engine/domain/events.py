@@ -13,6 +13,7 @@ from msgspec import Struct
 from engine.domain.account import AccountSnapshot, Baseline
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
+from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
 
@@ -147,7 +148,8 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
 class PositionAdjusted(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="adjusted"):
     """A booking that is no fill: a bust, a restated price, a difference found at the venue and booked as EXTERNAL.
 
-    ``quantity`` is signed and added to the position, ``cash`` to the account's cash.
+    ``quantity`` is signed and added to the position, ``cash`` to the account's cash. ``locked`` of it were bought today
+    as far as the venue lets see, and can be sold when its market settles them.
     """
 
     account: AccountId
@@ -159,6 +161,57 @@ class PositionAdjusted(Struct, frozen=True, kw_only=True, gc=False, omit_default
     currency: str = ""
     client_id: ClientOrderId = ClientOrderId("")
     reason: str = ""
+    locked: int = 0
+
+
+# --- instructions ----------------------------------------------------------------------------------------------------
+
+
+class InstructionDenied(Struct, frozen=True, kw_only=True, tag="instruction_denied"):
+    """Our own gate said no to an instruction; nothing was sent."""
+
+    instruction: SubmitInstruction
+    ts_ns: int
+    code: str
+    reason: str
+
+
+class InstructionSubmitted(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="instruction"):
+    """INTENT of an instruction: it passed the gate, and its worst case is reserved. Nothing has left yet."""
+
+    instruction: SubmitInstruction
+    ts_ns: int
+    worst: SubmitOrder | None = None
+    """The order it comes to at worst; None where it costs nothing."""
+    reserved_cash: Decimal = Decimal(0)
+    limits: str = ""
+    """Hash of the limits it was judged by."""
+
+    @property
+    def client_id(self) -> ClientOrderId:
+        return self.instruction.client_id
+
+
+class InstructionSent(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="instruction_send"):
+    """SEND of an instruction: from here on bytes may have left. ``request_hash`` is of exactly those bytes."""
+
+    client_id: ClientOrderId
+    ts_ns: int
+    request_hash: str = ""
+
+
+class InstructionSettled(Struct, frozen=True, kw_only=True, gc=False, tag="instruction_settled"):
+    """The account shows what a done or ended instruction did: its worst case is held back no longer."""
+
+    client_id: ClientOrderId
+    ts_ns: int
+
+
+class InstructionChanged(Struct, frozen=True, kw_only=True):
+    """What became of an instruction, once judged; strategies hear the report."""
+
+    instruction: SubmitInstruction
+    report: InstructionReport
 
 
 # --- safety ----------------------------------------------------------------------------------------------------------
@@ -285,4 +338,5 @@ class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
 JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
     | StrategyStopped | CallAnswered | EquitySampled | ReconcileEnded | RunEnded
+    | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
 )  # fmt: skip

@@ -67,6 +67,11 @@ class Order(Known):
         """Filled by reported fills, busts taken out; the rest of ``cum`` is inferred from snapshots."""
         return sum(q for f, (q, _, _) in self._fills.items() if f not in self._busted)
 
+    @property
+    def real_value(self) -> Decimal:
+        """Price x quantity over ``real``."""
+        return sum((p * q for f, (q, p, _) in self._fills.items() if f not in self._busted), _ZERO)
+
     def has_fill(self, fill_id: str) -> bool:
         return fill_id in self._fills
 

@@ -1,7 +1,7 @@
 """What every market's rule book answers. One market a file; each figure with its date and source."""
 
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.instrument import Instrument
@@ -39,3 +39,11 @@ class RuleBook(Protocol):
 
     def trading_day(self, ts_ns: int) -> int:
         """Number of the trading day (proleptic ordinal): daily caps turn over with it."""
+
+
+@runtime_checkable
+class ChargesByOrder(Protocol):
+    """A rule book whose fees have a part that counts once an order, as a minimum commission."""
+
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument) -> Decimal:
+        """What an order costs in all that has filled ``quantity`` units worth ``value`` so far."""

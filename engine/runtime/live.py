@@ -141,7 +141,8 @@ class LiveRun:
             assert router is not None
             box = Outbox(router, core.manager, core.view, journal, clock, core.bus.publish, self.pace)
             self.boxes[account.id] = box
-            self.seekers[account.id] = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
+            seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
+            self.seekers[account.id], box.look = seeker, seeker.look
             core.portfolio.open_account(account.id, account.currency, Decimal(0))
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)

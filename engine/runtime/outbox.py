@@ -6,7 +6,7 @@ at a time. It is sent once. What the answer means is the core's to judge (RELIAB
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -18,16 +18,18 @@ from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
 from engine.domain.ids import ClientOrderId
-from engine.domain.order import TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
-from engine.domain.timestamps import MINUTE_NS
+from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
+from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
-from engine.ports import Journal, OrderRouter, Publish
+from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.view import RiskView
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
 AGE_MAX_NS = 2 * MINUTE_NS
 """An order that could not leave within this is withdrawn: its price is old (decision 13)."""
+LOOKS = 3
+"""Readings, a second apart, for the row of an order whose answer proves nothing (contracts/easyths.md 5, 2)."""
 
 
 class _Parcel(Struct):
@@ -69,6 +71,8 @@ class Outbox:
         self._sending = 0
         self._cancels_ns: dict[ClientOrderId, int] = {}
         """Client id -> when this life last asked the venue to withdraw it."""
+        self.look: Callable[[], Awaitable[object]] = _no_look
+        """Reads the account and publishes what it shows."""
 
     @property
     def idle(self) -> bool:
@@ -82,9 +86,10 @@ class Outbox:
     def _ask_again(self) -> None:
         """Cancels whose answer was lost, or that a life before this one asked for: no sooner than the venue's lag.
 
-        Only where a cancel reaches one order and nothing else is asking twice safe (RELIABILITY 2.2).
+        Asking twice is safe only where a cancel reaches one order and nothing else, or where the router looks first
+        whether it would reach a stranger's (RELIABILITY 2.2, 3.3 C12).
         """
-        if self.sheet.cancel_scope is not CancelScope.ORDER:
+        if self.sheet.cancel_scope is CancelScope.NONE:
             return
         self._cancels_ns = {name: at for name, at in self._cancels_ns.items() if name in self._manager.working}
         waiting = {change.order.request.client_id for change in self._changes}
@@ -158,8 +163,10 @@ class Outbox:
     async def _send_next(self, senders: Any) -> bool:
         change = self._next_change()
         if change is not None:
-            self._changes.remove(change)
-            await self._change(change)
+            others = self._reached_with(change)
+            for each in (change, *others):
+                self._changes.remove(each)
+            await self._change(change, others)
             return True
         if not self._first_may_leave():
             return False
@@ -250,28 +257,63 @@ class Outbox:
         else:
             for report in reports:
                 self._publish(report)
+            if self.sheet.lists_orders and not self.sheet.echoes_client_id:
+                await self._find(orders)
         finally:
             departure.over_ns = self._clock.now_ns
 
-    async def _change(self, change: CancelWanted | ReplaceWanted) -> None:
+    async def _find(self, orders: Sequence[SubmitOrder]) -> None:
+        """A venue whose yes is a claim: only a row of its list is acceptance (RELIABILITY 0, finding 3)."""
+        for number in range(LOOKS):
+            if not self._unanswered(orders):
+                return
+            if number:
+                await self._clock.sleep(SECOND_NS)
+            await self.look()
+        reason = "the venue took it, as it says, but its order list does not show it"
+        self._tell_all(self._unanswered(orders), Evidence.AMBIGUOUS, reason, Proof.NONE)
+
+    def _unanswered(self, orders: Sequence[SubmitOrder]) -> list[SubmitOrder]:
+        known = self._manager.orders
+        return [order for order in orders if known[order.client_id].state is OrderState.PENDING_NEW]
+
+    def _reached_with(self, change: CancelWanted | ReplaceWanted) -> list[CancelWanted]:
+        """Cancels that wait as well and that one request of this venue reaches too: same symbol, same side."""
+        if not isinstance(change, CancelWanted) or not isinstance(self.router, CancelsTogether):
+            return []
+        first = change.order.request
+        return [
+            other
+            for other in self._changes
+            if isinstance(other, CancelWanted)
+            and other is not change
+            and (other.order.request.instrument, other.order.request.side) == (first.instrument, first.side)
+            and other.order.state in LIVE
+        ]
+
+    async def _change(self, change: CancelWanted | ReplaceWanted, others: Sequence[CancelWanted] = ()) -> None:
         """Ask the venue to cancel or replace; a cancel whose outcome is unknown may be asked again, an order never."""
         order = change.order
         cancels = isinstance(change, CancelWanted)
         reject = Evidence.CANCEL_REJECT if cancels else Evidence.REPLACE_REJECT
+        orders = [order, *(other.order for other in others)]
         if cancels:
-            self._cancels_ns[order.request.client_id] = self._clock.now_ns
+            self._cancels_ns |= {each.request.client_id: self._clock.now_ns for each in orders}
         with anyio.CancelScope(shield=True):
             await self._journal.durable(self._journal.next_seq - 1)
             try:
-                if isinstance(change, CancelWanted):
-                    reports = await self.router.cancel(order)
-                else:
+                if isinstance(change, ReplaceWanted):
                     reports = await self.router.replace(order, change.quantity, change.price)
+                elif isinstance(self.router, CancelsTogether):
+                    reports = await self.router.cancel_together(orders)
+                else:
+                    reports = await self.router.cancel(order)
             except (NotSent, Refused) as error:
-                self._tell(order.request, reject, error.message, Proof.VENUE)
+                self._tell_all([each.request for each in orders], reject, error.message, Proof.VENUE)
             except (OutcomeUnknown, BadMessage) as error:
                 if cancels:
-                    self._tell(order.request, Evidence.CANCEL_AMBIGUOUS, error.message, Proof.NONE)
+                    asked = [each.request for each in orders]
+                    self._tell_all(asked, Evidence.CANCEL_AMBIGUOUS, error.message, Proof.NONE)
             else:
                 for report in reports:
                     self._publish(report)
@@ -300,6 +342,10 @@ class Outbox:
                 proof=proof,
             )
         )
+
+
+async def _no_look() -> None:
+    """Where nobody reads the account."""
 
 
 class Outboxes:

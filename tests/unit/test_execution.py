@@ -155,7 +155,8 @@ def test_a_restated_fill_is_an_adjustment_and_an_unreported_part_is_inferred() -
     desk.report(Evidence.WORKING, cum=30, price=Decimal(12), as_of_ns=desk.clock.now_ns + 5)
     inferred = [event for event in desk.heard if isinstance(event, Fill)][-1]
     assert (inferred.quantity, inferred.price, inferred.inferred) == (30, Decimal(12), True)
-    assert desk.core.portfolio.accounts[ACCOUNT].cash["CNY"] == Decimal(100_000 - 360)
+    assert inferred.fee == Decimal("0.108")  # what a fill of that size costs in this market
+    assert desk.core.portfolio.accounts[ACCOUNT].cash["CNY"] == Decimal(100_000 - 360) - inferred.fee
 
 
 def test_cancels_pass_whatever_is_latched_and_are_asked_for_once() -> None:

@@ -1,0 +1,144 @@
+"""An account's reading as evidence: which of its rows, fills and positions speak of which order of ours.
+
+Judges nothing: what it finds is reported, and ``judge.py`` joins it. Rows of known orders come first, so that what is
+left over is measured against books that know them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from engine.clock import Clock
+from engine.correlation import AccountBooks, Matcher, needs_evidence, row_evidence
+from engine.domain.account import AccountSnapshot, Baseline, Capabilities
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, VenueOrderId
+from engine.domain.money import ZERO
+from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState
+from engine.portfolio import Portfolio
+
+
+class Orders(Protocol):
+    """As ``Judge``: the orders, and when each account last changed by our doing."""
+
+    orders: dict[ClientOrderId, Order]
+    working: dict[ClientOrderId, Order]
+    last_change_ns: dict[AccountId, int]
+
+    def undecided(self, account: AccountId) -> Sequence[Order]: ...
+
+
+class Readings:
+    """Reads accounts for one judge."""
+
+    def __init__(
+        self,
+        judge: Orders,
+        venue_ids: Mapping[tuple[AccountId, VenueOrderId], ClientOrderId],
+        baselines: Mapping[ClientOrderId, Baseline],
+        clock: Clock,
+        portfolio: Portfolio,
+        mark: Callable[[InstrumentId], Decimal | None],
+    ) -> None:
+        """``venue_ids``, ``baselines``: the judge's own, as they are at any time."""
+        self._judge = judge
+        self._venue_ids = venue_ids
+        self._baselines = baselines
+        self._clock = clock
+        self._portfolio = portfolio
+        self._mark = mark
+        self._matcher = Matcher()
+        self._listed: dict[AccountId, tuple[str, ...]] = {}
+
+    def listed(self, account: AccountId) -> tuple[str, ...]:
+        """Every order's number in the last reading, whoever's it is."""
+        return self._listed.get(account, ())
+
+    def forget(self, client_id: ClientOrderId) -> None:
+        self._matcher.forget(client_id)
+
+    def evidence_in(self, snapshot: AccountSnapshot, sheet: Capabilities) -> Iterable[OrderReport]:
+        """Evidence in one reading; each piece must be taken in before the next is asked for."""
+        account = snapshot.account
+        for row in snapshot.orders or ():
+            owner = self._owner(account, row.venue_id) or self._owner(account, row.other_id)
+            if owner is not None:
+                yield from self._executions(owner, (row.venue_id, row.other_id), snapshot, sheet)
+                yield from row_evidence(owner, row, snapshot)
+        owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
+        orders = [o for o in self._judge.orders.values() if o.request.account == account and needs_evidence(o, sheet)]
+        if orders and snapshot.orders is None:
+            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
+        elif orders:
+            yield from self._by_rows(orders, owned, snapshot, sheet)
+        if snapshot.orders is not None:
+            self._listed[account] = tuple(
+                name for row in snapshot.orders for name in (row.venue_id, row.other_id) if name
+            )
+
+    def _owner(self, account: AccountId, venue_id: VenueOrderId) -> Order | None:
+        client_id = self._venue_ids.get((account, venue_id)) if venue_id else None
+        return self._judge.orders.get(client_id) if client_id is not None else None
+
+    def _executions(
+        self, order: Order, numbers: Sequence[VenueOrderId], snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Iterable[OrderReport]:
+        """Executions that bear a number of this order; those without are known by their orders' totals alone."""
+        if not sheet.lists_fills or sheet.echoes_client_id:
+            return
+        for row in snapshot.fills or ():
+            if not row.venue_id or row.venue_id not in numbers or order.has_fill(row.fill_id):
+                continue
+            yield OrderReport(
+                account=snapshot.account,
+                client_id=order.request.client_id,
+                kind=Evidence.FILL,
+                ts_ns=snapshot.ts_ns,
+                as_of_ns=row.ts_ns or snapshot.as_of_ns,
+                quantity=row.quantity,
+                price=row.price,
+                fee=row.fee,
+                fill_id=row.fill_id,
+            )
+
+    def _by_rows(
+        self,
+        orders: Sequence[Order],
+        owned: dict[VenueOrderId, ClientOrderId],
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+    ) -> Iterable[OrderReport]:
+        """One after another: a row that was found to be one order's is no candidate for the next."""
+        for order in orders:
+            client_id = order.request.client_id
+            books = self._books_of(snapshot.account)
+            for report in self._matcher.match(order, self._baselines.get(client_id), snapshot, sheet, owned, books):
+                if report.venue_id:
+                    owned[report.venue_id] = client_id
+                    yield from self._executions(order, (report.venue_id,), snapshot, sheet)
+                yield report
+        if not snapshot.whole and not sheet.echoes_client_id:
+            left = [order for order in orders if order.state is OrderState.UNKNOWN]
+            books = self._books_of(snapshot.account)
+            yield from self._matcher.match_positions(left, books, snapshot, sheet, proves_absence=False)
+
+    def _books_of(self, account: AccountId) -> AccountBooks:
+        portfolio, now_ns = self._portfolio, self._clock.now_ns
+        book = portfolio.accounts[account]
+        return AccountBooks(
+            changed_ns=self._judge.last_change_ns.get(account, 0),
+            answering=frozenset(
+                order.request.instrument
+                for order in self._judge.undecided(account)
+                if order.state is OrderState.PENDING_NEW
+            ),
+            held=lambda instrument: portfolio.account_quantity(account, instrument),
+            cash=sum(book.cash.values(), ZERO),
+            mark=self._mark,
+            sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
+            reserved=sum(book.reserved.values(), ZERO),
+            live=frozenset(
+                order.venue_id
+                for order in self._judge.working.values()
+                if order.request.account == account and order.state in LIVE and order.venue_id
+            ),
+        )
