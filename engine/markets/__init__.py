@@ -1,5 +1,6 @@
 """One rule book a market."""
 
+from engine.markets.china_a import ChinaA
 from engine.markets.china_connect import ChinaConnect
 from engine.markets.free import Free
 from engine.markets.hong_kong import HongKong
@@ -12,5 +13,6 @@ MARKETS: dict[str, type[RuleBook]] = {
     "virtual": Virtual,
     "hong_kong": HongKong,
     "us": UnitedStates,
+    "china_a": ChinaA,
     "china_connect": ChinaConnect,
 }

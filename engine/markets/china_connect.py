@@ -5,7 +5,7 @@
 * Open on days that are trading days in Shanghai and in Hong Kong; opening auction 09:15-09:25, 09:30-11:30,
   13:00-15:00, whose last three minutes are the closing auction.
 * Lots: buy in hundreds; a rest below a hundred is sold whole. STAR (688, 689): 200 at least, then singly (RELIABILITY
-  4.1, row 9). At most 1 000 000 shares an order, ChiNext (300, 301) 300 000, STAR 100 000 (row 10).
+  4.1, row 9). At most 1 000 000 shares an order, ChiNext (300 to 302) 300 000, STAR 100 000 (row 10).
 * Tick 0.01 CNY. Price limits by the previous close: 10 %, ChiNext and STAR 20 %. Those of ST shares changed in 2025
   and 2026 and their present figure is not known here: the narrower of the two, 5 %, which no rule forbids.
 * Fees: HKEX, "Stock Connect: fees": handling 0.00341 % and stamp duty 0.05 % of sales (both 2023-08-28), securities
@@ -19,18 +19,28 @@ from msgspec import Struct
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import code_of
 from engine.domain.instrument import Instrument
-from engine.domain.money import CENT, exact
-from engine.domain.timestamps import MINUTE_NS, day_of
+from engine.domain.money import CENT
+from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
+from engine.markets.china_boards import (
+    BOARDS,
+    NEVER_NS,
+    ZONE,
+    Board,
+    board_of,
+    limit_prices,
+    limit_share,
+    lot_denial,
+    shanghai,
+    takes_orders,
+)
+from engine.markets.china_boards import CENT_TICK as TICK
 from engine.markets.sessions import Session, Sessions, sessions_of
 
-ZONE = "Asia/Shanghai"
-AUCTION_NS = (15 * MINUTE_NS, 5 * MINUTE_NS)
-"""The opening auction: from and to, before the opening."""
 LEVIES = Decimal("0.0000341") + Decimal("0.00002") + Decimal("0.00001") + Decimal("0.00002")
 STAMP_DUTY = Decimal("0.0005")
-NEVER_NS = 2**62
-TICK = Decimal("0.01")
+BOARDS_NORTHBOUND = frozenset({Board.CHINEXT, Board.STAR})
+"""Besides the main board, whose rules hold for all else."""
 
 
 class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,9 +57,7 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         session = self._session(now_ns)
         if session is None:
             return Denial("SESSION", "market closed: no northbound session today that is known")
-        first, last = AUCTION_NS
-        auction = session.open_ns - first <= now_ns < session.open_ns - last
-        if not auction and not session.has(now_ns):
+        if not takes_orders(session, now_ns):
             return Denial("SESSION", "market closed: hours are 09:15-09:25, 09:30-11:30, 13:00-15:00 Asia/Shanghai")
         if order.type is not OrderType.LIMIT or order.price is None:
             return Denial("UNSUPPORTED", "northbound orders are limit orders")
@@ -60,30 +68,17 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self._lot(order, instrument, held)
 
     def _lot(self, order: SubmitOrder, instrument: Instrument, held: int) -> Denial | None:
-        code, quantity = code_of(instrument.id), order.quantity
-        star = code.startswith(("688", "689"))
-        most = 100_000 if star else 300_000 if code.startswith(("300", "301")) else 1_000_000
-        if quantity > most:
-            return Denial("MAX_QTY", f"quantity {quantity} is above {most} shares an order")
-        whole_rest = order.side is Side.SELL and quantity == held
-        if whole_rest:
-            return None
-        if star:
-            return None if quantity >= 200 else Denial("LOT", f"quantity {quantity} is below 200")
-        if quantity % 100 and not (order.side is Side.SELL and quantity % 100 == held % 100 and quantity < held):
-            return Denial("LOT", f"quantity {quantity} is no multiple of 100")
-        return None
+        board = _board(instrument)
+        most = BOARDS[board].most
+        if order.quantity > most:
+            return Denial("MAX_QTY", f"quantity {order.quantity} is above {most} shares an order")
+        return lot_denial(board, order.side, order.quantity, held)
 
     def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
         if not previous_close:
             return None
-        code = code_of(instrument.id)
-        share = Decimal("0.2") if code.startswith(("300", "301", "688", "689")) else Decimal("0.1")
-        if instrument.name.upper().startswith(("ST", "*ST", "SST", "S*ST", "XDST", "XD*ST")):
-            share = min(share, Decimal("0.05"))
-        close = exact(previous_close)
-        low, high = ((close * (1 + sign * share)).quantize(TICK, ROUND_HALF_UP) for sign in (-1, 1))
-        return float(low), float(high)
+        share = limit_share(_board(instrument), "", instrument.name)
+        return limit_prices(previous_close, share, TICK)
 
     def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
         value = price * quantity * instrument.multiplier
@@ -95,8 +90,8 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def sellable_from_ns(self, bought_ns: int) -> int:
         """The opening of the next northbound day; never, past the last one known."""
         day = day_of(bought_ns, self.timezone).toordinal()
-        while (following := self._shanghai().next_day(day)) is not None:
-            session = self._shanghai().day(following)
+        while (following := shanghai().next_day(day)) is not None:
+            session = shanghai().day(following)
             if session is not None and self._hong_kong().day(following) is not None:
                 return session.open_ns
             day = following
@@ -107,16 +102,17 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return session is not None and session.has(ts_ns)
 
     def trading_day(self, ts_ns: int) -> int:
-        return self._shanghai().trading_day(ts_ns)
+        return shanghai().trading_day(ts_ns)
 
     def _session(self, ts_ns: int) -> Session | None:
-        session = self._shanghai().on(ts_ns)
+        session = shanghai().on(ts_ns)
         return session if session is not None and self._hong_kong().on(ts_ns) is not None else None
-
-    @staticmethod
-    def _shanghai() -> Sessions:
-        return sessions_of("XSHG", ZONE)
 
     @staticmethod
     def _hong_kong() -> Sessions:
         return sessions_of("XHKG", "Asia/Hong_Kong")
+
+
+def _board(instrument: Instrument) -> Board:
+    board = board_of(code_of(instrument.id))
+    return board if board in BOARDS_NORTHBOUND else Board.MAIN
