@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from engine.simulators import Simulator
 
 SCHEMES = {"stream": "ws"}
+ALIASES = {"ht": "huatai"}
+"""Other names of simulators."""
 
 
 def simulate(
@@ -81,6 +83,7 @@ def faces_and_ports(texts: list[str]) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     for text in texts:
         name, equals, port = text.partition("=")
+        name = ALIASES.get(name, name)
         if equals and not (port.isascii() and port.isdigit() and int(port) < 65536):
             raise ConfigError(f"{text!r} names no port; write {name}=9000, or 0 for any")
         for each in SIMULATORS if name == "all" else (name,):
