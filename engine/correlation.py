@@ -3,50 +3,29 @@
 Pure: an account's reading and what we know go in, evidence comes out. Absence is proven, never read once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
-from engine.domain.commands import SIZED_BY_VENUE
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
+from engine.holdings import AccountBooks, explanation, filled_by, open_of, report_on
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
-
-CREDIBLE_MOVE = Decimal("0.35")
-"""A price worked out from cash that is further than this from the latest one speaks of something else."""
 
 ROW_EARLY_NS = 2_000_000_000
 """A venue's clock may place our row this much before our intent (3.5)."""
 
 
 class Absence(Struct):
-    """First reading after the lag that showed no trace of an order; the second one proves it."""
+    """First reading after the lag that showed no trace of an order, or no more of it; the second one proves it."""
 
     as_of_ns: int
-
-
-class AccountBooks(Struct, frozen=True):
-    """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
-
-    ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
-    ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
-    orders that are known to work.
-    """
-
-    changed_ns: int
-    answering: frozenset[InstrumentId]
-    held: Callable[[InstrumentId], int]
-    cash: Decimal
-    mark: Callable[[InstrumentId], Decimal | None]
-    sellable: Callable[[InstrumentId], int]
-    reserved: Decimal
-    live: frozenset[VenueOrderId]
+    filled: int = 0
+    """What the order has done to the position unseen."""
 
 
 class Matcher:
@@ -82,15 +61,17 @@ class Matcher:
         if order.state is OrderState.PENDING_NEW:
             return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
         if len(candidates) > 1:
-            listed = ", ".join(str(row.venue_id) for row in candidates)
-            return (_report(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} all fit"),)
+            return (_doubt(order, snapshot, candidates, "all fit"),)
         if candidates:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
-        if not sheet.echoes_client_id and _speaks_against_absence(order, rows, snapshot, books):
-            self.forget(order.request.client_id)
-            return ()
-        return self._absent(order, snapshot, sheet)
+        if not sheet.echoes_client_id:
+            strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
+            if _speaks_against_absence(order, baseline, strangers, snapshot, books):
+                self.forget(order.request.client_id)
+                return ()
+        near = [row for row in rows if row.quantity == order.request.quantity]
+        return self._undone(order, snapshot, sheet, near)
 
     def match_positions(
         self,
@@ -132,21 +113,70 @@ class Matcher:
         """Which of the orders of one instrument did it."""
         if moved == 0:
             return [report for order in orders for report in self._absent(order, snapshot, sheet)]
-        chosen = _explanation(orders, moved, books)
+        chosen = explanation(orders, moved, books)
         if chosen:
             for order in chosen:
                 self.forget(order.request.client_id)
             alone = len(chosen) == 1
-            return [report for order in chosen for report in _filled(order, moved if alone else None, books, snapshot)]
+            return [
+                report for order in chosen for report in filled_by(order, moved if alone else None, books, snapshot)
+            ]
         names = ", ".join(str(order.request.client_id) for order in orders)
         reason = f"the position moved by {moved:+d}, which no choice among {names} explains"
         return [
-            _report(order, snapshot, Evidence.CANDIDATES, reason=reason)
+            report_on(order, snapshot, Evidence.CANDIDATES, reason=reason)
             for order in orders
             if order.state is OrderState.UNKNOWN
         ]
 
+    def match_gone(
+        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Sequence[OrderReport]:
+        """How orders ended that a list of live orders shows no more: the position says how much they filled.
+
+        What several may have done goes to the oldest first: which of two alike it was changes no position.
+
+        Args:
+            orders: of one account, oldest first, whose rows are gone.
+        """
+        if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
+            return ()
+        theirs = {row.instrument: row.quantity for row in snapshot.positions}
+        unseen: dict[InstrumentId, int] = {}
+        reports: list[OrderReport] = []
+        for order in orders:
+            instrument = order.request.instrument
+            if instrument in books.answering:
+                continue
+            moved = unseen.setdefault(instrument, theirs.get(instrument, 0) - books.held(instrument))
+            filled = min(max(0, moved * order.request.side.sign), open_of(order))
+            unseen[instrument] -= filled * order.request.side.sign
+            if filled < open_of(order) and _is_held_back(order, filled, (), snapshot, books):
+                self.forget(order.request.client_id)
+                continue
+            reports += self._ended(order, filled, snapshot)
+        return reports
+
+    def _ended(self, order: Order, filled: int, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+        """Two readings that agree."""
+        first = self._absences.get(order.request.client_id)
+        if first is None or first.filled != filled:
+            self._absences[order.request.client_id] = Absence(snapshot.as_of_ns, filled)
+            return ()
+        if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
+            return ()
+        self.forget(order.request.client_id)
+        kind = Evidence.WORKING if filled == open_of(order) else Evidence.CANCELED
+        reason = "the list shows it no more; what it filled is read from the position"
+        return (report_on(order, snapshot, kind, cum=order.cum + filled, reason=reason),)
+
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
+        return self._undone(order, snapshot, sheet, ())
+
+    def _undone(
+        self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities, near: Sequence[OrderRow]
+    ) -> Sequence[OrderReport]:
+        """Two readings without a trace prove absence; where a row is nearly its own, they make it a person's case."""
         bound_ns = order.sent_ns + max(sheet.max_lag_ns, sheet.late_max_ns)
         if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= bound_ns:
             return ()
@@ -157,8 +187,10 @@ class Matcher:
         if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
             return ()
         self.forget(order.request.client_id)
+        if near:
+            return (_doubt(order, snapshot, near, "may be it at another price, or late"),)
         reason = "two readings after the longest lag show no trace of it"
-        return (_report(order, snapshot, Evidence.ABSENT, reason=reason),)
+        return (report_on(order, snapshot, Evidence.ABSENT, reason=reason),)
 
 
 def row_evidence(order: Order, row: OrderRow, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
@@ -231,125 +263,81 @@ def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
 
 
 def _speaks_against_absence(
-    order: Order, rows: Sequence[OrderRow], snapshot: AccountSnapshot, books: AccountBooks
+    order: Order,
+    baseline: Baseline | None,
+    strangers: Sequence[OrderRow],
+    snapshot: AccountSnapshot,
+    books: AccountBooks,
 ) -> bool:
     """Whether this reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
 
-    The list may be short; a row nobody owns may be this order at another price; the position moved, cash is frozen or
-    shares are held back that no order known to us explains.
+    The position moved, cash is frozen or shares are held back that no order known to us explains. A whole list must
+    show the orders we know to work; of one that may be short, holdings and money are the only witnesses.
+
+    Args:
+        strangers: rows of the list that are no order's of ours.
     """
-    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
-    if not snapshot.whole or rows or not books.live <= listed:
+    if snapshot.whole:
+        listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+        if not books.live <= listed:
+            return True
+    elif snapshot.positions is None or (order.request.side.sign > 0 and snapshot.balances is None):
         return True
-    instrument, leaves = order.request.instrument, _open(order)
-    strangers = [row for row in snapshot.orders or () if _is_strangers(row, order, books)]
-    held = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
-    if snapshot.positions is not None and (held.quantity if held is not None else 0) != books.held(instrument):
+    if snapshot.positions is not None and not _is_explained(order, baseline, strangers, snapshot, books):
         return True
-    if order.request.side.sign < 0:
+    return _is_held_back(order, 0, strangers, snapshot, books)
+
+
+def _is_explained(
+    order: Order,
+    baseline: Baseline | None,
+    strangers: Sequence[OrderRow],
+    snapshot: AccountSnapshot,
+    books: AccountBooks,
+) -> bool:
+    """Whether the position is our book's, but for what strangers did: all that a row newer than the order has filled,
+    and of an older one any part, as its beginning may be booked already."""
+    instrument = order.request.instrument
+    moved = next((row.quantity for row in snapshot.positions or () if row.instrument == instrument), 0)
+    moved -= books.held(instrument)
+    before = set(baseline.order_ids) if baseline is not None else set()
+    least = most = 0
+    for row in strangers if snapshot.whole else ():
+        if row.instrument == instrument and row.side is not None:
+            done = row.cum * row.side.sign
+            new = row.venue_id not in before and row.other_id not in before and _not_before(row, order)
+            least += done if new else min(0, done)
+            most += done if new else max(0, done)
+    return least <= moved <= most
+
+
+def _is_held_back(
+    order: Order, filled: int, strangers: Sequence[OrderRow], snapshot: AccountSnapshot, books: AccountBooks
+) -> bool:
+    """Whether money is frozen, or shares are, for what the order has not filled: then it works.
+
+    Args:
+        filled: what it has filled unseen.
+    """
+    instrument, sign = order.request.instrument, order.request.side.sign
+    live = [r for r in strangers if r.status is Evidence.WORKING and r.side is not None and r.side.sign == sign]
+    if sign < 0:
+        held = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
         if held is None or held.sellable is None:
             return False
-        selling = sum(row.quantity - row.cum for row in strangers if row.instrument == instrument)
+        selling = sum(row.quantity - row.cum for row in live if row.instrument == instrument)
+        # What strangers bought today may be locked, and is not so in our book where a sale of theirs hides it.
+        bought = sum(r.cum for r in strangers if r.instrument == instrument and r.side is not None and r.side.sign > 0)
         # What we count as sellable is without this order's own shares already.
-        return held.sellable + selling < books.sellable(instrument) + leaves
+        return held.sellable + selling + bought < books.sellable(instrument) + open_of(order) - filled
     if snapshot.balances is None:
         return False
     price = order.price or books.mark(instrument) or ZERO
     frozen = sum((balance.total - balance.available for balance in snapshot.balances), ZERO)
-    buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in strangers), ZERO)
-    return frozen - buying > books.reserved - price * leaves / 2
+    buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in live), ZERO)
+    return frozen - buying > books.reserved - price * open_of(order) / 2
 
 
-def _is_strangers(row: OrderRow, order: Order, books: AccountBooks) -> bool:
-    """Whether it holds back cash or shares for somebody else, on the side of the order."""
-    ours = row.venue_id in books.live or row.other_id in books.live
-    side = row.side
-    return row.status is Evidence.WORKING and not ours and side is not None and side.sign == order.request.side.sign
-
-
-def _open(order: Order) -> int:
-    """What it can still fill, or could if it turned out to be alive."""
-    return order.quantity - order.cum
-
-
-SETS_MAX = 6
-"""Of more orders that need evidence on one instrument only the newest are combined: 2^6 sets."""
-
-
-def _explanation(orders: Sequence[Order], moved: int, books: AccountBooks) -> Sequence[Order]:
-    """The likeliest orders to have moved the position by so much; none if no choice of them does.
-
-    One that is UNKNOWN is likelier than those that two readings proved absent, and of these the newest: they come back
-    only where a venue took longer than its own bound. Which of two alike it was changes no position.
-    """
-    newest = sorted(orders, key=lambda order: -order.sent_ns)[:SETS_MAX]
-    chosen = [c for size in range(1, len(newest) + 1) for c in combinations(newest, size) if _makes_up(c, moved, books)]
-
-    def doubts(choice: Sequence[Order]) -> tuple[int, int, int]:
-        absent = [order for order in choice if order.state is not OrderState.UNKNOWN]
-        return len(absent), len(choice), -sum(order.sent_ns for order in choice)
-
-    return min(chosen, key=doubts, default=())
-
-
-def _makes_up(orders: Sequence[Order], moved: int, books: AccountBooks) -> bool:
-    """Whether these orders, filled, move the position by so much.
-
-    One that the venue sizes may have done less, and a sale more, up to all we held: locks end while it is on its way.
-    """
-    request = orders[0].request
-    if len(orders) == 1 and request.type in SIZED_BY_VENUE:
-        done = moved * request.side.sign
-        return 0 < done <= max(orders[0].quantity, books.held(request.instrument) if request.side.sign < 0 else 0)
-    return sum(order.request.side.sign * _open(order) for order in orders) == moved
-
-
-def _filled(order: Order, moved: int | None, books: AccountBooks, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
-    quantity = _open(order) if moved is None else abs(moved)
-    fill = _report(
-        order,
-        snapshot,
-        Evidence.FILL,
-        quantity=quantity,
-        price=_price(order, quantity, None if moved is None or books.answering else books.cash, books, snapshot),
-        fill_id=order.request.client_id,
-        reason="read from the change of the position",
-    )
-    if quantity >= _open(order):
-        return (fill,)
-    return (fill, _report(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
-
-
-def _price(
-    order: Order, quantity: int, cash_before: Decimal | None, books: AccountBooks, snapshot: AccountSnapshot
-) -> Decimal:
-    """The price the cash speaks of (right to one coin in all, where a venue keeps whole coins), if that is credible."""
-    known = books.mark(order.request.instrument) or order.price or ZERO
-    if cash_before is None or snapshot.balances is None:
-        return known
-    price = abs(cash_before - sum((balance.total for balance in snapshot.balances), ZERO)) / quantity
-    return price if not known or abs(price / known - 1) <= CREDIBLE_MOVE else known
-
-
-def _report(
-    order: Order,
-    snapshot: AccountSnapshot,
-    kind: Evidence,
-    *,
-    quantity: int = 0,
-    price: Decimal | None = None,
-    fill_id: str = "",
-    reason: str = "",
-) -> OrderReport:
-    return OrderReport(
-        account=snapshot.account,
-        client_id=order.request.client_id,
-        kind=kind,
-        ts_ns=snapshot.ts_ns,
-        as_of_ns=snapshot.as_of_ns,
-        quantity=quantity,
-        price=price,
-        fee=ZERO if kind is Evidence.FILL else None,
-        fill_id=fill_id,
-        reason=reason,
-    )
+def _doubt(order: Order, snapshot: AccountSnapshot, rows: Sequence[OrderRow], why: str) -> OrderReport:
+    listed = ", ".join(str(row.venue_id) for row in rows)
+    return report_on(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} {why}")

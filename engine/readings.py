@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.clock import Clock
-from engine.correlation import AccountBooks, Matcher, needs_evidence, row_evidence
+from engine.correlation import Matcher, needs_evidence, row_evidence
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState
+from engine.holdings import AccountBooks
 from engine.portfolio import Portfolio
 
 
@@ -61,7 +62,7 @@ class Readings:
         account = snapshot.account
         for row in snapshot.orders or ():
             owner = self._owner(account, row.venue_id) or self._owner(account, row.other_id)
-            if owner is not None:
+            if owner is not None and not row.gone:
                 yield from self._executions(owner, (row.venue_id, row.other_id), snapshot, sheet)
                 yield from row_evidence(owner, row, snapshot)
         owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
@@ -70,6 +71,9 @@ class Readings:
             yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
         elif orders:
             yield from self._by_rows(orders, owned, snapshot, sheet)
+        gone = [self._owner(account, row.venue_id) for row in snapshot.orders or () if row.gone]
+        if live := sorted((o for o in gone if o is not None and o.state in LIVE), key=_sent):
+            yield from self._matcher.match_gone(live, self._books_of(account), snapshot, sheet)
         if snapshot.orders is not None:
             self._listed[account] = tuple(
                 name for row in snapshot.orders for name in (row.venue_id, row.other_id) if name
@@ -142,3 +146,7 @@ class Readings:
                 if order.request.account == account and order.state in LIVE and order.venue_id
             ),
         )
+
+
+def _sent(order: Order) -> int:
+    return order.sent_ns

@@ -140,7 +140,34 @@ class AnswerLoss(Struct, frozen=True, kw_only=True, tag="answer"):
     call: int
 
 
-Fault = ConnectionFault | PortFault | ServerFault | CrashFault | PushRate | DaemonFault | AnswerLoss
+class QuirkFault(Struct, frozen=True, kw_only=True, tag="quirk"):
+    """A desktop client does or says something else than its duty, on the ``occasion``-th occasion (from 1)."""
+
+    quirk: str
+    occasion: int
+
+
+class ManualTrade(Struct, frozen=True, kw_only=True, tag="manual"):
+    """A person trades by hand at the same counter: which of the shares, how many lots, through the spread or beside it.
+
+    Args:
+        copies: as the engine's own newest order, to be as hard to tell apart as can be.
+        withdrawn_seconds: until he takes back what is left.
+    """
+
+    at_seconds: float
+    share: int
+    buys: bool
+    lots: int
+    crosses: bool
+    copies: bool = False
+    withdrawn_seconds: float = 60.0
+
+
+Fault = (
+    ConnectionFault | PortFault | ServerFault | CrashFault | PushRate | DaemonFault | AnswerLoss | QuirkFault
+    | ManualTrade
+)  # fmt: skip
 Schedule = tuple[Fault, ...]
 
 
@@ -157,6 +184,10 @@ def fault_name(fault: Fault) -> str:
             return "process.crash"
         case PushRate() | DaemonFault() | AnswerLoss():
             return f"{fault.__struct_config__.tag}.{fault.kind.value}"
+        case QuirkFault():
+            return f"quirk.{fault.quirk}"
+        case ManualTrade():
+            return "manual.copy" if fault.copies else "manual.order"
 
 
 def server_script(schedule: Sequence[Fault]) -> tuple[Trigger, ...]:
@@ -269,6 +300,38 @@ def draw_push_faults(rng: random.Random, horizon_seconds: float, *, calls: int =
             )
             for _ in range(_swarm_count(rng, most=3))
         ]
+    return tuple(drawn)
+
+
+def draw_desktop_faults(
+    rng: random.Random, horizon_seconds: float, *, quirks: Sequence[str], shares: int, occasions: int = 40
+) -> Schedule:
+    """What goes wrong with a client on somebody's desk: its quirks, its end, and the hand on its mouse."""
+    drawn: list[Fault] = []
+    for quirk in quirks:
+        count = _swarm_count(rng, most=6)
+        drawn += [QuirkFault(quirk=quirk, occasion=1 + int(rng.random() ** 2 * occasions)) for _ in range(count)]
+    for daemon in DaemonKind:
+        drawn += [
+            DaemonFault(
+                kind=daemon,
+                at_seconds=round(rng.uniform(0, horizon_seconds), 3),
+                seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
+            )
+            for _ in range(_swarm_count(rng, most=3))
+        ]
+    for _ in range(_swarm_count(rng) if rng.random() < 0.6 else 0):
+        drawn.append(
+            ManualTrade(
+                at_seconds=round(rng.uniform(0, horizon_seconds), 3),
+                share=rng.randrange(shares),
+                buys=rng.random() < 0.5,
+                lots=rng.randint(1, 4),
+                crosses=rng.random() < 0.6,
+                copies=rng.random() < 0.3,
+                withdrawn_seconds=round(rng.uniform(5, 200), 3),
+            )
+        )
     return tuple(drawn)
 
 

@@ -5,18 +5,24 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import anyio
 import msgspec
 from anyio.streams.text import TextReceiveStream
 from msgspec import Struct
 
-from engine.chaos import futu_scenario, scenario
+from engine.chaos import easyths_scenario, futu_scenario, huatai_scenario, scenario
 from engine.chaos.faults import Schedule, shrink
 from engine.domain.errors import SluiceError
 
 MODULE = "engine.chaos.run"
-SCENARIOS = {"virtual_market": scenario, "futu": futu_scenario}
+SCENARIOS: dict[str, Any] = {
+    "virtual_market": scenario,
+    "futu": futu_scenario,
+    "easyths": easyths_scenario.SCENARIO,
+    "huatai": huatai_scenario.SCENARIO,
+}
 """Gateway -> the scenario it flies in: ``flown`` and ``schedule_of``."""
 
 

@@ -147,6 +147,14 @@ class Hangar:
     async def quiet(self, run: LiveRun) -> None:
         """What an operator does before the end."""
 
+    def gateways(self, clock: Clock, entropy: Entropy) -> dict[str, Gateway]:
+        """All gateways of one life, by their keys in the run."""
+        return {self.gateway: self.open(clock, entropy)}
+
+    def servers(self) -> dict[int, Any]:
+        """Port -> app: what else is served in this world, which nothing happens to."""
+        return {}
+
     def heal(self) -> None:
         """From now on nothing goes wrong."""
         self.world.heal()
@@ -212,8 +220,7 @@ async def engine(hangar: Hangar, process: Process) -> None:
     clock = world.clock(start_ns=hangar.start_ns + round(world.loop.seconds * SECOND_NS))
     journal = SimJournal(hangar.path, world)
     process.on_death(journal.abandon)
-    gateway = hangar.open(clock, Entropy(world.seed * 1000 + process.start))
-    gateways = {hangar.gateway: gateway}
+    gateways = hangar.gateways(clock, Entropy(world.seed * 1000 + process.start))
     run = LiveRun(hangar.spec(), clock=clock, journal=journal, gateways=gateways, watchers=hangar.watcher.ears())
     hangar.run = run
     hangar.watcher.look_at(run)
@@ -250,7 +257,8 @@ async def _operate(hangar: Hangar, run: LiveRun) -> None:
 async def fly(world: World, place: Path, kind: type[Hangar] = Hangar) -> Flight:
     """The scenario."""
     hangar = kind(world, place)
-    market = world.start("market", serve, hangar.witness, "127.0.0.1", hangar.port)
+    served = [world.start("market", serve, hangar.witness, "127.0.0.1", hangar.port)]
+    served += [world.start(f"port {port}", serve, app, "127.0.0.1", port) for port, app in hangar.servers().items()]
     await anyio.sleep(0.05)
     heal = world.loop.call_later(hangar.hurt_seconds, hangar.heal)
     try:
@@ -262,8 +270,9 @@ async def fly(world: World, place: Path, kind: type[Hangar] = Hangar) -> Flight:
         heal.cancel()
         with contextlib.suppress(ValueError):
             hangar.count_faults()
-    market.stop()
-    await market.ended()
+    for server in served:
+        server.stop()
+        await server.ended()
     hangar.flight.checked["requests"] = hangar.witness.requests
     for text in world.loop.findings:
         hangar.accuse(f"I13: {text}")

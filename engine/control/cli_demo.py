@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
 class DemoGateway(enum.StrEnum):
     VIRTUAL_MARKET = "virtual_market"
     FUTU = "futu"
+    EASYTHS = "easyths"
+    HUATAI = "huatai"
+    ALL = "all"
 
 
 CONFIGS = {
     DemoGateway.VIRTUAL_MARKET: Path("config/demo.toml"),
     DemoGateway.FUTU: Path("config/demo-futu.toml"),
+    DemoGateway.EASYTHS: Path("config/demo-easyths.toml"),
+    DemoGateway.HUATAI: Path("config/demo-huatai.toml"),
+    DemoGateway.ALL: Path("config/demo-all.toml"),
 }
 READY_SECONDS = 60
 
@@ -33,7 +40,7 @@ READY_SECONDS = 60
 def demo(
     seconds: Annotated[float, typer.Option(help="Real seconds to trade. 运行秒数。", min=1)] = 30,
     gateway: Annotated[
-        DemoGateway, typer.Option(help="futu: pushes, two markets, a cut. 网关。")
+        DemoGateway, typer.Option(help="futu: pushes, a cut; easyths, huatai: A shares; all: four brokers. 网关。")
     ] = DemoGateway.VIRTUAL_MARKET,
     config: Annotated[Path | None, typer.Option(help="Default config/demo.toml, or demo-<gateway>.toml.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the prices. Default: the config's.")] = None,
@@ -51,10 +58,13 @@ def demo(
     if as_json:
         print_json(figures)
         return
-    from engine.control.live_screen import summary_table
+    from engine.control.live_screen import summary_table, told_table
 
     console = for_people()
     console.print(summary_table(figures))
+    told = told_table(figures)
+    if told is not None:
+        console.print(told)
     console.print(f"report / 报告: {page}", highlight=False)
 
 
@@ -120,12 +130,14 @@ def _clear(settings: "Settings") -> None:
 def _pointed(settings: Any, url: str) -> Any:
     from msgspec.structs import replace
 
-    fields = settings.__struct_fields__
-    return replace(settings, base_url=url) if "base_url" in fields else replace(settings, url=f"{url}/stream")
+    if "base_url" not in settings.__struct_fields__:
+        return replace(settings, url=f"{url}/stream")
+    return replace(settings, base_url=url + urlsplit(settings.base_url).path)
 
 
 def _credentials(settings: "Settings") -> dict[str, str]:
     """The simulator's own users: nothing secret, and nothing of the user's environment reaches a demo."""
+    from engine.simulators.amazingdata.platform import User as AmazingDataUser
     from engine.simulators.futu import EXAMPLE_TOKEN
     from engine.simulators.virtual_market import User
 
@@ -137,6 +149,9 @@ def _credentials(settings: "Settings") -> dict[str, str]:
             found |= {gateway.settings.user_env: user.login, gateway.settings.password_env: user.password}
         elif gateway.kind == "futu":
             found[gateway.settings.token_env] = EXAMPLE_TOKEN
+        elif gateway.kind == "amazingdata":
+            admin = AmazingDataUser()
+            found |= {gateway.settings.user_env: admin.username, gateway.settings.password_env: admin.password}
     return found
 
 

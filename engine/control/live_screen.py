@@ -30,6 +30,20 @@ def summary_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
+def told_table(figures: Mapping[str, Any]) -> Table | None:
+    """What was denied and why, and what was unknown for a while; None where neither happened."""
+    table = Table("gateway", "what", "times", "why", title="denied, unknown / 拒单与未知", title_justify="left")
+    for gateway, row in figures["gateways"].items():
+        for code, times in row["denials"].items():
+            table.add_row(gateway, f"denied {code}", f"{times}", row["reasons"][code])
+        if row["unknown_seen"]:
+            found = (
+                f"{row['unknown_found']} found at the venue, {row['unknown_open']} still open, {row['resent']} resent"
+            )
+            table.add_row(gateway, "unknown outcome", f"{row['unknown_seen']}", found)
+    return table if table.row_count else None
+
+
 async def watch(session: "Session", console: Console) -> None:
     """Redraw until cancelled; the console is one that can."""
     step_ns = round(REFRESH_SECONDS * session.clock.speed * SECOND_NS)

@@ -1,8 +1,8 @@
 """One live run from its config to its figures: opened, conducted until it ends, told in numbers."""
 
 import signal
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -12,13 +12,22 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import LiveClock, stopwatch_seconds
+from engine.control.live_figures import SUMMED, count, figures_of
 from engine.control.live_links import Links
 from engine.control.printing import cents
 from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
-from engine.domain.events import Alert, JournalRecord, OrderDenied, OrderSubmitted, PositionAdjusted, StrategyStopped
+from engine.domain.events import (
+    Alert,
+    InstructionDenied,
+    JournalRecord,
+    OrderDenied,
+    OrderSubmitted,
+    StrategyStopped,
+)
 from engine.domain.ids import AccountId, InstrumentId
-from engine.domain.order import Evidence, OrderReport, OrderState
+from engine.domain.instructions import InstructionReport
+from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
@@ -28,7 +37,6 @@ from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
-from engine.runtime.report_reading import Reading
 from engine.runtime.settings import Settings
 
 CANDLES = 5_000
@@ -77,6 +85,10 @@ class TellingJournal:
         elif isinstance(record, OrderReport) and record.kind is Evidence.FILL:
             told.fills += 1
             told.latest.append(f"filled {record.quantity} at {record.price} ({record.client_id})")
+        elif isinstance(record, InstructionDenied):
+            told.latest.append(f"denied {record.instruction.name} {record.instruction.instrument}: {record.reason}")
+        elif isinstance(record, InstructionReport):
+            told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
         return seq
 
     async def durable(self, seq: int) -> None:
@@ -111,10 +123,12 @@ class Session:
         mode: str = "",
         accept_rebuild: bool = False,
         arm: bool = False,
+        watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
     ) -> None:
         """
         Args:
             arm: a person said at the start of this run that real money may be traded; a config can not say it.
+            watchers: (event class, who looks on), besides the session's own.
 
         Raises:
             ConfigError: settings that can not be used, credentials missing, or a journal held by another engine.
@@ -139,7 +153,7 @@ class Session:
             journal=cast(Journal, TellingJournal(self._journal, self.told)),
             gateways=self.gateways,
             note=note,
-            watchers=(*self.links.watchers(), (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
+            watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
         self._note = note
         self.began = stopwatch_seconds()
@@ -217,53 +231,22 @@ class Session:
         ]  # fmt: skip
 
     def figures(self) -> dict[str, Any]:
-        """``orders fills denied unknown_open disputed equity``, together and by gateway, of the whole journal.
-
-        By gateway also ``denials`` by code, fills by ``markets``, ``unexplained`` changes of position that no order of
-        ours explains, and what ``Links`` counted in this run.
-        """
-        orders, denied, unexplained = Counter[str](), Counter[str](), Counter[str]()
-        codes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        records = list(self._journal.records())
-        for _, record in records:
-            if isinstance(record, OrderSubmitted):
-                orders[record.order.account] += 1
-            elif isinstance(record, OrderDenied):
-                denied[record.order.account] += 1
-                codes[record.order.account][record.code] += 1
-            elif isinstance(record, PositionAdjusted) and record.quantity:
-                unexplained[record.account] += not record.reason.startswith("opening")
-        executions = Reading(records, self.settings.instruments).executions
-        fills = Counter(e.account for e in executions if e.quantity)
-        markets = Counter((e.account, self.settings.instruments[e.instrument].market) for e in executions if e.quantity)
-        bought = Counter(e.account for e in executions if e.quantity > 0)
-        states = Counter((o.request.account, o.state) for o in self.run.core.manager.working.values())
-        by_gateway: dict[str, dict[str, Any]] = {}
-        for account, row in self.settings.accounts.items():
-            by_gateway[row.gateway] = {
-                "account": account,
-                "currency": row.currency,
-                "orders": orders[account],
-                "fills": fills[account],
-                "buys": bought[account],
-                "sells": fills[account] - bought[account],
-                "denied": denied[account],
-                "unknown_open": states[account, OrderState.UNKNOWN],
-                "disputed": states[account, OrderState.DISPUTED],
+        """See ``live_figures``: of the whole journal, and what ``Links`` counted in this run."""
+        counted = count(self._journal.records())
+        rows = {
+            row.gateway: {
+                **figures_of(account, row.currency, counted, self.settings.instruments, self.run.core.manager),
                 "equity": _shown(self.equity(account)),
-                "unexplained": unexplained[account],
-                "denials": dict(sorted(codes[account].items())),
-                "markets": {market: n for (one, market), n in sorted(markets.items()) if one == account},
                 **self.links.figures(self.gateways[row.gateway], account),
             }
-        rows = list(by_gateway.values())
-        counted = ("orders", "fills", "buys", "sells", "denied", "unknown_open", "disputed")
-        one_currency = len({row["currency"] for row in rows}) == 1
+            for account, row in self.settings.accounts.items()
+        }
+        one_currency = len({row["currency"] for row in rows.values()}) == 1
         return {
-            **{name: sum(row[name] for row in rows) for name in counted},
+            **{name: sum(row[name] for row in rows.values()) for name in SUMMED},
             "equity": _shown(self._total()) if one_currency else None,
             "seconds": round(self.seconds, 3),
-            "gateways": by_gateway,
+            "gateways": rows,
         }
 
     def equity(self, account: AccountId) -> Decimal | None:

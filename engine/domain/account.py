@@ -50,6 +50,8 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """When the order was entered, by the venue's clock; 0 where the list does not say."""
     as_of_ns: int = 0
     reason: str = ""
+    gone: bool = False
+    """The venue lists live orders only, and this one no more: it is over, and the row is as it was last seen."""
 
 
 class FillRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -78,8 +80,19 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     orders: tuple[OrderRow, ...] | None = None
     fills: tuple[FillRow, ...] | None = None
     whole: bool = True
-    """Whether an order that is not among ``orders`` is not there. False where the list may be short: an empty table
-    that nothing confirms, a known row that is missing, a venue that lists live orders only."""
+    """Whether every order of the day is among ``orders``. False where the list may be short: an empty table that
+    nothing confirms, a known row that is missing, a venue that lists live orders only."""
+
+    def shows_as(self, other: "AccountSnapshot | None") -> bool:
+        """Whether another reading shows the same holdings and money."""
+        return (
+            other is not None
+            and self.positions is not None
+            and other.positions is not None
+            and sorted((row.instrument, row.quantity) for row in self.positions)
+            == sorted((row.instrument, row.quantity) for row in other.positions)
+            and self.balances == other.balances
+        )
 
 
 class Baseline(Struct, frozen=True, kw_only=True, omit_defaults=True):

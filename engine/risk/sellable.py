@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.timestamps import format_time
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
@@ -32,7 +33,8 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         sellable = view.portfolio.sellable(order.account, order.instrument, now_ns)
         if order.quantity <= sellable:
             return None
-        return Denial("SELLABLE", f"sellable quantity exceeded: {order.quantity} (sellable {sellable})")
+        locked = _locked(order, view)
+        return Denial("SELLABLE", f"sellable quantity exceeded: {order.quantity} (sellable {sellable}{locked})")
 
     def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
         if order.side.sign > 0:
@@ -40,3 +42,14 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if order.side is _SELL_SHORT:
             return f"short sale of {order.quantity}, {'allowed' if self.short else 'not allowed'}"
         return f"{order.side} {order.quantity}, sellable {view.sellable(order.account, order.instrument, now_ns)}"
+
+
+def _locked(order: SubmitOrder, view: RiskView) -> str:
+    """What is held and may not be sold yet, and from when on: T+1 says nothing to who never heard of it."""
+    position = view.portfolio.accounts[order.account].positions.get(order.instrument)
+    if position is None or not position.locked:
+        return ""
+    zone = view.books[view.instruments[order.instrument].market].timezone
+    free_ns = position.locked[0][0]
+    first = sum(quantity for at_ns, quantity in position.locked if at_ns == free_ns)
+    return f"; {first} bought lately can be sold from {format_time(free_ns, zone)[:16]} on"

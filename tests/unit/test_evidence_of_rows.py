@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from engine.domain.commands import OrderType, Side
 from engine.domain.events import AccountObserved, PositionAdjusted
 from engine.domain.evidence import Evidence, OrderReport
 from engine.domain.ids import EXTERNAL, ClientOrderId, VenueOrderId
-from engine.domain.timestamps import SECOND_NS
+from engine.domain.timestamps import HOUR_NS, SECOND_NS
 from tests.core_builders import ACCOUNT, STOCKS, Desk
 
 PRICE = Decimal("40.5")
@@ -105,16 +106,25 @@ def test_a_row_that_differs_in_any_word_is_not_adopted(other: dict[str, Any]) ->
     assert desk.state(1) == "unknown"
 
 
-def test_a_row_of_another_price_is_not_adopted_and_forbids_to_call_the_order_absent() -> None:
-    """A client that rewrote the price has placed an order all the same."""
+@pytest.mark.parametrize("other", [{"price": Decimal("40.51")}, {"ts_ns": 2 * HOUR_NS}])
+def test_a_row_that_is_nearly_the_orders_own_makes_it_a_persons_case(other: dict[str, Any]) -> None:
+    """A client that rewrote the price has placed an order all the same; so has one later than its bound."""
     desk = a_desk()
     lose(desk, 1)
-    row = a_row("7", desk, price=Decimal("40.51"))
-    for _ in range(5):
-        see(desk, row)
+    row = a_row("7", desk, **other)
+    see(desk, row)
     assert desk.state(1) == "unknown"
+    see(desk, row)
+    assert desk.state(1) == "disputed"
+
+
+def test_a_row_of_another_quantity_is_a_strangers_and_proves_nothing_of_ours() -> None:
+    """He trades on the same side after us; ours is not there."""
+    desk = a_desk()
+    lose(desk, 1)
+    row = a_row("7", desk, quantity=300, cum=300, status=Evidence.FILL)
     for _ in range(2):
-        see(desk)
+        see(desk, row, positions=a_position(300))
     assert desk.state(1) == "not_placed"
 
 
@@ -256,6 +266,21 @@ def test_shares_that_nobody_known_holds_back_speak_against_absence() -> None:
     assert desk.state(1) == "not_placed"
 
 
+def test_shares_a_stranger_bought_today_are_locked_and_held_back_for_nobody() -> None:
+    """He sold as many before: our position is the venue's, and what may be sold is not."""
+    desk = a_desk()
+    held = PositionAdjusted(account=ACCOUNT, strategy=EXTERNAL, instrument=STOCKS[0], ts_ns=1, quantity=500)
+    desk.core.bus.publish(held)
+    lose(desk, 1, side=Side.SELL)
+    rows = (
+        a_row("5", desk, side=Side.SELL, quantity=200, cum=200, status=Evidence.FILL, ts_ns=1),
+        a_row("6", desk, quantity=200, cum=200, status=Evidence.FILL, ts_ns=1),
+    )
+    for _ in range(2):
+        see(desk, *rows, positions=a_position(500, 300))
+    assert desk.state(1) == "not_placed"
+
+
 def test_where_the_list_may_be_short_the_position_is_evidence_of_what_was_done() -> None:
     """A broker that lists live orders only: what filled at once shows in the holding alone."""
     desk = a_desk()
@@ -298,10 +323,71 @@ def test_an_order_that_is_there_is_never_called_absent(readings: list[str]) -> N
         assert desk.state(1) != "not_placed"
 
 
-def test_a_row_later_than_any_bound_is_not_adopted_and_forbids_to_call_the_order_absent() -> None:
-    """It may be a stranger's, or ours from a venue slower than its own bound: a person is told."""
+def test_what_strangers_did_to_the_position_is_not_the_orders_doing() -> None:
+    """An older row may be booked already, in part; a newer one is not; anything beyond them is unexplained."""
+    desk = a_desk()
+    old = a_row("5", desk, side=Side.SELL, cum=20)
+    see(desk, old)
+    lose(desk, 1)
+    new = a_row("6", desk, quantity=60, cum=50)
+    rows = (msgspec.structs.replace(old, cum=100, status=Evidence.FILL), new)
+    for held in (51, -51, 120):
+        for _ in range(2):
+            see(desk, *rows, positions=a_position(held))
+        assert desk.state(1) == "unknown"
+    for _ in range(2):
+        see(desk, *rows, positions=a_position(-30))
+    assert desk.state(1) == "not_placed"
+
+
+def test_of_a_list_that_may_be_short_money_and_holdings_are_the_only_witnesses() -> None:
+    """Nothing frozen and nothing moved, twice: it is not there, though the list could not say so."""
     desk = a_desk()
     lose(desk, 1)
-    for _ in range(4):
-        see(desk, a_row("7", desk, ts_ns=desk.clock.now_ns + 20 * SECOND_NS))
+    for _ in range(3):
+        see(desk, whole=False, positions=())
     assert desk.state(1) == "unknown"
+    for _ in range(2):
+        see(desk, whole=False, positions=(), cash="100000/100000")
+    assert desk.state(1) == "not_placed"
+
+
+def a_gone_order(**terms: Any) -> tuple[Desk, OrderRow]:
+    """An order that was seen working at a venue that lists live orders only; its row is as it was last seen."""
+    desk = a_desk()
+    desk.send(1, **{**LIMIT, **terms})
+    row = a_row("7", desk, **{key: value for key, value in terms.items() if key == "side"})
+    see(desk, row)
+    return desk, msgspec.structs.replace(row, gone=True)
+
+
+@pytest.mark.parametrize(
+    ("held", "state", "cum"), [(0, "canceled", 0), (100, "filled", 100), (40, "canceled", 40), (-70, "canceled", 0)]
+)
+def test_how_an_order_ended_that_the_list_shows_no_more_is_read_from_the_position(
+    held: int, state: str, cum: int
+) -> None:
+    """Two readings that agree; what is beyond its quantity, or against its side, somebody else did."""
+    desk, gone = a_gone_order()
+    for expected in ("working", state):
+        see(desk, gone, whole=False, positions=a_position(held), cash="100000/100000")
+        assert desk.state(1) == expected
+    assert desk.cum(1) == cum
+
+
+def test_an_order_whose_money_is_still_frozen_is_not_gone() -> None:
+    """A copy of the list that failed hides it; the money does not."""
+    desk, gone = a_gone_order()
+    for _ in range(3):
+        see(desk, gone, whole=False, positions=(), cash="100000/95950")
+    assert desk.state(1) == "working"
+
+
+def test_readings_that_disagree_on_what_was_filled_end_nothing() -> None:
+    """It may be filling while we read."""
+    desk, gone = a_gone_order()
+    for held in (0, 40, 60):
+        see(desk, gone, whole=False, positions=a_position(held), cash="100000/100000")
+        assert desk.state(1) == "working"
+    see(desk, gone, whole=False, positions=a_position(60), cash="100000/100000")
+    assert (desk.state(1), desk.cum(1)) == ("canceled", 60)

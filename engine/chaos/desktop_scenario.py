@@ -1,0 +1,347 @@
+"""One flight over a broker's desktop client: its quirks, its end, and a person who trades by hand beside us.
+
+As in ``scenario``, the engine is a whole ``LiveRun`` with a journal on disk, killed and started again; the venue is the
+simulator's app, EasyTHS or HT, over the in-memory network; prices come by push from a stream over the same market. The
+counter behind the client is the oracle. Half the flights have nobody's hand in them: there every order is told apart,
+and nothing may be booked as EXTERNAL. Where a person trades, the account must be exact all the same; which of two
+identical orders was whose can not be said (RELIABILITY 3.5). Before the end he takes his orders back, and an operator
+withdraws ours.
+"""
+
+import contextlib
+from collections import Counter, defaultdict
+from decimal import Decimal
+from typing import Any
+
+import anyio
+
+from engine.chaos.faults import (
+    DaemonFault,
+    DaemonKind,
+    ManualTrade,
+    QuirkFault,
+    Schedule,
+    Terrain,
+    draw_desktop_faults,
+    draw_schedule,
+    fault_name,
+)
+from engine.chaos.futu_traders import Crosser, Nagger, Waiter
+from engine.chaos.scenario import Flight, Hangar, flown_in
+from engine.chaos.verdict import Watcher
+from engine.chaos.witness import Witness
+from engine.chaos.world import Outcome
+from engine.clock import Clock
+from engine.domain.commands import Side
+from engine.domain.events import KillLevel, PositionAdjusted
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instrument import Instrument
+from engine.domain.order import TERMINAL, Order, OrderState
+from engine.domain.timestamps import SECOND_NS
+from engine.entropy import Entropy
+from engine.gateways.stream.adapter import Stream
+from engine.gateways.surroundings import Surroundings
+from engine.markets.china_a import ChinaA
+from engine.ports import Gateway
+from engine.risk.profiles import limits_for
+from engine.runtime.backtest import StrategySpec
+from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
+from engine.simulators.counter import Counter as Counterdesk
+from engine.simulators.counter import CounterAccount, CounterPace, CounterRefusal, Entrust, EntrustStatus, Opening
+from engine.simulators.quirks import QuirkTrigger
+from engine.simulators.stream import StreamSimulator
+
+STREAM_PORT = 8801
+ACCOUNT = AccountId("desk")
+HURT_SECONDS = 10 * 60.0
+FLY_SECONDS = 16 * 60.0
+QUIET_SECONDS = 200.0
+ORDERS_PER_MINUTE = 10
+MAX_POSITION = 4_000
+HELD = 2_000
+LOT = 100
+SHARES = ("600000.SH", "000001.SZ")
+PRICE_AGE_NS = 3 * SECOND_NS
+STARTS = (
+    "2026-03-03T09:58:00+08:00",
+    "2026-03-03T11:12:00+08:00",
+    "2026-03-03T13:20:00+08:00",
+    "2026-03-03T14:40:00+08:00",
+)
+"""In the morning; before the lunch break; in the afternoon; before the closing auction and the close."""
+
+
+class HandWatcher(Watcher):
+    """A watcher of an account that others trade too: what is booked as EXTERNAL is summed up, not accused at once."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.external: Counter[str] = Counter()
+
+    def on_event(self, event: Any) -> None:
+        if isinstance(event, PositionAdjusted) and event.quantity and not event.reason.startswith("opening"):
+            self.external[event.instrument] += event.quantity
+            self._trace(f"{event}")
+            return
+        super().on_event(event)
+
+
+class DesktopHangar(Hangar):
+    """What outlives the engine's lives; the two clients' own are below."""
+
+    hurt_seconds = HURT_SECONDS
+    fly_seconds = FLY_SECONDS
+    starts = STARTS
+    price_age_ns = PRICE_AGE_NS
+    order_paths: frozenset[str] = frozenset()
+    quirks: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ("*", "order", "query")
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.watcher = HandWatcher(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
+        self.timers = [
+            self.world.loop.call_later(fault.at_seconds, self._strike, fault)
+            for fault in self.world.schedule
+            if isinstance(fault, DaemonFault | ManualTrade)
+        ]
+        self.by_hand = any(isinstance(fault, ManualTrade) for fault in self.world.schedule)
+        self._manual: list[Entrust] = []
+
+    # --- the world ---------------------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> CounterAccount:
+        holdings = tuple(Opening(code=code, quantity=HELD, price=Decimal(10)) for code in SHARES)
+        return CounterAccount(cash=Decimal(2_000_000), holdings=holdings)
+
+    @property
+    def counter(self) -> Counterdesk:
+        found: Counterdesk = self.venue.counter
+        return found
+
+    @property
+    def pace(self) -> CounterPace:
+        return CounterPace(partial=self.world.entropy.stream("chaos/pace").choice((0.0, 0.3, 0.8)))
+
+    def script(self) -> tuple[QuirkTrigger, ...]:
+        found = [fault for fault in self.world.schedule if isinstance(fault, QuirkFault)]
+        return tuple(QuirkTrigger(quirk=fault.quirk, occasion=fault.occasion) for fault in found)
+
+    def servers(self) -> dict[int, Any]:
+        stream = StreamSimulator().app(self.clock, Entropy(self.world.seed), exchange=self.venue.exchange)
+        return {STREAM_PORT: stream}
+
+    def gateways(self, clock: Clock, entropy: Entropy) -> dict[str, Gateway]:
+        around = Surroundings(clock=clock, entropy=entropy)
+        prices: Any = Stream(url=f"ws://127.0.0.1:{STREAM_PORT}/stream", market="china_a").open(around)
+        return {"prices": prices, self.gateway: self.open(clock, entropy)}
+
+    def posted(self) -> Witness:
+        return Witness(
+            self.app,
+            self.file,
+            lambda: self.clock.now_ns,
+            self.accuse,
+            ORDERS_PER_MINUTE,
+            carries_order=lambda path: path in self.order_paths,
+        )
+
+    def _strike(self, fault: DaemonFault | ManualTrade) -> None:
+        self.world.network.note(fault)
+        self.world.trace(fault_name(fault))
+        if isinstance(fault, ManualTrade):
+            self._trade_by_hand(fault)
+        elif fault.kind is DaemonKind.RESTART:
+            self.venue.restart()
+        else:
+            self.lose_client()
+            self.timers.append(self.world.loop.call_later(fault.seconds, self.client_back))
+
+    def present_ns(self) -> int:
+        """The time, with the server caught up to it."""
+        return self.clock.now_ns
+
+    def lose_client(self) -> None:
+        """The client ends; its server goes on."""
+
+    def client_back(self) -> None:
+        """Somebody starts it again."""
+
+    def _trade_by_hand(self, fault: ManualTrade) -> None:
+        code = SHARES[fault.share % len(SHARES)]
+        quote = self.venue.exchange.quote(code, self.clock.now_ns)
+        side, quantity = Side.BUY if fault.buys else Side.SELL, fault.lots * LOT
+        price = Decimal(str(quote.ask if fault.buys is fault.crosses else quote.bid)).quantize(Decimal("0.01"))
+        if fault.copies and self.file.orders:
+            newest = next(reversed(self.file.orders.values()))
+            code, side, quantity = str(newest.instrument), newest.side, newest.quantity
+            price = newest.price or price
+        with contextlib.suppress(CounterRefusal):
+            found = self.counter.place(code, side, quantity, price, self.present_ns(), source="manual")
+            self._manual.append(found)
+            timer = self.world.loop.call_later(fault.withdrawn_seconds, self._withdraw, found)
+            self.timers.append(timer)
+
+    def _withdraw(self, entrust: Entrust) -> None:
+        with contextlib.suppress(CounterRefusal):
+            self.counter.cancel(entrust, self.present_ns())
+
+    def heal(self) -> None:
+        super().heal()
+        self.venue.quirks.script.clear()
+        self.venue.quirks.active = False
+        for timer in self.timers:
+            timer.cancel()
+        self.client_back()
+        for entrust in self._manual:
+            self._withdraw(entrust)
+
+    def count_faults(self) -> None:
+        super().count_faults()
+        fired = self.world.network.fired
+        fired.update({f"quirk.{quirk.value}": n for quirk, n in self.venue.quirks.fired.items()})
+
+    async def quiet(self, run: LiveRun) -> None:
+        """Nothing new, and everything that still works is withdrawn."""
+        run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
+        await anyio.sleep(QUIET_SECONDS)
+
+    # --- the engine --------------------------------------------------------------------------------------------------
+
+    def spec(self) -> LiveSpec:
+        ids = tuple(InstrumentId(code) for code in SHARES)
+        return LiveSpec(
+            accounts=(AccountSpec(id=ACCOUNT, gateway=self.gateway, currency="CNY"),),
+            strategies=tuple(
+                (
+                    ACCOUNT,
+                    StrategySpec(
+                        name=StrategyId(kind.__name__.lower()),
+                        make=lambda kind=kind, n=n: kind(seed=self.world.seed * 10 + n),  # type: ignore[misc]
+                        instruments=ids,
+                    ),
+                )
+                for n, kind in enumerate((Crosser, Waiter, Nagger))
+            ),
+            instruments={name: Instrument(id=name, market="china_a", currency="CNY", lot=LOT) for name in ids},
+            books={"china_a": ChinaA()},
+            limits=limits_for(
+                "paper",
+                {
+                    "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
+                    "max_order_value": {"value": "400000"},
+                    "max_position": {"quantity": MAX_POSITION, "value": "2000000"},
+                    "max_daily_value": {"value": "100000000"},
+                },
+            ),
+            mode="simulation",
+            threads=False,
+        )
+
+    # --- the verdict -------------------------------------------------------------------------------------------------
+
+    def ours(self) -> defaultdict[ClientOrderId, list[Entrust]]:
+        """Client id -> the orders at the counter that its request made."""
+        found: defaultdict[ClientOrderId, list[Entrust]] = defaultdict(list)
+        for entrust in self.counter.entrusts(self.clock.now_ns):
+            if entrust.source == "client":
+                for order in self.witness.owners.get(entrust.request, ()):
+                    found[order.client_id].append(entrust)
+        return found
+
+    def booked(self, client_id: ClientOrderId) -> bool:
+        """Whether the counter has taken a request of this order."""
+        found = self.ours().get(client_id, [])
+        return any(entrust.status is not EntrustStatus.REJECTED for entrust in found)
+
+    def compare(self, run: LiveRun) -> None:
+        """Every order of ours once at the counter, every fill booked once, our books the counter's."""
+        now_ns, checked = self.present_ns(), self.flight.checked
+        theirs = self.ours()
+        for entrust in self.counter.entrusts(now_ns):
+            checked["venue orders"] += 1
+            checked["manual orders"] += entrust.source == "manual"
+            if entrust.source == "client" and not self.witness.owners.get(entrust.request):
+                self.accuse(f"lost: {entrust.side} {entrust.quantity} {entrust.code} belongs to no order of ours")
+        for client_id, found in theirs.items():
+            if len(found) > 1:
+                self.accuse(f"I5 duplicated: {client_id} is {len(found)} orders at the counter")
+        checked["trades"] += len(self.counter.deals(now_ns))
+        disputed = [o for o in run.core.manager.orders.values() if o.state is OrderState.DISPUTED]
+        for client_id, known in run.core.manager.orders.items():
+            checked["orders"] += 1
+            self._compare_order(known, theirs.get(client_id, []), run)
+        self._compare_books(run, theirs, strict=not self.by_hand and not disputed)
+
+    def _compare_order(self, known: Order, found: list[Entrust], run: LiveRun) -> None:
+        name, state = known.request.client_id, known.state
+        if state is OrderState.DISPUTED:
+            self.flight.checked["disputed"] += 1
+            if not any(name in alert.about or name in alert.text for alert in self.watcher.alerts):
+                self.accuse(f"I7: {name} is disputed and nobody was told")
+            return
+        filled = sum(entrust.filled for entrust in found)
+        live = any(not entrust.is_final for entrust in found)
+        if state not in TERMINAL and not (live and known.cum == filled):
+            self.accuse(f"I7: {name} is still {state} at the end with {known.cum} filled, the counter {filled}")
+        if self.by_hand:
+            return
+        if known.cum < filled:
+            self.accuse(f"lost: {name} {state}: {filled} filled at the counter, {known.cum} with us")
+        elif known.cum > filled:
+            self.accuse(f"I3 duplicated: {name} {state}: {known.cum} with us, {filled} at the counter")
+
+    def _compare_books(self, run: LiveRun, theirs: dict[ClientOrderId, list[Entrust]], *, strict: bool) -> None:
+        now_ns = self.clock.now_ns
+        book = run.core.portfolio.accounts[ACCOUNT]
+        positions = {str(i): p.quantity for i, p in book.positions.items() if p.quantity}
+        holdings = {row.code: row.quantity for row in self.counter.holdings(now_ns) if row.quantity}
+        if positions != holdings:
+            self.accuse(f"I3: we hold {positions}, the counter says {holdings}")
+        cash, funds = book.cash[book.currency], self.counter.funds(now_ns)
+        if cash != funds.cash:
+            self.accuse(f"I3: our cash is {cash}, the counter's {funds.cash}")
+        external = {name: n for name, n in self.watcher.external.items() if n}  # type: ignore[attr-defined]
+        if strict and external:
+            self.accuse(f"lost: {external} had to be booked, though nobody but us traded")
+        self._limits(theirs)
+
+    def _limits(self, theirs: dict[ClientOrderId, list[Entrust]]) -> None:
+        """I6 on the counter's own ledger."""
+        if self.by_hand:
+            return
+        held: Counter[str] = Counter(dict.fromkeys(SHARES, HELD))
+        for deal in sorted(self.counter.deals(self.clock.now_ns), key=lambda deal: deal.ts_ns):
+            held[deal.entrust.code] += deal.entrust.side.sign * deal.quantity
+            if not 0 <= held[deal.entrust.code] <= MAX_POSITION:
+                self.accuse(f"I6 breach: {held[deal.entrust.code]} {deal.entrust.code} held (cap {MAX_POSITION})")
+
+
+class Scenario:
+    """As a module of ``fleet.SCENARIOS``: what is flown over one of the clients."""
+
+    def __init__(self, hangar: type[DesktopHangar]) -> None:
+        self._hangar = hangar
+        self._terrain = Terrain(
+            ports=(hangar.port,),
+            connections=180,
+            exchanges=8,
+            answer_bytes=700,
+            horizon_seconds=HURT_SECONDS,
+            late_seconds=60.0,
+            server_routes=hangar.routes,
+            calls=90,
+            processes=("engine",),
+            seams=2000,
+        )
+
+    def schedule_of(self, seed: int) -> Schedule:
+        """What goes wrong in the flight of a seed."""
+        draw = Entropy(seed).stream("chaos/schedule")
+        desktop = draw_desktop_faults(draw, HURT_SECONDS, quirks=self._hangar.quirks, shares=len(SHARES))
+        return (*draw_schedule(draw, self._terrain), *desktop)
+
+    def flown(self, seed: int, schedule: Schedule | None = None) -> tuple[Outcome[Flight], Flight]:
+        """Fly one seed; a flight that could not end has an accusation for it."""
+        return flown_in(self._hangar, seed, self.schedule_of(seed) if schedule is None else schedule)

@@ -1,0 +1,124 @@
+"""What the change of a holding says of orders whose venue says nothing, and the books it is measured against."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from itertools import combinations
+
+from msgspec import Struct
+
+from engine.domain.account import AccountSnapshot
+from engine.domain.commands import SIZED_BY_VENUE
+from engine.domain.ids import InstrumentId, VenueOrderId
+from engine.domain.money import ZERO
+from engine.domain.order import Evidence, Order, OrderReport, OrderState
+
+CREDIBLE_MOVE = Decimal("0.35")
+"""A price worked out from cash that is further than this from the latest one speaks of something else."""
+
+
+class AccountBooks(Struct, frozen=True):
+    """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
+
+    ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
+    ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
+    orders that are known to work.
+    """
+
+    changed_ns: int
+    answering: frozenset[InstrumentId]
+    held: Callable[[InstrumentId], int]
+    cash: Decimal
+    mark: Callable[[InstrumentId], Decimal | None]
+    sellable: Callable[[InstrumentId], int]
+    reserved: Decimal
+    live: frozenset[VenueOrderId]
+
+
+def open_of(order: Order) -> int:
+    """What it can still fill, or could if it turned out to be alive."""
+    return order.quantity - order.cum
+
+
+SETS_MAX = 6
+"""Of more orders that need evidence on one instrument only the newest are combined: 2^6 sets."""
+
+
+def explanation(orders: Sequence[Order], moved: int, books: AccountBooks) -> Sequence[Order]:
+    """The likeliest orders to have moved the position by so much; none if no choice of them does.
+
+    One that is UNKNOWN is likelier than those that two readings proved absent, and of these the newest: they come back
+    only where a venue took longer than its own bound. Which of two alike it was changes no position.
+    """
+    newest = sorted(orders, key=lambda order: -order.sent_ns)[:SETS_MAX]
+    chosen = [c for size in range(1, len(newest) + 1) for c in combinations(newest, size) if _makes_up(c, moved, books)]
+
+    def doubts(choice: Sequence[Order]) -> tuple[int, int, int]:
+        absent = [order for order in choice if order.state is not OrderState.UNKNOWN]
+        return len(absent), len(choice), -sum(order.sent_ns for order in choice)
+
+    return min(chosen, key=doubts, default=())
+
+
+def _makes_up(orders: Sequence[Order], moved: int, books: AccountBooks) -> bool:
+    """Whether these orders, filled, move the position by so much.
+
+    One that the venue sizes may have done less, and a sale more, up to all we held: locks end while it is on its way.
+    """
+    request = orders[0].request
+    if len(orders) == 1 and request.type in SIZED_BY_VENUE:
+        done = moved * request.side.sign
+        return 0 < done <= max(orders[0].quantity, books.held(request.instrument) if request.side.sign < 0 else 0)
+    return sum(order.request.side.sign * open_of(order) for order in orders) == moved
+
+
+def filled_by(order: Order, moved: int | None, books: AccountBooks, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+    quantity = open_of(order) if moved is None else abs(moved)
+    fill = report_on(
+        order,
+        snapshot,
+        Evidence.FILL,
+        quantity=quantity,
+        price=_price(order, quantity, None if moved is None or books.answering else books.cash, books, snapshot),
+        fill_id=order.request.client_id,
+        reason="read from the change of the position",
+    )
+    if quantity >= open_of(order):
+        return (fill,)
+    return (fill, report_on(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
+
+
+def _price(
+    order: Order, quantity: int, cash_before: Decimal | None, books: AccountBooks, snapshot: AccountSnapshot
+) -> Decimal:
+    """The price the cash speaks of (right to one coin in all, where a venue keeps whole coins), if that is credible."""
+    known = books.mark(order.request.instrument) or order.price or ZERO
+    if cash_before is None or snapshot.balances is None:
+        return known
+    price = abs(cash_before - sum((balance.total for balance in snapshot.balances), ZERO)) / quantity
+    return price if not known or abs(price / known - 1) <= CREDIBLE_MOVE else known
+
+
+def report_on(
+    order: Order,
+    snapshot: AccountSnapshot,
+    kind: Evidence,
+    *,
+    quantity: int = 0,
+    cum: int = 0,
+    price: Decimal | None = None,
+    fill_id: str = "",
+    reason: str = "",
+) -> OrderReport:
+    return OrderReport(
+        account=snapshot.account,
+        client_id=order.request.client_id,
+        kind=kind,
+        ts_ns=snapshot.ts_ns,
+        as_of_ns=snapshot.as_of_ns,
+        quantity=quantity,
+        cum=cum,
+        price=price,
+        fee=ZERO if kind is Evidence.FILL else None,
+        fill_id=fill_id,
+        reason=reason,
+    )
