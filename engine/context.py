@@ -11,8 +11,18 @@ from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder,
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instructions import (
+    Action,
+    CancelConditions,
+    ConditionBuy,
+    ReverseRepo,
+    StopLossProfit,
+    SubmitInstruction,
+    SubscribeIpo,
+)
 from engine.domain.instrument import Instrument
 from engine.domain.market import DataKind
+from engine.domain.money import exact
 from engine.domain.order import Order
 from engine.domain.timestamps import duration_ns
 from engine.history import Bars, History
@@ -99,15 +109,18 @@ class Context:
         id_prefix: str = "",
         bar_interval_ns: int = 0,
         orders_made: int = 0,
+        instructions_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
         statements: StatementTable | None = None,
     ) -> None:
-        """``submit``: where orders go, if not by ``publish``; ``orders_made``: numbers already given away."""
+        """``submit``: where orders go, if not by ``publish``; ``orders_made``, ``instructions_made``: numbers already
+        given away."""
         self.strategy = strategy
         self.account = account
         self.instruments = tuple(instruments)
         self.catalogue = catalogue
         self.orders_made = orders_made
+        self.instructions_made = instructions_made
         self._publish = publish
         self._submit = submit or publish
         self._portfolio = portfolio
@@ -184,6 +197,60 @@ class Context:
         group = f"{self._prefix}g{self.orders_made + 1}"
         chosen = [(i, p.quantity) for i, p in held.items() if p.quantity > 0]
         return tuple(self.submit(Side.SELL, i, q, type=OrderType.LIQUIDATE, group=group) for i, q in chosen)
+
+    def instruct(self, action: Action, instrument: str = "") -> ClientOrderId:
+        """Ask the broker for what is no order; its fate comes as ``InstructionReport`` to ``on_instruction``.
+
+        Raises:
+            ConfigError: the instrument is not known.
+        """
+        if instrument and instrument not in self.catalogue:
+            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        self.instructions_made += 1
+        client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
+        self._publish(
+            SubmitInstruction(
+                client_id=client_id,
+                account=self.account,
+                strategy=self.strategy,
+                action=action,
+                ts_ns=self._clock.now_ns,
+                instrument=InstrumentId(instrument),
+            )
+        )
+        return client_id
+
+    def condition_buy(
+        self, instrument: str, target_price: float | Decimal, quantity: int, expire_days: int = 30
+    ) -> ClientOrderId:
+        spec = self.catalogue.get(InstrumentId(instrument))
+        price = exact(target_price) if spec is None else spec.round_price(target_price)
+        return self.instruct(ConditionBuy(target_price=price, quantity=quantity, expire_days=expire_days), instrument)
+
+    def stop_loss_profit(
+        self,
+        instrument: str,
+        stop_loss_percent: float | Decimal,
+        stop_profit_percent: float | Decimal,
+        quantity: int,
+        expire_days: int = 30,
+    ) -> ClientOrderId:
+        action = StopLossProfit(
+            stop_loss_percent=exact(stop_loss_percent),
+            stop_profit_percent=exact(stop_profit_percent),
+            quantity=quantity,
+            expire_days=expire_days,
+        )
+        return self.instruct(action, instrument)
+
+    def cancel_conditions(self, instrument: str, side: Side | str) -> ClientOrderId:
+        return self.instruct(CancelConditions(side=Side(side)), instrument)
+
+    def reverse_repo(self, instrument: str, amount: int) -> ClientOrderId:
+        return self.instruct(ReverseRepo(amount=amount), instrument)
+
+    def subscribe_ipo(self) -> ClientOrderId:
+        return self.instruct(SubscribeIpo())
 
     def working_orders(self, instrument: str | None = None) -> tuple[WorkingOrder, ...]:
         return tuple(

@@ -74,7 +74,7 @@ class AccountBook:
         self.cash: dict[str, Decimal] = {currency: cash}
         self.reserved: dict[str, Decimal] = {}
         self.promised: dict[str, Decimal] = {}
-        """The part of ``reserved`` that is held back for instructions, which a venue does not freeze as it does orders."""
+        """The part of ``reserved`` held back for instructions: a venue freezes cash for orders, not for conditions."""
         self.positions: dict[InstrumentId, Position] = {}
         self.fees = ZERO
 

@@ -16,7 +16,7 @@ from engine.bus import one_call, own_code
 from engine.clock import Clock
 from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
 from engine.domain.errors import ConfigError
-from engine.domain.events import CallAnswered, Fill, OrderDenied, StrategyStopped, TimerFired
+from engine.domain.events import CallAnswered, Fill, InstructionChanged, OrderDenied, StrategyStopped, TimerFired
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.market import Bar, DataKind, FeedStatus
 from engine.domain.order import Order
@@ -199,6 +199,11 @@ class StrategyRunner:
         seat = self.seats.get(fill.strategy)
         if seat is not None and seat.hears_fills:
             self._deliver(seat, seat.strategy.on_fill, fill)
+
+    def on_instruction(self, event: InstructionChanged) -> None:
+        seat = self.seats.get(event.instruction.strategy)
+        if seat is not None:
+            self._deliver(seat, seat.strategy.on_instruction, event.report)
 
     def on_feed(self, status: FeedStatus) -> None:
         for seat in self.seats.values():

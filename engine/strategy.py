@@ -9,6 +9,7 @@ from engine.domain.commands import OrderType, Side
 from engine.domain.errors import ConfigError
 from engine.domain.events import Fill, OrderDenied, OrderEvent, TimerFired
 from engine.domain.ids import ClientOrderId, InstrumentId
+from engine.domain.instructions import InstructionReport
 from engine.domain.market import Bar, DataKind, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.timestamps import duration_ns
 from engine.history import Bars
@@ -64,6 +65,9 @@ class Strategy:
 
     def on_fill(self, fill: Fill) -> Handled:
         """One of this strategy's orders filled, in part or in full."""
+
+    def on_instruction(self, event: InstructionReport) -> Handled:
+        """Something became of one of this strategy's instructions; ``event.state`` is where it stands."""
 
     def on_timer(self, timer: TimerFired) -> Handled:
         """A timer without a function of its own is due."""
@@ -144,6 +148,40 @@ class Strategy:
     def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None = None) -> None:
         """Change the price, or lower the quantity, where the venue can; ``on_order`` tells."""
         self.ctx.replace(client_id, quantity, price)
+
+    # --- what a broker does besides orders; what it buys or sells by itself is booked as EXTERNAL ---------------------
+
+    def condition_buy(
+        self, instrument: str, target_price: float | Decimal, quantity: int, expire_days: int = 30
+    ) -> ClientOrderId:
+        """The broker buys when the price reaches ``target_price``; ``expire_days`` are calendar days.
+
+        ``on_instruction`` tells; where the broker has no such thing (a backtest among them) it is denied.
+        """
+        return self.ctx.condition_buy(instrument, target_price, quantity, expire_days)
+
+    def stop_loss_profit(
+        self,
+        instrument: str,
+        stop_loss_percent: float | Decimal,
+        stop_profit_percent: float | Decimal,
+        quantity: int,
+        expire_days: int = 30,
+    ) -> ClientOrderId:
+        """The broker sells a holding when it has lost or won so many percent of its cost (3 is 3 %)."""
+        return self.ctx.stop_loss_profit(instrument, stop_loss_percent, stop_profit_percent, quantity, expire_days)
+
+    def cancel_conditions(self, instrument: str, side: Side | str) -> ClientOrderId:
+        """Delete every standing condition of the instrument on that side, whoever made it; nothing refuses this."""
+        return self.ctx.cancel_conditions(instrument, side)
+
+    def reverse_repo(self, instrument: str, amount: int) -> ClientOrderId:
+        """Lend ``amount`` yuan, in thousands, for the term the instrument stands for (``204001.SH``: one day)."""
+        return self.ctx.reverse_repo(instrument, amount)
+
+    def subscribe_ipo(self) -> ClientOrderId:
+        """Subscribe for every new share of the day, all or nothing."""
+        return self.ctx.subscribe_ipo()
 
     # --- what is ------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The command line: ``python run.py`` or ``sluice``; every command in a file of its own, every mistake one sentence.
 
-Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted.
+Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted. Of
+``instruct`` also 3 refused, 4 not known whether it was done.
 """
 
 import sys
@@ -15,6 +16,7 @@ from engine.control.cli_chaos import chaos
 from engine.control.cli_check import check_app
 from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
+from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
 from engine.control.cli_new import new
 from engine.control.cli_report import report
@@ -44,6 +46,7 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(live)
+app.command()(instruct)
 app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")

@@ -3,7 +3,9 @@
 from typing import Any
 
 from engine.gateways.amazingdata.adapter import AmazingData
+from engine.gateways.easyths.adapter import Easyths
 from engine.gateways.futu.adapter import Futu
+from engine.gateways.huatai.adapter import Huatai
 from engine.gateways.stream.adapter import Stream
 from engine.gateways.virtual_market.adapter import VirtualMarket
 
@@ -12,5 +14,8 @@ GATEWAYS: dict[str, type[Any]] = {
     "stream": Stream,
     "amazingdata": AmazingData,
     "futu": Futu,
+    "easyths": Easyths,
+    "huatai": Huatai,
+    "ht": Huatai,
 }
 """Name in config -> settings struct, whose ``open(surroundings)`` gives the gateway."""

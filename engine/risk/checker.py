@@ -1,7 +1,7 @@
 """Asks every limit in order; the first that says no denies the order (RELIABILITY 4.1)."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from types import FunctionType
 
 import msgspec
@@ -45,6 +45,20 @@ class RiskChecker:
             self.errors += 1
             return _failed(self._culprit(order, now_ns), error)
         return None if denial is None else Denial(denial.code, PREFIX + denial.reason)
+
+    def check_only(self, names: Container[str], order: SubmitOrder, now_ns: int) -> Denial | None:
+        """``check`` by the limits of these names alone, for what is no order and only comes to one at worst."""
+        for limit in self.limits:
+            if limit.name not in names:
+                continue
+            try:
+                denial = limit.check(order, self.view, now_ns)
+            except FAILURES as error:
+                self.errors += 1
+                return _failed(limit, error)
+            if denial is not None:
+                return Denial(denial.code, PREFIX + denial.reason)
+        return None
 
     def _culprit(self, order: SubmitOrder, now_ns: int) -> Limit:
         """The limit that raised: asking changes nothing, so they are asked again."""

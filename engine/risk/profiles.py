@@ -20,7 +20,7 @@ _TRADING: dict[str, dict[str, Any]] = {
     name: {}
     for name in (
         "kill", "supported", "well_formed", "exchange_rate", "market_rules", "gateway_limits", "max_order_quantity",
-        "price_collar", "max_order_value", "duplicate_order", "orders_per_second", "orders_per_minute",
+        "price_collar", "max_order_value", "locked", "duplicate_order", "orders_per_second", "orders_per_minute",
         "symbol_orders_per_minute", "orders_per_day", "sellable", "cash", "max_position", "max_daily_value",
     )
 }  # fmt: skip

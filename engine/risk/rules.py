@@ -10,6 +10,7 @@ from engine.risk.gateway_limits import GatewayLimits
 from engine.risk.hours import Hours
 from engine.risk.kill import Kill
 from engine.risk.limit import Limit
+from engine.risk.locked import Locked
 from engine.risk.market_rules import MarketRules
 from engine.risk.max_daily_value import MaxDailyValue
 from engine.risk.max_order_quantity import MaxOrderQuantity
@@ -38,6 +39,7 @@ RULES: dict[str, type[Limit]] = {
     "max_order_quantity": MaxOrderQuantity,
     "price_collar": PriceCollar,
     "max_order_value": MaxOrderValue,
+    "locked": Locked,
     "duplicate_order": DuplicateOrder,
     "orders_per_second": OrdersPerSecond,
     "orders_per_minute": OrdersPerMinute,

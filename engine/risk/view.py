@@ -9,19 +9,30 @@ from decimal import Decimal
 
 from engine.domain.account import Capabilities
 from engine.domain.commands import Side, SubmitOrder
-from engine.domain.events import Fill, KillLevel, LatchCleared, LatchSet, OrderDenied, OrderSubmitted
+from engine.domain.events import (
+    Fill,
+    InstructionSubmitted,
+    KillLevel,
+    LatchCleared,
+    LatchSet,
+    OrderDenied,
+    OrderSubmitted,
+)
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instructions import CONDITIONS, SubmitInstruction, SubscribeIpo
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, OrderState
+from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.risk.counters import DayRateCounter, RateCounter
-from engine.risk.exposure import Exposures, OpenOrder, direction_of
+from engine.risk.exposure import Direction, Exposures, OpenOrder, direction_of
 from engine.risk.scopes import Scope
 from engine.risk.turnover import Turnover
 from engine.risk.windows import RecentKeys
 
+IPO_ZONE = "Asia/Shanghai"
 COST_FACTOR = Decimal("1.002")
 """Worst-case cost is value x 1.002 + fees (RELIABILITY 4.1, row 21)."""
 
@@ -52,6 +63,10 @@ class RiskView:
         """What each account's router can do; an account that is missing can do nothing."""
         self.foresees: dict[AccountId, Callable[[SubmitOrder], Denial | None]] = {}
         """By account, where its router knows the limits of its own gateway: why they would refuse an order now."""
+        self.performs: dict[AccountId, Callable[[], frozenset[type]]] = {}
+        """By account, which instructions its router performs, by the class of their action; missing: none."""
+        self.locks: dict[Direction, list[ClientOrderId]] = {}
+        """Directions with an instruction whose doing could not be told from an order's; free ones are not in it."""
         self.feed_interval_ns: dict[InstrumentId, int] = {}
         """How often a polled feed says it brings a price; missing: it is pushed."""
         self.previous_close: dict[InstrumentId, float] = {}
@@ -140,6 +155,27 @@ class RiskView:
         if found is not None and self.turnover is not None:
             self.turnover.change_open(found.turnover_key, found.unit_value, -found.exposure)
 
+    def on_instruction(self, event: InstructionSubmitted) -> None:
+        """Lock the instruction's direction; what a condition may trade counts as an open order, until ``release``."""
+        instruction, worst = event.instruction, event.worst
+        self.locks.setdefault(locked_by(instruction), []).append(instruction.client_id)
+        if worst is None:
+            return
+        if isinstance(instruction.action, CONDITIONS):
+            self.on_submitted(OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=event.reserved_cash))
+        else:
+            self._count(worst, event.ts_ns)
+
+    def release(self, instruction: SubmitInstruction) -> None:
+        """Nothing at the venue can be the instruction's any more."""
+        direction = locked_by(instruction)
+        left = [name for name in self.locks.get(direction, ()) if name != instruction.client_id]
+        if left:
+            self.locks[direction] = left
+        else:
+            self.locks.pop(direction, None)
+        self.on_order_filled(instruction.client_id)
+
     def on_fill(self, fill: Fill) -> None:
         if self.turnover is None:
             return
@@ -213,8 +249,8 @@ class RiskView:
         self._days[market] = (now_ns, day)
         return day
 
-    def latch(self, order: SubmitOrder) -> LatchSet | None:
-        """The highest latch this order falls under."""
+    def latch(self, order: SubmitOrder | SubmitInstruction) -> LatchSet | None:
+        """The highest latch this order or instruction falls under."""
         latches = self.latches
         if not latches:
             return None
@@ -264,3 +300,13 @@ class RiskView:
             found.unit_value = reference * instrument.multiplier
         found.turnover_key = turnover.key(order.strategy, order.account, order.instrument, instrument.market)
         turnover.change_open(found.turnover_key, found.unit_value, found.exposure)
+
+
+def locked_by(instruction: SubmitInstruction) -> Direction:
+    """Where no order and no second instruction may be while it is under way or stands.
+
+    New shares are those of a day: a subscription of unknown outcome does not keep the next day's from being made.
+    """
+    if isinstance(instruction.action, SubscribeIpo):
+        return (instruction.account, InstrumentId(f"ipo {day_of(instruction.ts_ns, IPO_ZONE)}"), True)
+    return (instruction.account, instruction.instrument, instruction.side.sign > 0)

@@ -11,10 +11,10 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-from msgspec import Struct
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
+from engine.domain.account import AccountSnapshot
 from engine.domain.commands import CancelOrder, OrderType
 from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
@@ -28,56 +28,27 @@ from engine.domain.events import (
     RunStarted,
     SubscriptionRequested,
 )
-from engine.domain.ids import AccountId, InstrumentId, StrategyId
-from engine.domain.instrument import Instrument
+from engine.domain.ids import AccountId, StrategyId
 from engine.domain.order import OrderState
 from engine.domain.rates import Rates
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
-from engine.markets.rulebook import RuleBook
-from engine.ports import Gateway, Journal, StatementTable
-from engine.risk.limit import Limit
+from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
-from engine.runtime.backtest import StrategySpec
 from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.instruction_outbox import Instructions
+from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
+__all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
+
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
-
-
-class AccountSpec(Struct, frozen=True, kw_only=True):
-    """One account to trade: ``gateway`` is the key of its gateway."""
-
-    id: AccountId
-    gateway: str
-    currency: str
-
-
-class LiveSpec(Struct, frozen=True, kw_only=True):
-    """What a live run is made of; ``runtime/settings.py`` makes one from a config file."""
-
-    accounts: tuple[AccountSpec, ...]
-    strategies: tuple[tuple[AccountId, StrategySpec], ...]
-    instruments: Mapping[InstrumentId, Instrument]
-    books: Mapping[str, RuleBook]
-    limits: tuple[Limit, ...]
-    rates: Mapping[str, Mapping[str, Decimal]] = {}
-    """See ``Rates``."""
-    mode: str = "live"
-    run_tag: str = ""
-    """Goes into client order ids, so that two journals never make the same one."""
-    threads: bool = True
-    """Whether ``ctx.call`` may use a thread; the simulation has none."""
-    sample_ns: int = 5 * MINUTE_NS
-    """How often equity is written to the journal."""
-    statements: StatementTable | None = None
-    """Financial statements by the moment they became known, for ``ctx.statements()``."""
 
 
 class _HeldVenue:
@@ -137,15 +108,10 @@ class LiveRun:
         self.boxes: dict[str, Outbox] = {}
         self.seekers: dict[str, EvidenceSeeker] = {}
         for account in spec.accounts:
-            router = gateways[account.gateway].router
-            assert router is not None
-            box = Outbox(router, core.manager, core.view, journal, clock, core.bus.publish, self.pace)
-            self.boxes[account.id] = box
-            seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
-            self.seekers[account.id], box.look = seeker, seeker.look
-            core.portfolio.open_account(account.id, account.currency, Decimal(0))
+            self._open(account)
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
+        self.instructions = Instructions(spec.accounts, gateways, core)
         join(
             core,
             _HeldVenue(boxes, self.held),
@@ -153,8 +119,20 @@ class LiveRun:
             subscriptions=self._on_subscription,
             held=self.held,
             reconcile=self._on_account,
+            instruct=self.instructions.on_submitted,
             watchers=watchers,
         )
+
+    def _open(self, account: AccountSpec) -> None:
+        """Its book, its way out, and who looks for evidence."""
+        core, clock = self.core, self.clock
+        router = self.gateways[account.gateway].router
+        assert router is not None
+        box = Outbox(router, core.manager, core.view, self.journal, clock, core.bus.publish, self.pace)
+        self.boxes[account.id] = box
+        seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
+        self.seekers[account.id], box.look = seeker, seeker.look
+        core.portfolio.open_account(account.id, account.currency, Decimal(0))
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -188,6 +166,7 @@ class LiveRun:
             self._start_strategies(fresh)
             for seeker in self.seekers.values():
                 tasks.start_soon(seeker.run)
+            self.instructions.start(tasks)
             tasks.start_soon(self._fire_timers)
             tasks.start_soon(self._sample_equity)
             self.ready.set()
@@ -212,23 +191,35 @@ class LiveRun:
             if order.state is OrderState.QUEUED:
                 command = CancelOrder(client_id=order.request.client_id, ts_ns=self.clock.now_ns, who="engine")
                 self.core.manager.on_cancel(command)
+        self.instructions.withdraw()
         if not self.ready.is_set():
             return
-        while not all(box.idle for box in self.boxes.values()) and self.clock.now_ns < deadline_ns:
+        while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
+        await self.instructions.settle()
         for account in self.spec.accounts:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
                 self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(2):
+            for _ in range(0 if self._untouched(account.id) else 2):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
                 await seeker.look()
+
+    def _untouched(self, account: AccountId) -> bool:
+        """Whether no order of ours worked or left in this run: then none can show up late."""
+        return account not in self._had_orders and not self.boxes[account].send_seconds
+
+    def _idle(self) -> bool:
+        return self.instructions.idle and all(box.idle for box in self.boxes.values())
 
     def _learn(self) -> None:
         """What currencies are worth, and what each gateway would refuse by limits of its own."""
         rates, core = Rates(self.spec.rates), self.core
         core.portfolio.rate = lambda currency, base: rates.at(currency, base, self.clock.now_ns)
         core.view.foresees.update(foreseers_of(self.spec.accounts, self.gateways))
+        for market in {self.spec.instruments[i].market: None for _, s in self.spec.strategies for i in s.instruments}:
+            # Calendars take a second or two to read: now, and not at the first order.
+            self.spec.books[market].is_open(self.clock.now_ns)
         self._unvalued: set[AccountId] = set()
 
     def _recover(self) -> bool:
@@ -247,6 +238,8 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
+        self._had_orders = {order.request.account for order in self.core.manager.working.values()}
+        self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
             if order.sent_ns > self.clock.now_ns - 2 * MINUTE_NS:
                 # When the venue counted it is not known: at the latest now.
@@ -272,16 +265,24 @@ class LiveRun:
         """Evidence for what the last run left open, then our book against the venue's."""
         seeker = self.seekers[account.id]
         settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
+        before: AccountSnapshot | None = None
         while settled:
             snapshot = await seeker.look()
-            if snapshot is not None:
-                for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
-                    self.core.book(adjustment)
-                if self.core.reconciler.agrees(snapshot):
-                    break
+            if snapshot is not None and snapshot.positions is not None:
+                if not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before):
+                    for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
+                        self.core.book(adjustment)
+                    if self.core.settles(snapshot):
+                        break
+                before = snapshot
             await self.clock.sleep(RETRY_NS)
         text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
         self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
+
+    def _may_be_empty(self, account: AccountId) -> bool:
+        """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
+        sheet = self.boxes[account].sheet
+        return sheet.lists_orders and not sheet.echoes_client_id
 
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
@@ -302,6 +303,7 @@ class LiveRun:
                 bar_interval_ns=strategy.bar_interval_ns,
                 statements=self.spec.statements,
                 orders_made=core.manager.orders_made.get(strategy.name, 0),
+                instructions_made=core.instructions.made.get(strategy.name, 0),
             )
             core.runner.seat(strategy.name, strategy.make(), context)
             if not fresh:
@@ -351,6 +353,7 @@ class LiveRun:
         if self.ready.is_set() and event.snapshot.account in self.boxes:
             for adjustment in self.core.reconciler.differences(event.snapshot):
                 self.core.book(adjustment)
+            self.core.settles(event.snapshot)
             self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
-from engine.domain.account import Capabilities
+from engine.domain.account import AccountSnapshot, Capabilities
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     ORDER_EVENTS,
@@ -14,6 +14,11 @@ from engine.domain.events import (
     Alert,
     CallAnswered,
     Fill,
+    InstructionChanged,
+    InstructionDenied,
+    InstructionSent,
+    InstructionSettled,
+    InstructionSubmitted,
     JournalRecord,
     LatchCleared,
     LatchSet,
@@ -25,11 +30,13 @@ from engine.domain.events import (
     SubscriptionRequested,
 )
 from engine.domain.ids import AccountId, InstrumentId
+from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.order import OrderReport
 from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceWanted
 from engine.history import History
+from engine.instructions import InstructionDesk
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.ports import Journal
@@ -38,6 +45,10 @@ from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 from engine.runner import Outside, StrategyRunner
+
+INSTRUCTION_RECORDS: tuple[type, ...] = (
+    InstructionDenied, InstructionSubmitted, InstructionSent, InstructionReport, InstructionSettled,
+)  # fmt: skip
 
 
 class Venue(Protocol):
@@ -90,6 +101,15 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
+        self.instructions = InstructionDesk(
+            clock=clock,
+            publish=self.bus.publish,
+            record=record or journal.append,
+            portfolio=self.portfolio,
+            checker=self.checker,
+            view=self.view,
+            orders=self.manager.working.values,
+        )
         self.reconciler = Reconciler(self.portfolio, instruments, sheets, quiet_since_ns=self._quiet_since_ns)
         self.runner = StrategyRunner(
             clock=clock,
@@ -113,6 +133,13 @@ class Core:
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
 
+    def settles(self, snapshot: AccountSnapshot) -> bool:
+        """Whether our book equals this reading; then it has what instructions did that were over before."""
+        agrees = self.reconciler.agrees(snapshot)
+        if agrees:
+            self.instructions.settle(snapshot)
+        return agrees
+
     def relive(self, event: Any) -> None:
         """What the journal's events change besides the orders themselves: the books and the counters."""
         handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
@@ -122,6 +149,7 @@ class Core:
             PositionAdjusted: (self.portfolio.on_adjusted,),
             LatchSet: (self.view.on_latch,),
             LatchCleared: (self.view.on_unlatch,),
+            **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
         }
         for handler in handlers.get(type(event), ()):
             handler(event)
@@ -135,6 +163,7 @@ def join(
     subscriptions: Callable[[Any], None],
     held: HeldLimits | None = None,
     reconcile: Callable[[AccountObserved], None] | None = None,
+    instruct: Callable[[InstructionSubmitted], None] | None = None,
     watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
 ) -> None:
     """Subscribe everything.
@@ -144,11 +173,13 @@ def join(
         subscriptions: who serves ``SubscriptionRequested``.
         held: limit orders the engine holds for venues that know none (live).
         reconcile: who compares a reading of an account with our book (live).
+        instruct: who takes instructions to their brokers (live).
         watchers: who only looks on, after everybody else: a screen, a log, the simulation's invariants.
     """
     _join_market_data(core, held, keep_history=keep_history)
     core.bus.subscribe(SubscriptionRequested, subscriptions)
     _join_orders(core, venue)
+    _join_instructions(core, instruct)
     if reconcile is not None:
         core.bus.subscribe(AccountObserved, reconcile)
     _join_outcomes(core)
@@ -200,6 +231,18 @@ def _join_orders(core: Core, venue: Venue) -> None:
     subscribe(AccountObserved, manager.on_account)
 
 
+def _join_instructions(core: Core, instruct: Callable[[InstructionSubmitted], None] | None) -> None:
+    """What is no order: its own gate and judge, which reserve and release by themselves."""
+    subscribe = core.bus.subscribe
+    desk = core.instructions
+
+    subscribe(SubmitInstruction, desk.on_submit)
+    if instruct is not None:
+        subscribe(InstructionSubmitted, instruct)
+    subscribe(InstructionReport, desk.on_report)
+    subscribe(InstructionChanged, core.runner.on_instruction)
+
+
 def _join_outcomes(core: Core) -> None:
     """What was judged: books and counters first, strategies last."""
     subscribe = core.bus.subscribe
@@ -217,8 +260,10 @@ def _join_outcomes(core: Core) -> None:
 
     # Safety, and answers from outside.
     subscribe(LatchSet, view.on_latch)
+    subscribe(LatchSet, core.instructions.on_latch)
     subscribe(LatchCleared, view.on_unlatch)
     subscribe(StrategyStopped, core.journal.append)
     subscribe(StrategyStopped, manager.on_stopped)
+    subscribe(StrategyStopped, core.instructions.on_stopped)
     subscribe(CallAnswered, core.journal.append)
     subscribe(CallAnswered, runner.on_answer)

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from engine.domain.commands import OrderType, Side, SubmitOrder, TimeInForce
-from engine.domain.events import KillLevel, LatchCleared
-from engine.domain.ids import StrategyId
+from engine.domain.events import InstructionSubmitted, KillLevel, LatchCleared
+from engine.domain.ids import AccountId, ClientOrderId, StrategyId
+from engine.domain.instructions import ReverseRepo, SubmitInstruction
 from engine.domain.timestamps import parse_time
 from engine.domain.verdict import Denial
 from engine.risk import RULES
@@ -323,6 +324,27 @@ def test_what_the_gateway_would_refuse_is_denied_by_us() -> None:
     )
     assert answer(checker, an_order()) is None
     assert answer(checker, an_order(quantity=101)) == ("GATEWAY_PER_ORDER", "too much")
+
+
+def test_a_side_with_an_instruction_under_way_is_locked() -> None:
+    """The same side of the same instrument of the same account, until it is released; nothing else."""
+    view = a_view()
+    checker = a_checker(view, "locked")
+    assert answer(checker, an_order()) is None
+    instruction = SubmitInstruction(
+        client_id=ClientOrderId("sma-i1"), account=ACCOUNT, strategy=STRATEGY, ts_ns=NOON_NS, instrument=INSTRUMENT,
+        action=ReverseRepo(amount=1000),
+    )  # fmt: skip
+    view.on_instruction(InstructionSubmitted(instruction=instruction, ts_ns=NOON_NS))
+    assert answer(checker, an_order(side=Side.SELL)) == (
+        "LOCKED", "selling 600000.SH is locked: instruction sma-i1 is under way or stands",
+    )  # fmt: skip
+    assert answer(checker, an_order()) is None
+    assert answer(checker, an_order(side=Side.SELL, instrument=GAME)) is None
+    assert answer(checker, an_order(side=Side.SELL, account=AccountId("other"))) is None
+    view.release(instruction)
+    assert answer(checker, an_order(side=Side.SELL)) is None
+    assert view.locks == {}
 
 
 def test_every_rule_is_tested() -> None:

@@ -27,6 +27,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
         "price_collar": {"percent": Decimal(3), "max_age": "3s"},
         "max_order_value": {"value": Decimal(100_000)},
         "duplicate_order": {"window": "3s"},
+        "locked": {},
         "orders_per_second": {"cap": 5, "scope": "account"},
         "orders_per_minute": {"cap": 60, "scope": "account"},
         "symbol_orders_per_minute": {"cap": 10, "scope": "symbol"},

@@ -1,0 +1,1 @@
+"""EasyTHS: a Windows trading client behind an operation queue (contracts/easyths.md)."""
