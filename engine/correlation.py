@@ -11,13 +11,18 @@ from engine.domain.account import AccountSnapshot, Baseline, Capabilities, Order
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
-from engine.holdings import AccountBooks, explanation, filled_by, open_of, report_on
+from engine.holdings import AccountBooks, Plan, explanation, filled_by, open_of, plans, report_on
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
 
 ROW_EARLY_NS = 2_000_000_000
 """A venue's clock may place our row this much before our intent (3.5)."""
+
+
+HELD_READS = 4
+"""So many readings in a row that hide an order for which something is held back are no failed copies any more."""
+UNCLEAR = -1
 
 
 class Absence(Struct):
@@ -33,9 +38,11 @@ class Matcher:
 
     def __init__(self) -> None:
         self._absences: dict[ClientOrderId, Absence] = {}
+        self._held: dict[ClientOrderId, int] = {}
 
     def forget(self, client_id: ClientOrderId) -> None:
         self._absences.pop(client_id, None)
+        self._held.pop(client_id, None)
 
     def match(
         self,
@@ -61,28 +68,26 @@ class Matcher:
         if order.state is OrderState.PENDING_NEW:
             return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
         if len(candidates) > 1:
-            return (_doubt(order, snapshot, candidates, "all fit"),)
+            reason = _listing(candidates, "all fit")
+            return (report_on(order, snapshot, Evidence.CANDIDATES, reason=reason),)
         if candidates:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
-        if not sheet.echoes_client_id:
+        near = [row for row in rows if row.quantity == order.request.quantity]
+        if not snapshot.whole and not near:
+            # That such a list lacks it says nothing: holdings and money are asked, of all such orders at once.
+            return ()
+        if not sheet.echoes_client_id and snapshot.whole:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
             if _speaks_against_absence(order, baseline, strangers, snapshot, books):
                 self.forget(order.request.client_id)
                 return ()
-        near = [row for row in rows if row.quantity == order.request.quantity]
-        return self._undone(order, snapshot, sheet, near)
+        return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or late"))
 
     def match_positions(
-        self,
-        orders: Sequence[Order],
-        books: AccountBooks,
-        snapshot: AccountSnapshot,
-        sheet: Capabilities,
-        *,
-        proves_absence: bool = True,
+        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
     ) -> Sequence[OrderReport]:
-        """Evidence in what the account holds, for venues without an order list, or with one that may be short.
+        """Evidence in what the account holds, for venues without an order list.
 
         What the venue holds beyond our book was done by an order of unknown outcome: the one set of orders whose
         quantities make up the difference. The book is taken as it is now and not as it was when the order was
@@ -91,20 +96,11 @@ class Matcher:
         Args:
             orders: all of the account that need evidence.
             books: what we believe the account holds.
-            proves_absence: whether a position that did not move is evidence too.
         """
-        settled_ns = books.changed_ns + sheet.max_lag_ns
-        if snapshot.positions is None or snapshot.as_of_ns <= settled_ns:
-            return ()
-        theirs = {row.instrument: row.quantity for row in snapshot.positions}
         reports: list[OrderReport] = []
-        for instrument in dict.fromkeys(order.request.instrument for order in orders):
-            if instrument in books.answering:
-                continue
-            moved = theirs.get(instrument, 0) - books.held(instrument)
+        for instrument, moved in _moves(orders, books, snapshot, sheet).items():
             mine = [order for order in orders if order.request.instrument == instrument]
-            if moved or proves_absence:
-                reports += self._explain(mine, moved, books, snapshot, sheet)
+            reports += self._explain(mine, moved, books, snapshot, sheet)
         return reports
 
     def _explain(
@@ -129,54 +125,86 @@ class Matcher:
             if order.state is OrderState.UNKNOWN
         ]
 
-    def match_gone(
-        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+    def match_short(
+        self,
+        gone: Sequence[Order],
+        unknown: Sequence[Order],
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
     ) -> Sequence[OrderReport]:
-        """How orders ended that a list of live orders shows no more: the position says how much they filled.
+        """Evidence where the list may be short: how orders ended that it shows no more, and of those of unknown outcome
+        which were done. The position tells, in two readings that agree, if there is one way only.
 
-        What several may have done goes to the oldest first: which of two alike it was changes no position.
+        Where it fits no way at all, somebody else moved it as well: what is known to be over is ended with as much of
+        it as can be its own, and the unknown is a person's case.
 
         Args:
-            orders: of one account, oldest first, whose rows are gone.
+            gone: orders that were seen to work, oldest first. unknown: those of unknown outcome, disputed ones too.
         """
-        if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
-            return ()
-        theirs = {row.instrument: row.quantity for row in snapshot.positions}
-        unseen: dict[InstrumentId, int] = {}
         reports: list[OrderReport] = []
-        for order in orders:
-            instrument = order.request.instrument
-            if instrument in books.answering:
+        pool = [*gone, *unknown]
+        for instrument, moved in _moves(pool, books, snapshot, sheet).items():
+            mine = [order for order in pool if order.request.instrument == instrument]
+            over = [order for order in gone if order.request.instrument == instrument]
+            ways = plans(over, mine[len(over) :], moved)
+            if len(ways) > 1 or (not ways and len(over) < len(mine)):
+                reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue
-            moved = unseen.setdefault(instrument, theirs.get(instrument, 0) - books.held(instrument))
-            filled = min(max(0, moved * order.request.side.sign), open_of(order))
-            unseen[instrument] -= filled * order.request.side.sign
-            if filled < open_of(order) and _is_held_back(order, filled, (), snapshot, books):
-                self.forget(order.request.client_id)
-                continue
-            reports += self._ended(order, filled, snapshot)
+            for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else _shared(over, moved), strict=True)):
+                if filled < open_of(order) and _is_held_back(order, filled, (), snapshot, books):
+                    reports += self._still_held(order, snapshot) if number < len(over) else ()
+                elif number < len(over):
+                    reports += self._ended(order, filled, snapshot)
+                elif filled:
+                    reports += filled_by(order, None, books, snapshot)
+                elif order.request.side.sign < 0 or snapshot.balances is not None:
+                    reports += self._absent(order, snapshot, sheet)
         return reports
 
+    def _unclear(
+        self, order: Order, moved: int, snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Sequence[OrderReport]:
+        reason = f"the position moved by {moved:+d}, and it can not be told which of several orders did what"
+        if order.state not in LIVE:
+            return self._undone(order, snapshot, sheet, reason)
+        return self._over(order, UNCLEAR, snapshot, Evidence.CANDIDATES, 0, reason)
+
+    def _still_held(self, order: Order, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+        """The list shows it no more, and still something is held back for it: a copy that failed, once or twice."""
+        name = order.request.client_id
+        self._absences.pop(name, None)
+        seen = self._held[name] = self._held.get(name, 0) + 1
+        if seen < HELD_READS:
+            return ()
+        reason = "the list shows it no more, but shares or money are held back as if it worked"
+        return (report_on(order, snapshot, Evidence.CANDIDATES, reason=reason),)
+
     def _ended(self, order: Order, filled: int, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
-        """Two readings that agree."""
+        kind = Evidence.WORKING if filled == open_of(order) else Evidence.CANCELED
+        reason = "the list shows it no more; what it filled is read from the position"
+        return self._over(order, filled, snapshot, kind, order.cum + filled, reason)
+
+    def _over(
+        self, order: Order, seen: int, snapshot: AccountSnapshot, kind: Evidence, cum: int, reason: str
+    ) -> Sequence[OrderReport]:
+        """Two readings that agree on what was seen of it."""
         first = self._absences.get(order.request.client_id)
-        if first is None or first.filled != filled:
-            self._absences[order.request.client_id] = Absence(snapshot.as_of_ns, filled)
+        if first is None or first.filled != seen:
+            self._absences[order.request.client_id] = Absence(snapshot.as_of_ns, seen)
             return ()
         if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
             return ()
         self.forget(order.request.client_id)
-        kind = Evidence.WORKING if filled == open_of(order) else Evidence.CANCELED
-        reason = "the list shows it no more; what it filled is read from the position"
-        return (report_on(order, snapshot, kind, cum=order.cum + filled, reason=reason),)
+        return (report_on(order, snapshot, kind, cum=cum, reason=reason),)
 
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
-        return self._undone(order, snapshot, sheet, ())
+        return self._undone(order, snapshot, sheet, "")
 
     def _undone(
-        self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities, near: Sequence[OrderRow]
+        self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities, doubt: str
     ) -> Sequence[OrderReport]:
-        """Two readings without a trace prove absence; where a row is nearly its own, they make it a person's case."""
+        """Two readings without a trace prove absence; where there is a doubt, they make it a person's case."""
         bound_ns = order.sent_ns + max(sheet.max_lag_ns, sheet.late_max_ns)
         if order.state is not OrderState.UNKNOWN or snapshot.as_of_ns <= bound_ns:
             return ()
@@ -187,8 +215,8 @@ class Matcher:
         if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
             return ()
         self.forget(order.request.client_id)
-        if near:
-            return (_doubt(order, snapshot, near, "may be it at another price, or late"),)
+        if doubt:
+            return (report_on(order, snapshot, Evidence.CANDIDATES, reason=doubt),)
         reason = "two readings after the longest lag show no trace of it"
         return (report_on(order, snapshot, Evidence.ABSENT, reason=reason),)
 
@@ -269,19 +297,16 @@ def _speaks_against_absence(
     snapshot: AccountSnapshot,
     books: AccountBooks,
 ) -> bool:
-    """Whether this reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
+    """Whether this whole reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
 
-    The position moved, cash is frozen or shares are held back that no order known to us explains. A whole list must
-    show the orders we know to work; of one that may be short, holdings and money are the only witnesses.
+    An order known to work is not in it; the position moved, cash is frozen or shares are held back that no order known
+    to us explains.
 
     Args:
         strangers: rows of the list that are no order's of ours.
     """
-    if snapshot.whole:
-        listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
-        if not books.live <= listed:
-            return True
-    elif snapshot.positions is None or (order.request.side.sign > 0 and snapshot.balances is None):
+    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+    if not books.live <= listed:
         return True
     if snapshot.positions is not None and not _is_explained(order, baseline, strangers, snapshot, books):
         return True
@@ -302,7 +327,7 @@ def _is_explained(
     moved -= books.held(instrument)
     before = set(baseline.order_ids) if baseline is not None else set()
     least = most = 0
-    for row in strangers if snapshot.whole else ():
+    for row in strangers:
         if row.instrument == instrument and row.side is not None:
             done = row.cum * row.side.sign
             new = row.venue_id not in before and row.other_id not in before and _not_before(row, order)
@@ -338,6 +363,27 @@ def _is_held_back(
     return frozen - buying > books.reserved - price * open_of(order) / 2
 
 
-def _doubt(order: Order, snapshot: AccountSnapshot, rows: Sequence[OrderRow], why: str) -> OrderReport:
-    listed = ", ".join(str(row.venue_id) for row in rows)
-    return report_on(order, snapshot, Evidence.CANDIDATES, reason=f"rows {listed} {why}")
+def _listing(rows: Sequence[OrderRow], why: str) -> str:
+    return f"rows {', '.join(str(row.venue_id) for row in rows)} {why}" if rows else ""
+
+
+def _moves(
+    orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+) -> dict[InstrumentId, int]:
+    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
+    moved the account within the longest lag, and no answer is on its way."""
+    if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
+        return {}
+    theirs = {row.instrument: row.quantity for row in snapshot.positions}
+    names = dict.fromkeys(order.request.instrument for order in orders)
+    return {name: theirs.get(name, 0) - books.held(name) for name in names if name not in books.answering}
+
+
+def _shared(orders: Sequence[Order], moved: int) -> Plan:
+    """As much of a move as each can have done, the oldest first: which of two alike it was changes no position."""
+    way: list[int] = []
+    for order in orders:
+        filled = min(max(0, moved * order.request.side.sign), open_of(order))
+        moved -= filled * order.request.side.sign
+        way.append(filled)
+    return tuple(way)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from itertools import combinations
+from itertools import combinations, product
 
 from msgspec import Struct
 
@@ -69,6 +69,31 @@ def _makes_up(orders: Sequence[Order], moved: int, books: AccountBooks) -> bool:
         done = moved * request.side.sign
         return 0 < done <= max(orders[0].quantity, books.held(request.instrument) if request.side.sign < 0 else 0)
     return sum(order.request.side.sign * open_of(order) for order in orders) == moved
+
+
+Plan = tuple[int, ...]
+"""How much each of several orders has filled unseen."""
+
+
+def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int) -> list[Plan]:
+    """Every way in which orders whose end nobody saw can have moved the position by so much.
+
+    Each did all or nothing; only where that fits in no way was one of ``gone`` withdrawn half way. Money does not tell
+    ways apart: they move the same number of shares, at prices known to no better than the fees.
+    """
+    pool = [*gone, *unknown]
+    if len(pool) > SETS_MAX:
+        return []
+    whole, parted = dict[Plan, None](), dict[Plan, None]()
+    for done in product(*((0, open_of(order)) for order in pool)):
+        rest = moved - sum(order.request.side.sign * quantity for order, quantity in zip(pool, done, strict=True))
+        if rest == 0:
+            whole[done] = None
+        for place, order in enumerate(gone):
+            part = rest * order.request.side.sign
+            if not done[place] and 0 < part < open_of(order):
+                parted[(*done[:place], part, *done[place + 1 :])] = None
+    return list(whole or parted)
 
 
 def filled_by(order: Order, moved: int | None, books: AccountBooks, snapshot: AccountSnapshot) -> Sequence[OrderReport]:

@@ -62,7 +62,7 @@ class Readings:
         account = snapshot.account
         for row in snapshot.orders or ():
             owner = self._owner(account, row.venue_id) or self._owner(account, row.other_id)
-            if owner is not None and not row.gone:
+            if owner is not None:
                 yield from self._executions(owner, (row.venue_id, row.other_id), snapshot, sheet)
                 yield from row_evidence(owner, row, snapshot)
         owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
@@ -71,9 +71,8 @@ class Readings:
             yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
         elif orders:
             yield from self._by_rows(orders, owned, snapshot, sheet)
-        gone = [self._owner(account, row.venue_id) for row in snapshot.orders or () if row.gone]
-        if live := sorted((o for o in gone if o is not None and o.state in LIVE), key=_sent):
-            yield from self._matcher.match_gone(live, self._books_of(account), snapshot, sheet)
+        if snapshot.orders is not None and not snapshot.whole and not sheet.echoes_client_id:
+            yield from self._by_holdings(orders, snapshot, sheet)
         if snapshot.orders is not None:
             self._listed[account] = tuple(
                 name for row in snapshot.orders for name in (row.venue_id, row.other_id) if name
@@ -120,10 +119,20 @@ class Readings:
                     owned[report.venue_id] = client_id
                     yield from self._executions(order, (report.venue_id,), snapshot, sheet)
                 yield report
-        if not snapshot.whole and not sheet.echoes_client_id:
-            left = [order for order in orders if order.state is OrderState.UNKNOWN]
-            books = self._books_of(snapshot.account)
-            yield from self._matcher.match_positions(left, books, snapshot, sheet, proves_absence=False)
+
+    def _by_holdings(
+        self, orders: Sequence[Order], snapshot: AccountSnapshot, sheet: Capabilities
+    ) -> Iterable[OrderReport]:
+        """What the list of a venue may not show: orders that are over, and those of unknown outcome."""
+        listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+        mine = [order for order in self._judge.working.values() if order.request.account == snapshot.account]
+        live = (order for order in mine if order.state in LIVE and order.venue_id) if snapshot.live_only else ()
+        gone = sorted((order for order in live if order.venue_id not in listed), key=_sent)
+        unknown = [order for order in orders if order.state is OrderState.UNKNOWN]
+        if gone or unknown:
+            # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
+            unknown += [order for order in mine if order.state is OrderState.DISPUTED]
+        yield from self._matcher.match_short(gone, unknown, self._books_of(snapshot.account), snapshot, sheet)
 
     def _books_of(self, account: AccountId) -> AccountBooks:
         portfolio, now_ns = self._portfolio, self._clock.now_ns
@@ -139,7 +148,8 @@ class Readings:
             cash=sum(book.cash.values(), ZERO),
             mark=self._mark,
             sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
-            reserved=sum(book.reserved.values(), ZERO),
+            # What is held back for instructions no venue has frozen.
+            reserved=sum(book.reserved.values(), ZERO) - sum(book.promised.values(), ZERO),
             live=frozenset(
                 order.venue_id
                 for order in self._judge.working.values()

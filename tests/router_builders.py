@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.chaos.desktop_scenario import HandWatcher
 from engine.chaos.faults import Schedule, server_script
 from engine.chaos.scenario import Hangar, flown_in
-from engine.domain.events import Alert, Fill, OrderDenied, OrderEvent
+from engine.domain.events import Alert, Fill, OrderAccepted, OrderDenied, OrderEvent
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.market import Quote
 from engine.domain.order import TERMINAL, OrderState
@@ -29,6 +29,10 @@ SEED = 2
 NAME = StrategyId("wisher")
 PLENTY = 2_000_000
 PERSON_LOTS = 2
+THROUGH, AWAY, FALLEN = 1.005, 0.985, 0.97
+"""Times the ask, the bid, and the bid again."""
+CALLS_MAX = 60
+"""In ten seconds; more are a flood. A start needs thirty, the busiest reading two a second."""
 SETTLE_SECONDS = 20.0
 """Before the end nothing goes wrong any more."""
 
@@ -38,16 +42,18 @@ class Wish(Struct, frozen=True, kw_only=True):
 
     Args:
         at_seconds: when, after the strategy started; it waits for the next price.
-        place: ``market``; ``through`` the ask, ``beside`` it at the bid, ``away`` from it.
+        struck: not before what the plan's ``strike`` says has happened.
+        place: ``market``, ``through`` the ask, or ``away`` from the market, where it rests.
         cancel: seconds until it is wanted back; None: never. cancel_on: or what brings that about: its first ``fill``,
-            or that the price ``reached`` it.
+            a price that has ``reached`` it, or the next one that does after that one (``passed``).
     """
 
     at_seconds: float = 5.0
+    struck: bool = False
     lots: int = 1
-    place: Literal["market", "through", "beside", "away"] = "through"
+    place: Literal["market", "through", "away"] = "through"
     cancel: float | None = None
-    cancel_on: Literal["", "fill", "reached"] = ""
+    cancel_on: Literal["", "fill", "reached", "passed"] = ""
 
 
 class Strike(Struct, frozen=True, kw_only=True):
@@ -72,7 +78,10 @@ class Plan(Struct, frozen=True, kw_only=True):
         seconds: how long the strategy runs.
         tick_seconds: between two prices, where the venue lets choose. late_seconds: how late a late answer is.
         unchecked: our own limits that are left out, so that the venue has to say it.
-        person: when somebody buys two lots of the same by hand, on the same account.
+        fall_before: once an order was accepted, or, where there is one, the ``strike`` has come, the price falls below
+            what rests ``away``, so many seconds before the next tick: at that tick it is filled.
+        person: when somebody gives an order for two lots of the same by hand, on the same account; it ``person_rests``
+            far from the price, or fills at once.
         more: settings of the venue's simulator.
     """
 
@@ -85,7 +94,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     tick_seconds: float | None = None
     late_seconds: float = 45.0
     unchecked: frozenset[str] = frozenset()
+    fall_before: float | None = None
     person: float | None = None
+    person_rests: bool = False
     more: dict[str, Any] = {}
 
 
@@ -97,19 +108,33 @@ class Heard(Struct, kw_only=True):
     cancel_ns: int = 0
     """When it wanted it back."""
 
+    @property
+    def filled(self) -> int:
+        """What it heard of fills, summed up."""
+        return sum(int(word.removeprefix("fill ")) for word in self.words if word.startswith("fill "))
+
+    @property
+    def story(self) -> list[str]:
+        """The words without acceptance, which a fill proves as well, and without how many parts came."""
+        words = ["filled" if word.startswith("fill ") else word for word in self.words if word != "accepted"]
+        return [word for number, word in enumerate(words) if word != "filled" or word not in words[:number]]
+
 
 class Wisher(Strategy):
     """Buys what it wishes for, once, wants some of it back, and keeps what it hears."""
 
-    def __init__(self, wishes: tuple[Wish, ...], heard: dict[ClientOrderId, Heard]) -> None:
+    def __init__(self, rehearsal: "Rehearsal") -> None:
         super().__init__()
-        self.wishes = list(wishes)
-        self.heard = heard
-        self.made: dict[ClientOrderId, tuple[Wish, int, Decimal | None]] = {}
+        self.rehearsal = rehearsal
+        self.wishes = list(rehearsal.plan.wishes)
+        self.heard = rehearsal.heard
+        self.made: dict[ClientOrderId, tuple[Wish, int, float]] = {}
+        self.reached: set[ClientOrderId] = set()
 
     def on_start(self) -> None:
         self.start_ns = self.now_ns
-        self.every("1s", self.look)
+        if any(wish.cancel is not None for wish in self.wishes):
+            self.every("1s", self.look)
 
     def look(self) -> None:
         """Whether one of them was wanted long enough."""
@@ -121,19 +146,26 @@ class Wisher(Strategy):
         if quote.instrument != self.instruments[0]:
             return
         for name, (wish, _, price) in self.made.items():
-            if wish.cancel_on == "reached" and price is not None and quote.ask <= price:
-                self.want_back(name)
-        while self.wishes and self.now_ns - self.start_ns >= self.wishes[0].at_seconds * SECOND_NS:
+            if wish.cancel_on in ("reached", "passed") and quote.bid < price:
+                if wish.cancel_on == "reached" or name in self.reached:
+                    self.want_back(name)
+                self.reached.add(name)
+        while self.wishes and self.is_time(self.wishes[0]):
             self.give(self.wishes.pop(0), quote)
+
+    def is_time(self, wish: Wish) -> bool:
+        """Whether it may be given."""
+        waited = self.now_ns - self.start_ns >= wish.at_seconds * SECOND_NS
+        return waited and (self.rehearsal.struck or not wish.struck)
 
     def give(self, wish: Wish, quote: Quote) -> None:
         """One order, at a price that does what the wish says."""
         spec = self.ctx.catalogue[quote.instrument]
-        raw = {"through": quote.ask * 1.005, "beside": quote.bid, "away": quote.bid * 0.985}.get(wish.place)
+        raw = {"through": quote.ask * THROUGH, "away": quote.bid * AWAY}.get(wish.place)
         price = None if raw is None else spec.round_price(raw)
         name = self.buy(quote.instrument, wish.lots * spec.lot, price)
         self.heard.setdefault(name, Heard())
-        self.made[name] = (wish, self.now_ns, price)
+        self.made[name] = (wish, self.now_ns, float(price or 0))
 
     def want_back(self, name: ClientOrderId) -> None:
         """Ask once."""
@@ -147,6 +179,8 @@ class Wisher(Strategy):
         heard = self.heard.setdefault(event.client_id, Heard())
         heard.words.append(word_of(event))
         heard.reasons.append(event.reason)
+        if isinstance(event, OrderAccepted):
+            self.rehearsal.stage.accepted()
 
     def on_fill(self, fill: Fill) -> None:
         self.heard[fill.client_id].words.append(f"fill {fill.quantity}")
@@ -198,11 +232,16 @@ class Landing(Struct, kw_only=True):
     """Orders that came to the venue."""
     cancels: int
     fired: dict[str, int]
+    gateway: type[Any]
     lines: tuple[str, ...]
 
     @property
     def words(self) -> list[list[str]]:
         return [heard.words for heard in self.heard]
+
+    @property
+    def stories(self) -> list[list[str]]:
+        return [heard.story for heard in self.heard]
 
 
 class Rehearsal:
@@ -211,25 +250,30 @@ class Rehearsal:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.heard: dict[ClientOrderId, Heard] = {}
+        self.struck = False
+        """The plan's strike has happened."""
         self.stage: Any = None
         self.run: LiveRun | None = None
         self.account = Account(positions={}, cash=Decimal(0), orders=[])
 
 
 class Doorkeeper:
-    """ASGI layer in front of the witness: counts cancels, and tells when an order has come in."""
+    """ASGI layer in front of the witness: counts what comes in, and tells of each order."""
 
     def __init__(self, app: Any, stage: "Stage") -> None:
         self._app = app
         self._stage = stage
         self.cancels = 0
         self.orders = 0
+        self.calls: Counter[int] = Counter()
+        """Ten seconds of the flight -> requests."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._app, name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         path = scope.get("path", "")
+        self.calls[int(self._stage.world.loop.seconds / 10)] += scope["type"] == "http"
         if self._stage.is_order(path):
             self.orders += 1
             self._stage.order_came(self.orders)
@@ -245,6 +289,11 @@ class Stage(Hangar):
     """The gateway's, as in ``GATEWAYS``."""
     simulator: type[Any]
     account_id: AccountId
+    code: str
+    """The exchange's code of what is traded."""
+    fallen = False
+    worth_slack = Decimal(0)
+    """By how much an order's value may differ, where the venue tells no price of what was filled without an answer."""
     lead_seconds = 2.0
     """About how long the run takes until its strategy starts."""
 
@@ -292,6 +341,8 @@ class Stage(Hangar):
 
     def _play(self, strike: Strike) -> None:
         self.world.trace(f"strike {strike.what}")
+        self.rehearsal.struck = True
+        self.let_fall()
         if strike.what == "session":
             self.lose_session()
             self.world.loop.call_later(strike.down_seconds, self.session_back)
@@ -310,8 +361,29 @@ class Stage(Hangar):
     def session_back(self) -> None:
         """What only a person can bring back is back."""
 
+    def accepted(self) -> None:
+        """An order of ours was accepted."""
+        if self.plan.strike is None and not self.fallen:
+            self.let_fall()
+
+    def let_fall(self) -> None:
+        """The price may fall now, if the plan wants it to."""
+        if self.plan.fall_before is None:
+            return
+        self.fallen = True
+        before_ns, now_ns, exchange = round(self.plan.fall_before * SECOND_NS), self.clock.now_ns, self.venue.exchange
+        tick_ns = exchange.board(exchange.stock(self.code).board.name).interval_ns
+        fall_ns = (now_ns + before_ns) // tick_ns * tick_ns + tick_ns - before_ns
+        self.world.loop.call_later((fall_ns - now_ns) / SECOND_NS, self._fall)
+
+    def _fall(self) -> None:
+        now_ns, exchange = self.clock.now_ns, self.venue.exchange
+        price = exchange.quote(self.code, now_ns).bid * FALLEN
+        tick = exchange.stock(self.code).tick(price)
+        exchange.set_price(self.code, round(round(price / tick) * tick, 4), now_ns)
+
     def person_buys(self, lots: int) -> None:
-        """A person buys at once, on the same account, what we trade."""
+        """A person buys by hand, on the same account, what we trade, as the plan has it."""
 
     async def quiet(self, run: LiveRun) -> None:
         """Nobody tidies up: what works at the end works on both sides."""
@@ -321,7 +393,7 @@ class Stage(Hangar):
     def spec(self) -> LiveSpec:
         spec = super().spec()
         (account, first), *_ = spec.strategies
-        make: Callable[[], Strategy] = lambda: Wisher(self.plan.wishes, self.rehearsal.heard)  # noqa: E731
+        make: Callable[[], Strategy] = lambda: Wisher(self.rehearsal)  # noqa: E731
         wisher = StrategySpec(name=NAME, make=make, instruments=first.instruments[:1])
         limits = tuple(limit for limit in spec.limits if type(limit).__name__ not in self.plan.unchecked)
         return msgspec.structs.replace(spec, strategies=((account, wisher),), limits=limits)
@@ -347,6 +419,8 @@ class Stage(Hangar):
             self.accuse(f"positions: {positions} with us, {account.positions} at the venue")
         if book.cash[book.currency] != account.cash:
             self.accuse(f"cash: {book.cash[book.currency]} with us, {account.cash} at the venue")
+        if max(self.witness.calls.values()) > CALLS_MAX:
+            self.accuse(f"flood: {max(self.witness.calls.values())} requests within ten seconds")
         for order in account.orders:
             if order.client_id and order.client_id not in run.core.manager.orders:
                 self.accuse(f"orders: the venue has {order.client_id}, which we do not know")
@@ -355,7 +429,8 @@ class Stage(Hangar):
             if len(found) > 1:
                 self.accuse(f"orders: {name} is there {len(found)} times")
             filled, live = sum(order.filled for order in found), any(order.live for order in found)
-            if (known.cum, known.value) != (filled, sum((order.value for order in found), Decimal(0))):
+            worth = sum((order.value for order in found), Decimal(0))
+            if known.cum != filled or abs(known.value - worth) > self.worth_slack:
                 self.accuse(f"orders: {name} filled {known.cum} for {known.value} with us, {found} at the venue")
             if live is (known.state in TERMINAL) or known.state in (OrderState.UNKNOWN, OrderState.DISPUTED):
                 self.accuse(f"orders: {name} is {known.state} with us, {found} at the venue")
@@ -385,5 +460,6 @@ def rehearsed(kind: type[Stage], plan: Plan, seed: int = SEED) -> Landing:
         requests=stage.witness.orders,
         cancels=stage.witness.cancels,
         fired=outcome.fired,
+        gateway=type(rehearsal.run.gateways[stage.gateway]),
         lines=outcome.lines,
     )

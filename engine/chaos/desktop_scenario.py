@@ -95,6 +95,8 @@ class DesktopHangar(Hangar):
     price_age_ns = PRICE_AGE_NS
     order_paths: frozenset[str] = frozenset()
     quirks: tuple[str, ...] = ()
+    lists_ended = True
+    """Whether the venue shows orders that are over."""
     routes: tuple[str, ...] = ("*", "order", "query")
 
     def __init__(self, *args: Any) -> None:
@@ -251,7 +253,12 @@ class DesktopHangar(Hangar):
         return found
 
     def booked(self, client_id: ClientOrderId) -> bool:
-        """Whether the counter has taken a request of this order."""
+        """Whether the counter has taken a request of this order.
+
+        Where a person trades and no list shows what ended, nobody can tell: then it is not asked.
+        """
+        if self.by_hand and not self.lists_ended:
+            return False
         found = self.ours().get(client_id, [])
         return any(entrust.status is not EntrustStatus.REJECTED for entrust in found)
 

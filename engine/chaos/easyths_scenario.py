@@ -41,13 +41,14 @@ class EasythsHangar(DesktopHangar):
         return "old" if self.world.seed % 3 == 0 else "new"
 
     def market(self) -> Any:
+        self.lists_ended = self.world.entropy.stream("chaos/history").random() < 0.85
         return EasythsSimulator(
             seed=self.world.seed,
             generation=self.generation,
             api_key=KEY,
             account=self.account,
             counter=self.pace,
-            history=self.world.entropy.stream("chaos/history").random() < 0.85,
+            history=self.lists_ended,
             quirk_script=self.script(),
             faults=Faults(script=server_script(self.world.schedule)),
         ).app(self.clock, Entropy(self.world.seed))

@@ -50,8 +50,6 @@ class OrderRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """When the order was entered, by the venue's clock; 0 where the list does not say."""
     as_of_ns: int = 0
     reason: str = ""
-    gone: bool = False
-    """The venue lists live orders only, and this one no more: it is over, and the row is as it was last seen."""
 
 
 class FillRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -82,6 +80,9 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     whole: bool = True
     """Whether every order of the day is among ``orders``. False where the list may be short: an empty table that
     nothing confirms, a known row that is missing, a venue that lists live orders only."""
+    live_only: bool = False
+    """The venue lists live orders only, as far as is known: one that was listed and is no more is over, unless the
+    reading failed."""
 
     def shows_as(self, other: "AccountSnapshot | None") -> bool:
         """Whether another reading shows the same holdings and money."""

@@ -182,6 +182,8 @@ class Order(Known):
             case Evidence.ABSENT:
                 self._absent, self.reason = True, report.reason
             case Evidence.CANDIDATES:
+                if as_of <= self._void_as_of:
+                    return False
                 self._candidates, self.reason = True, report.reason
             case Evidence.BUST | Evidence.CORRECT:
                 return self._record_repair(kind, report, as_of)

@@ -20,10 +20,10 @@ DENIED           .      .      bug         .          imp       imp       .     
 QUEUED           .      bug    PENDING_NEW NOT_PLACED imp       imp       bug     imp       .   imp       imp       imp       NOT_PLACED .
 PENDING_NEW      .      .      .           NOT_PLACED live      REJECTED  UNKNOWN live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
 UNKNOWN          .      .      .           bug        live      REJECTED  .       live      .   live      CANCELED  EXPIRED   NOT_PLACED DISPUTED!
-WORKING          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PARTIAL          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PENDING_CANCEL   .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
-PENDING_REPLACE  .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          .
+WORKING          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          DISPUTED!
+PARTIAL          .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          DISPUTED!
+PENDING_CANCEL   .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          DISPUTED!
+PENDING_REPLACE  .      .      .           .          .         DISPUTED! .       live      .   live      CANCELED  EXPIRED   .          DISPUTED!
 FILLED           .      .      .           .          .         DISPUTED! .       apply!    .   apply     apply     apply     .          .
 CANCELED         .      .      .           .          .         DISPUTED! .       apply     .   apply     apply     apply     .          .
 REJECTED         .      .      .           .          DISPUTED! .         .       DISPUTED! .   DISPUTED! DISPUTED! DISPUTED! .          .

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from engine.domain.errors import JournalError
-from engine.domain.events import CallAnswered, JournalRecord, LatchSet, OrderSent, RunStarted
+from engine.domain.events import CallAnswered, InstructionSent, JournalRecord, LatchSet, OrderSent, RunStarted
 
 ENCODER = msgspec.msgpack.Encoder()
 DECODER: msgspec.msgpack.Decoder[JournalRecord] = msgspec.msgpack.Decoder(JournalRecord)
 BATCH_DECODER: msgspec.msgpack.Decoder[list[JournalRecord]] = msgspec.msgpack.Decoder(list[JournalRecord])
 
-URGENT = frozenset({OrderSent, LatchSet})
+URGENT = frozenset({OrderSent, InstructionSent, LatchSet})
 """Kinds that are committed at once, as the last row of their group (RELIABILITY 3.1, steps 3 and 7)."""
 
 OPEN = frozenset({CallAnswered, RunStarted})

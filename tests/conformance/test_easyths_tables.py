@@ -86,8 +86,8 @@ def test_a_printed_table_of_pandas_is_read() -> None:
 
 def test_a_table_that_is_not_aligned_is_cut_at_its_blanks() -> None:
     """Where no cell is cut in two; a code must not lose its end."""
-    (row,) = rows_from_wire("证券代码 股票余额\n600000   300", "holding_query")
-    assert row == {"证券代码": "600000", "股票余额": "300"}
+    (row,) = rows_from_wire("证券代码 股票余额\n600000 3", "holding_query")
+    assert row == {"证券代码": "600000", "股票余额": "3"}
 
 
 @pytest.mark.parametrize("empty", [[], {}, "没有对应的委托订单", "没有对应的历史委托订单", "空数据"])
@@ -413,31 +413,22 @@ def test_dates_of_the_history_name_the_rows_of_the_cancel_page() -> None:
 # --- orders that no table shows any more (contract 5.5) ---
 
 
-def test_an_order_that_a_broker_without_history_lists_no_more_is_gone() -> None:
-    """It is over, and stays listed as it was last seen; how it ended the core reads from the account."""
+def test_a_broker_without_history_lists_live_orders_only() -> None:
+    """What is over is in no table; how it ended the core reads from the account."""
     days = Days()
     days.read()
     days.read([a_row(1001, 成交数量=100, 成交均价=8.7), a_row(1002)])
     listing = days.read([a_row(1002)])
-    assert [(row.status, row.cum, row.gone) for row in listing.rows] == [
-        (Evidence.WORKING, 100, True),
-        (Evidence.WORKING, 0, False),
-    ]
-    assert not listing.whole
+    assert [row.venue_id for row in listing.rows] == [f"{DAY}-1002"]
+    assert (listing.whole, listing.live_only) == (False, True)
+    # The copy had failed; filled is filled.
+    assert [row.cum for row in days.read([a_row(1001), a_row(1002)]).rows] == [100, 0]
 
 
-def test_a_row_that_comes_back_is_not_gone() -> None:
-    """The copy before had failed."""
-    days = Days()
-    days.read([a_row(1001, 成交数量=100, 成交均价=8.7)])
-    assert only(days.read()).gone
-    assert not only(days.read([a_row(1001)])).gone
-
-
-def test_where_the_history_works_a_missing_row_makes_the_list_short_and_nothing_is_gone() -> None:
+def test_where_the_history_works_a_missing_row_stays_listed_and_makes_the_list_short() -> None:
     """It will show the end itself."""
     days = Days()
     days.read([], [past(a_row(1000), 成交数量=300)])
     days.read([a_row(1001)], [past(a_row(1000), 成交数量=300), past(a_row(1001))])
     listing = days.read([], [past(a_row(1000), 成交数量=300)], held=[a_holding(quantity=1300)])
-    assert (listing.rows[1].status, listing.rows[1].gone, listing.whole) == (Evidence.WORKING, False, False)
+    assert (listing.rows[1].status, listing.whole, listing.live_only) == (Evidence.WORKING, False, False)

@@ -366,7 +366,7 @@ async def a_run(
     **settings: Any,
 ) -> AsyncIterator[tuple[Server, LiveRun, list[Alert]]]:
     """A live run of one plan over the simulated server, its pauses real on a fast clock."""
-    server = Server(LiveClock(speed=150, start_ns=OPEN_NS), settings, {"timeout": "5m"}, ENVIRON)
+    server = Server(LiveClock(speed=100, start_ns=OPEN_NS), settings, {"timeout": "5m"}, ENVIRON)
     alerts: list[Alert] = []
     async with running(server.app) as url:
         kind = type("ThePlan", (Plan,), {"steps": steps(server)})

@@ -67,6 +67,8 @@ class Listing(Struct, frozen=True):
 
     rows: tuple[OrderRow, ...]
     whole: bool
+    live_only: bool
+    """No history was seen yet: what is over is in no table."""
 
 
 class DayBook:
@@ -130,8 +132,8 @@ class DayBook:
     # --- a reading ---------------------------------------------------------------------------------------------------
 
     def take(self, reading: Reading) -> Listing:
-        """The day's orders after this reading; those that it lacks stay as last known, and are gone where there is no
-        history to look for them.
+        """The day's orders after this reading; those that it lacks stay as last known, if a history was ever seen that
+        would have them.
 
         Raises:
             BadMessage: rows that contradict themselves or each other.
@@ -150,9 +152,6 @@ class DayBook:
         nameless = any(line.number == "" for line in (*reading.live, *(reading.history or ())))
         missing = [key for key in self._known if key not in rows]
         self._remember(rows)
-        for key in missing if not self._history_works else ():
-            if self._known[key].status is Evidence.WORKING:
-                self._known[key] = msgspec.structs.replace(self._known[key], gone=True)
         whole = (
             not missing
             and not nameless
@@ -163,14 +162,16 @@ class DayBook:
             self._sent = False
         if account is not None and not self._sent:
             self._quiet = account
-        return Listing(tuple(self._known.values()), whole)
+        live_only = not self._history_works
+        shown = [row for key, row in self._known.items() if not live_only or key in rows]
+        return Listing(tuple(shown), whole, live_only)
 
     def _remember(self, rows: Mapping[str, OrderRow]) -> None:
         for key, row in rows.items():
             before = self._known.get(key)
             if before is not None and before.cum > row.cum:
                 # Filled is filled: a copy of a moment before must not take it back.
-                row = msgspec.structs.replace(before, gone=False)
+                row = before
             self._known[key] = row
 
     @staticmethod

@@ -100,6 +100,7 @@ class AccountReader:
             positions=held,
             orders=listing.rows,
             whole=listing.whole,
+            live_only=listing.live_only,
         )
 
     async def funds(self) -> Funds:

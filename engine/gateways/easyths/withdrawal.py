@@ -90,7 +90,8 @@ class Withdrawal:
                 if not look.live:
                     snapshot = await self._reader.snapshot()
                     look.ended = {str(row.venue_id): row for row in snapshot.orders or () if _has_ended(row)}
-                    look.gone = frozenset(str(row.venue_id) for row in snapshot.orders or () if row.gone)
+                    listed = {str(row.venue_id) for row in snapshot.orders or ()}
+                    look.gone = frozenset(ours - listed) if snapshot.live_only else frozenset()
             except GatewayError as error:
                 if said is None:
                     raise NotSent(f"the order list could not be read; no cancel was sent: {error.message}") from error

@@ -45,6 +45,25 @@ class HuataiArgs(Args):
             raise ConfigError(f"{self._route}: {name}={given!r} is no number")
         return found
 
+    def amount(self) -> int:
+        """Lots are the counter's to judge: a rest may be sold whole.
+
+        Raises:
+            ConfigError: no quantity.
+        """
+        found = self.whole("amount")
+        if found <= 0:
+            raise ConfigError(f"{self._route}: amount={found}: write a number above 0")
+        return found
+
+    def ttype(self) -> str:
+        """Raises: ConfigError: none that a client offers."""
+        found = self.text("ttype")
+        offered = orders.TTYPES + orders.SHENZHEN_TTYPES
+        if found not in offered:
+            raise ConfigError(f"{self._route}: ttype={found!r}: write one of {', '.join(offered)}")
+        return found
+
     def seconds(self) -> float:
         found = self.figure("seconds")
         if not 0 <= found <= WAIT_MAX_SECONDS:
@@ -58,9 +77,9 @@ async def _order(desk: Desk, args: HuataiArgs, path: str) -> Any:
     Raises:
         Refused: provably not placed. OutcomeUnknown: look at today_entrusts; never send it again blindly.
     """
-    fields: dict[str, Any] = {"security": args.text("security"), "amount": args.whole("amount")}
+    fields: dict[str, Any] = {"security": args.text("security"), "amount": args.amount()}
     if path.startswith("/market-"):
-        fields |= {"ttype": args.text("ttype")} if args.text("ttype") else {}
+        fields |= {"ttype": args.ttype()} if args.text("ttype") else {}
     else:
         fields["price"] = args.figure("price")
     reply = await desk.client.order(path, encode(fields), session_id=args.session_id)

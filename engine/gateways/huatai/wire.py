@@ -148,7 +148,9 @@ class Wire:
     def _read(self, answer: Answer, request: str, began_ns: int) -> Reply:
         envelope = _envelope_of(answer)
         words = self._hide(envelope.message or "") if envelope is not None else ""
-        lost = answer.status == 401 or (envelope is not None and envelope.code == 401 and says_session_lost(words))
+        # A login that is refused has no session to lose, whatever status its answer has.
+        lost = envelope is not None and envelope.code == 401 and says_session_lost(words)
+        lost = lost or (answer.status == 401 and not request.endswith("/login"))
         if lost:
             raise SessionLost(f"{request}: {explained(words)}", status=401)
         if envelope is None and answer.status in (404, 405):
