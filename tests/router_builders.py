@@ -15,7 +15,7 @@ from msgspec import Struct
 from engine.chaos.desktop_scenario import HandWatcher
 from engine.chaos.faults import Schedule, server_script
 from engine.chaos.scenario import Hangar, flown_in
-from engine.domain.events import Alert, Fill, OrderAccepted, OrderDenied, OrderEvent
+from engine.domain.events import Alert, Fill, OrderAccepted, OrderDenied, OrderEvent, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.market import Quote
 from engine.domain.order import TERMINAL, OrderState
@@ -82,6 +82,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             what rests ``away``, so many seconds before the next tick: at that tick it is filled.
         person: when somebody gives an order for two lots of the same by hand, on the same account; it ``person_rests``
             far from the price, or fills at once.
+        account_poll: how often the game's account is read.
         more: settings of the venue's simulator.
     """
 
@@ -97,6 +98,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     fall_before: float | None = None
     person: float | None = None
     person_rests: bool = False
+    account_poll: str = "90s"
     more: dict[str, Any] = {}
 
 
@@ -225,8 +227,9 @@ class Landing(Struct, kw_only=True):
     ours: list[list[Theirs]]
     """By order of ours: what the venue made of it."""
     strangers: list[Theirs]
-    external: dict[str, int]
-    """Instrument -> what was booked as EXTERNAL."""
+    external: list[tuple[str, int]]
+    """Instrument and quantity of what was booked as EXTERNAL."""
+    external_cash: Decimal
     alerts: list[Alert]
     requests: int
     """Orders that came to the venue."""
@@ -242,6 +245,22 @@ class Landing(Struct, kw_only=True):
     @property
     def stories(self) -> list[list[str]]:
         return [heard.story for heard in self.heard]
+
+
+class Listener(HandWatcher):
+    """A watcher that keeps each thing that was found at the venue, and how much money was, up or down."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.found: list[tuple[str, int]] = []
+        self.external_cash = Decimal(0)
+
+    def on_event(self, event: Any) -> None:
+        if isinstance(event, PositionAdjusted) and not event.reason.startswith("opening"):
+            self.external_cash += abs(event.cash)
+            if event.quantity:
+                self.found.append((event.instrument, event.quantity))
+        super().on_event(event)
 
 
 class Rehearsal:
@@ -303,7 +322,7 @@ class Stage(Hangar):
         self.hurt_seconds = self.fly_seconds - SETTLE_SECONDS
         super().__init__(*args)
         self.latch_seconds = None
-        self.watcher = HandWatcher(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
+        self.watcher = Listener(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
         if self.plan.person is not None:
             self.world.loop.call_later(self.lead_seconds + self.plan.person, self.person_buys, PERSON_LOTS)
 
@@ -448,14 +467,14 @@ def rehearsed(kind: type[Stage], plan: Plan, seed: int = SEED) -> Landing:
         raise AssertionError(f"the flight did not land: {accusations}")
     stage, orders = rehearsal.stage, rehearsal.account.orders
     names = list(rehearsal.run.core.manager.orders)
-    counted: Counter[str] = stage.watcher.external
     return Landing(
         accusations=accusations,
         heard=[rehearsal.heard[name] for name in rehearsal.heard],
         states=[rehearsal.run.core.manager.orders[name].state for name in names],
         ours=[[order for order in orders if order.client_id == name] for name in names],
         strangers=[order for order in orders if not order.client_id],
-        external={name: n for name, n in counted.items() if n},
+        external=stage.watcher.found,
+        external_cash=stage.watcher.external_cash,
         alerts=stage.watcher.alerts,
         requests=stage.witness.orders,
         cancels=stage.witness.cancels,

@@ -6,10 +6,11 @@ from typing import Any
 from engine.chaos import desktop_scenario, easyths_scenario, futu_scenario, scenario
 from engine.chaos.desktop_scenario import HELD, LOT, SHARES, DesktopHangar
 from engine.chaos.easyths_scenario import EasythsHangar
-from engine.chaos.faults import PushRate
+from engine.chaos.faults import AnswerLoss, PushRate
 from engine.chaos.futu_scenario import FutuHangar
 from engine.chaos.huatai_scenario import HuataiHangar
 from engine.chaos.scenario import LOCK_MINUTES, STOCKS
+from engine.clock import Clock
 from engine.domain.commands import Side
 from engine.domain.ids import AccountId
 from engine.domain.money import exact
@@ -17,10 +18,12 @@ from engine.entropy import Entropy
 from engine.gateways.easyths.adapter import Easyths
 from engine.gateways.futu.adapter import Futu
 from engine.gateways.huatai.adapter import Huatai
+from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
+from engine.ports import Gateway
 from engine.simulators.counter import CounterAccount, CounterPace, EntrustStatus, Opening
 from engine.simulators.easyths import EasythsSimulator
-from engine.simulators.futu import FutuAccount, FutuSimulator, PushFaults
+from engine.simulators.futu import AnswerFaults, FutuAccount, FutuSimulator, PushFaults
 from engine.simulators.futu.desk import Pace
 from engine.simulators.futu.trade_routes import TradeRoutes
 from engine.simulators.huatai import HuataiSimulator
@@ -51,6 +54,17 @@ class VirtualMarketStage(Stage):
         )
         self.user = simulator.users[0]
         return simulator.app(self.clock, Entropy(self.world.seed))
+
+    def open(self, clock: Clock, entropy: Entropy) -> Gateway:
+        environ = {"SLUICE_VM_USER": self.user.login, "SLUICE_VM_PASSWORD": self.user.password}
+        gateway: Gateway = VirtualMarket(
+            base_url=f"http://127.0.0.1:{self.port}",
+            account=self.account_id,
+            lock=f"{LOCK_MINUTES}m",
+            poll="40s",
+            account_poll=self.plan.account_poll,
+        ).open(Surroundings(clock=clock, entropy=entropy, environ=environ))
+        return gateway
 
     def is_order(self, path: str) -> bool:
         return path.startswith("/api/v1/trade/")
@@ -104,6 +118,7 @@ class FutuStage(Stage, FutuHangar):
             sim_acc_type=None if self.real else 1,
         )
         rates = [fault for fault in self.world.schedule if isinstance(fault, PushRate)]
+        losses = [fault for fault in self.world.schedule if isinstance(fault, AnswerLoss)]
         push = PushFaults(chances={rate.kind: rate.chance for rate in rates}, only="trade")
         settings: dict[str, Any] = {
             "tick_seconds": self.plan.tick_seconds or 5.0,
@@ -116,6 +131,7 @@ class FutuStage(Stage, FutuHangar):
             accounts=(account,),
             faults=self.faults,
             push=push,
+            answers=AnswerFaults(script={loss.call: loss.kind for loss in losses}),
             **settings,
         ).app(self.clock, Entropy(self.world.seed))
 
@@ -256,6 +272,12 @@ class EasythsStage(DesktopStage, EasythsHangar):
         return path.endswith("/order_cancel")
 
 
+class OldEasythsStage(EasythsStage):
+    """The release line before 1.7: another reply format, and no status that can be read."""
+
+    generation = "old"
+
+
 class HuataiStage(DesktopStage, HuataiHangar):
     """The window server with automatic login, the newest layer, and a client that shows results."""
 
@@ -285,6 +307,7 @@ STAGES: dict[str, type[Stage]] = {
     "futu": FutuStage,
     "futu simulated": SimulatedFutuStage,
     "easyths": EasythsStage,
+    "old easyths": OldEasythsStage,
     "huatai": HuataiStage,
 }
 """Name in tests -> stage."""

@@ -275,6 +275,9 @@ class DesktopHangar(Hangar):
             if len(found) > 1:
                 self.accuse(f"I5 duplicated: {client_id} is {len(found)} orders at the counter")
         checked["trades"] += len(self.counter.deals(now_ns))
+        for alert in self.watcher.alerts if not self.by_hand else ():
+            if alert.text.startswith("resurrected"):
+                self.accuse(f"I7: {alert.about} was called absent too soon: {alert.text}")
         disputed = [o for o in run.core.manager.orders.values() if o.state is OrderState.DISPUTED]
         for client_id, known in run.core.manager.orders.items():
             checked["orders"] += 1

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,33 @@ def test_the_demo_of_futu_trades_two_markets_by_push_and_survives_a_cut(tmp_path
     assert (figures["unknown_open"], figures["disputed"], row["unexplained"]) == (0, 0, 0)
     # A million of each, the dollars at 7.78: what is left after a few small trades and their fees.
     assert 8_700_000 < figures["equity"] < 8_800_000
+
+
+@pytest.mark.parametrize("gateway", ["easyths", "huatai"])
+def test_the_demo_of_a_desktop_broker_finds_what_a_late_answer_lost(tmp_path: Path, gateway: str) -> None:
+    """A time-out leaves an order unknown; it is found in the list and not sent again. T+1 and an odd lot are denied."""
+    figures = a_demo(tmp_path, 12, gateway)
+    row = figures["gateways"][gateway]
+    assert figures["fills"] >= 5
+    assert (figures["unknown_open"], figures["disputed"], figures["resent"], row["unexplained"]) == (0, 0, 0, 0)
+    assert figures["unknown_seen"] == figures["unknown_found"] == 1
+    assert row["denials"]["LOT"] == row["denials"]["MAX_QTY"] == 1
+    assert row["denials"]["SELLABLE"] >= 1
+    assert "can be sold from 2026-11-19 09:30" in row["reasons"]["SELLABLE"]
+    assert row["quotes"] >= 200
+
+
+def test_the_demo_of_all_trades_one_strategy_file_at_four_brokers(tmp_path: Path) -> None:
+    """Every strategy but the careless one is the same class; each account fills, and one report is written."""
+    config = tomllib.loads((ROOT / "config" / "demo-all.toml").read_text(encoding="utf-8"))
+    classes = {row["account"]: row["class"] for row in config["strategy"] if row["name"] != "careless"}
+    assert set(classes.values()) == {"strategies.dips:Dips"}
+    figures = a_demo(tmp_path, 12, "all")
+    rows = figures["gateways"]
+    assert set(rows) == {"virtual_market", "futu", "easyths", "huatai"}
+    assert len(classes) == 4
+    assert all(row["fills"] >= 1 for row in rows.values()), {name: row["fills"] for name, row in rows.items()}
+    assert figures["denied"] >= 2
+    assert (figures["unknown_open"], figures["disputed"], figures["resent"]) == (0, 0, 0)
+    assert figures["unknown_found"] == figures["unknown_seen"] >= 1
+    assert Path(figures["report"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
