@@ -235,6 +235,7 @@ class Landing(Struct, kw_only=True):
     """Orders that came to the venue."""
     cancels: int
     fired: dict[str, int]
+    struck: bool
     gateway: type[Any]
     lines: tuple[str, ...]
 
@@ -479,6 +480,7 @@ def rehearsed(kind: type[Stage], plan: Plan, seed: int = SEED) -> Landing:
         requests=stage.witness.orders,
         cancels=stage.witness.cancels,
         fired=outcome.fired,
+        struck=rehearsal.struck,
         gateway=type(rehearsal.run.gateways[stage.gateway]),
         lines=outcome.lines,
     )

@@ -1,8 +1,8 @@
 """Every order side, case by case: the whole engine over the venue's simulator, and at the end our account is theirs.
 
 ``Stage.compare`` holds the two accounts against each other at the end of every flight: positions, cash, each order of
-ours there at most once, and as filled, ended or working as we believe. What fails it is in ``accusations``. Besides,
-each test says what the strategy must have heard.
+ours there at most once, and filled, ended or working as we believe. What fails it is in ``accusations``. Besides, each
+test says what the strategy must have heard.
 """
 
 from decimal import Decimal
@@ -23,33 +23,41 @@ from tests.router_builders import PERSON_LOTS, Landing, Plan, Strike, Wish, rehe
 from tests.router_stages import STAGES
 
 GAME, HK, SIMULATED_HK, EASYTHS, OLD_EASYTHS, HUATAI = STAGES
-FUTU, EASYTHSES = (HK, SIMULATED_HK), (EASYTHS, OLD_EASYTHS)
+FUTU = (HK, SIMULATED_HK)
+EASY = (EASYTHS, OLD_EASYTHS)
+DESKTOPS = (*EASY, HUATAI)
 LOTS = dict.fromkeys(STAGES, 100) | {GAME: 1}
-AT_ONCE = (
-    "it fills a market order whole, in the answer: nothing rests, nothing fills in parts, nothing can be cancelled"
-)
+
+AT_ONCE = "it fills a market order whole, in the answer: nothing rests, fills in parts or can be cancelled"
+ITS_WORDS = "a refusal is the answer, and its words are in it"
+LIKE_THE_REAL = "how fills are told is all that differs from the real account, and here it does not matter"
+LIKE_THE_NEW = "how answers are worded is all that differs from the newer server, and here it does not matter"
 LEFT_OUT: dict[str, dict[str, str]] = {
-    "partial fill": {GAME: AT_ONCE},
+    "accept": {},
+    "refuse": {SIMULATED_HK: LIKE_THE_REAL},
+    "a refusal without words": {GAME: ITS_WORDS, HK: ITS_WORDS, SIMULATED_HK: ITS_WORDS, OLD_EASYTHS: LIKE_THE_NEW},
+    "partial fill": {GAME: AT_ONCE, OLD_EASYTHS: LIKE_THE_NEW},
     "cancel": {GAME: AT_ONCE},
-    "lost race": {GAME: AT_ONCE},
-    "resting beside a person": {GAME: AT_ONCE},
-    "lost words of a refusal": {
-        GAME: "its refusals are answers of their own",
-        HK: "its refusals are answers of their own",
-        SIMULATED_HK: "its refusals are answers of their own",
-    },
+    "cancel that loses the race": {GAME: AT_ONCE, OLD_EASYTHS: LIKE_THE_NEW},
+    "time-out with the order in": {},
+    "time-out with the order in later": {SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
+    "time-out with the order not in": {SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
+    "an answer that proves nothing": {SIMULATED_HK: LIKE_THE_REAL},
+    "duplicate report": {OLD_EASYTHS: LIKE_THE_NEW},
+    "session lost": {SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
+    "server restarted": {SIMULATED_HK: LIKE_THE_REAL},
+    "a person beside us": {OLD_EASYTHS: LIKE_THE_NEW},
+    "a person's order beside ours": {GAME: AT_ONCE, SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
 }
-"""Case -> stage that can not have it -> why."""
+"""Case -> stage that can not have it, or shows nothing new in it -> why."""
 BARE: dict[str, dict[str, Any]] = {"stream": {"url": "ws://127.0.0.1:1/stream"}}
 """Gateways without an order side: the settings they can not be opened without."""
-
 NO_PUSHES = (PushRate(kind=PushFault.LOSE, chance=1.0, only="trade"),)
-ROUTES = {GAME: "trade", HK: "trade", SIMULATED_HK: "trade", EASYTHS: "order", HUATAI: "order"}
 
 
 def over(case: str) -> pytest.MarkDecorator:
-    """All stages but those that can not have the case."""
-    return pytest.mark.parametrize("stage", [name for name in STAGES if name not in LEFT_OUT.get(case, {})])
+    """Every stage that has something to show in the case."""
+    return pytest.mark.parametrize("stage", [name for name in STAGES if name not in LEFT_OUT[case]])
 
 
 def crossing(stage: str, **terms: Any) -> Wish:
@@ -58,15 +66,15 @@ def crossing(stage: str, **terms: Any) -> Wish:
 
 
 def flown(stage: str, *wishes: Wish, **plan: Any) -> Landing:
-    """Fly it, and hold the accounts against each other."""
+    """Fly it, and hold the accounts against each other: nothing was done twice, or behind our back."""
     landing = rehearsed(STAGES[stage], Plan(wishes=wishes, **plan))
     assert landing.accusations == []
-    assert landing.requests == sum("denied" not in heard.words for heard in landing.heard)
+    assert landing.requests == len(wishes)
+    assert [heard.filled for heard in landing.heard] == [sum(o.filled for o in found) for found in landing.ours]
     if "person" not in plan:
+        assert landing.strangers == []
         assert landing.external == []
-        assert abs(landing.external_cash) <= slack(stage, landing)
-    for heard, found in zip(landing.heard, landing.ours, strict=False):
-        assert heard.filled == sum(order.filled for order in found)
+        assert landing.external_cash <= slack(stage, landing)
     return landing
 
 
@@ -76,10 +84,10 @@ def slack(stage: str, landing: Landing) -> Decimal:
     The game books whole coins; a Hong Kong broker charges an order where our rule book charges its fills, and for
     simulated ones nothing. On the mainland both sides charge alike.
     """
+    if stage in DESKTOPS:
+        return Decimal(0)
     if stage == GAME:
         return Decimal(2)
-    if stage in (EASYTHS, HUATAI):
-        return Decimal(0)
     worth = sum((order.value for found in landing.ours for order in found), Decimal(0))
     fills = sum(word.startswith("fill ") for words in landing.words for word in words)
     return 20 * fills + worth / 500
@@ -87,29 +95,30 @@ def slack(stage: str, landing: Landing) -> Decimal:
 
 def first_order(stage: str, kind: ServerKind) -> tuple[Fault, ...]:
     """The server does this with the first order; where pushes would tell of it all the same, they are lost."""
-    fault = ServerFault(kind=kind, call=1, route=ROUTES[stage])
-    return (fault, *NO_PUSHES) if stage in (HK, SIMULATED_HK) else (fault,)
+    fault = ServerFault(kind=kind, call=1, route="order" if stage in DESKTOPS else "trade")
+    return (fault, *NO_PUSHES) if stage in FUTU else (fault,)
 
 
 def test_every_gateway_with_an_order_side_is_flown() -> None:
-    """A gateway that has an account to trade, or a router, has a stage here; one of its aliases is enough."""
+    """A gateway with an account to trade, or a router, has a stage here; one of its names is enough."""
     stages = {stage.settings: stage for stage in STAGES.values()}
     for name, settings in GATEWAYS.items():
         if settings in stages:
-            known = {SIMULATORS[each] for each in GATEWAYS if GATEWAYS[each] is settings and each in SIMULATORS}
-            assert known == {stages[settings].simulator}, name
+            simulators = {SIMULATORS[each] for each in GATEWAYS if GATEWAYS[each] is settings and each in SIMULATORS}
+            assert simulators == {stages[settings].simulator}, name
             continue
         assert "account" not in settings.__struct_fields__, f"{name} has an account and no stage: write one"
-        assert settings(**BARE.get(name, {})).open(surroundings(ReplayClock(0))).router is None, (
-            f"{name} has a router and no stage"
-        )
+        gateway = settings(**BARE.get(name, {})).open(surroundings(ReplayClock(0)))
+        assert gateway.router is None, f"{name} has a router and no stage: write one"
 
 
-def test_what_is_left_out_has_a_stage_and_a_reason() -> None:
-    """The table names stages that exist, and never all of them."""
-    for case, names in LEFT_OUT.items():
-        assert set(names) < set(STAGES), case
-        assert all(names.values()), case
+def test_each_gateway_has_every_case_it_can_have() -> None:
+    """A stage is left out of a case for a reason; where that is its likeness to another one, that one is not."""
+    for case, reasons in LEFT_OUT.items():
+        assert set(reasons) < set(STAGES), case
+        assert all(reasons.values()), case
+        assert LIKE_THE_REAL not in reasons.values() or HK not in reasons, case
+        assert LIKE_THE_NEW not in reasons.values() or EASYTHS not in reasons, case
 
 
 @over("accept")
@@ -126,29 +135,27 @@ def test_accept(stage: str) -> None:
 
 @over("refuse")
 def test_refuse(stage: str) -> None:
-    """What our own limits let through and the venue does not take is REJECTED in the venue's words."""
+    """What our own limits let through and the venue does not take is REJECTED, in the venue's words."""
     landing = flown(stage, crossing(stage), cash=20, unchecked=frozenset({"Cash"}))
-    words = {GAME: "金币不足", HK: "购买力不足", SIMULATED_HK: "购买力不足", EASYTHS: "资金不足", HUATAI: "资金不足"}
     assert landing.words == [["rejected"]]
-    assert words[stage] in landing.heard[0].reasons[0]
+    assert {GAME: "金币不足", HK: "购买力不足"}.get(stage, "资金不足") in landing.heard[0].reasons[0]
     assert (landing.states, landing.ours) == ([OrderState.REJECTED], [[]])
 
 
-@over("lost words of a refusal")
-def test_a_refusal_whose_words_are_lost(stage: str) -> None:
-    """The counter refused, and the client's answer does not say so: unknown, then proven not to be there."""
-    late = (QuirkFault(quirk="late_popup", occasion=1),) if stage == EASYTHS else ()
-    more = {} if stage == EASYTHS else {"dialogs": "confirm"}
-    landing = flown(
-        stage, crossing(stage), cash=20, unchecked=frozenset({"Cash"}), schedule=late, more=more, seconds=170.0
-    )
+@over("a refusal without words")
+def test_a_refusal_without_words(stage: str) -> None:
+    """The counter refused, and what the client says does not tell: unknown, then proven not to be there."""
+    plan: dict[str, Any] = {"more": {"dialogs": "confirm"}}
+    if stage in EASY:
+        plan = {"schedule": (QuirkFault(quirk="late_popup", occasion=1),)}
+    landing = flown(stage, crossing(stage), cash=20, unchecked=frozenset({"Cash"}), seconds=170.0, **plan)
     assert landing.words == [["unknown", "not placed"]]
     assert (landing.states, landing.ours) == ([OrderState.NOT_PLACED], [[]])
 
 
 @over("partial fill")
 def test_partial_fill(stage: str) -> None:
-    """A part fills, the rest is withdrawn: the fills we heard are the part."""
+    """A part fills and the rest is withdrawn: the part is what we hold."""
     wish = crossing(stage, lots=8, cancel_on="fill")
     landing = flown(stage, wish, partial=1.0, tick_seconds={EASYTHS: 30.0, HUATAI: 60.0}.get(stage))
     assert landing.stories == [["filled", "cancel asked", "canceled"]]
@@ -174,50 +181,51 @@ def test_cancel(stage: str) -> None:
     assert landing.cancels == 1
 
 
-@over("lost race")
+@over("cancel that loses the race")
 def test_cancel_that_comes_after_the_fill(stage: str) -> None:
     """The venue had filled it when the cancel was asked, and we did not know: it is filled, and not cancelled."""
-    pushed = stage in (HK, SIMULATED_HK)
-    wish = Wish(place="away", cancel_on="reached" if pushed else "passed")
-    schedule = NO_PUSHES if pushed else ()
-    landing = flown(stage, wish, schedule=schedule, fall_before=1.0, tick_seconds=5.0 if pushed else 30.0)
-    lost(landing, stage)
+    if stage in FUTU:
+        wish, plan = Wish(place="away", cancel_on="reached"), {"schedule": NO_PUSHES}
+    else:
+        wish, plan = Wish(place="away", cancel_on="passed"), {"tick_seconds": 30.0}
+    landing = flown(stage, wish, fall_before=1.0, **plan)
+    lost_the_race(landing, stage)
     assert landing.heard[0].cancel_ns >= landing.ours[0][0].filled_ns
 
 
-@over("lost race")
+@over("cancel that loses the race")
 def test_cancel_that_is_overtaken_by_the_fill(stage: str) -> None:
     """The cancel was on its way, or taken already, when the order filled: it is filled, and not cancelled."""
-    if stage in (HK, SIMULATED_HK):
-        # The broker needs two seconds to withdraw it; one second before the tick it was told to.
+    if stage in FUTU:
+        # The broker takes two seconds to withdraw it, and fills it half a second before they are over.
         more = {"pace": Pace(partial=0.0, cancel_ms=2000)}
         landing = flown(stage, Wish(place="away", cancel=3.5), fall_before=0.5, more=more)
     else:
-        before = 1.5 if stage == EASYTHS else 7.0
+        before = 7.0 if stage == HUATAI else 1.5
         landing = flown(stage, Wish(place="away", cancel_on="reached"), fall_before=before, tick_seconds=30.0)
-    lost(landing, stage)
+    lost_the_race(landing, stage)
     assert landing.cancels == 1
     assert landing.heard[0].cancel_ns < landing.ours[0][0].filled_ns
 
 
-def lost(landing: Landing, stage: str) -> None:
-    """The race was lost: withdrawn was nothing."""
-    assert landing.states == [OrderState.FILLED]
-    assert landing.heard[0].filled == LOTS[stage]
+def lost_the_race(landing: Landing, stage: str) -> None:
+    """A cancel was asked, and nothing was withdrawn."""
     assert landing.heard[0].cancel_ns
     assert "canceled" not in landing.words[0]
+    assert landing.heard[0].filled == LOTS[stage]
+    assert landing.states == [OrderState.FILLED]
 
 
 @over("time-out with the order in")
 def test_time_out_with_the_order_in(stage: str) -> None:
-    """Done, and answered when we had given up: unknown, then filled, and sent once."""
+    """Done at once, and answered when we had given up: unknown, then filled, and sent once."""
     landing = flown(stage, crossing(stage), schedule=first_order(stage, ServerKind.LATE_ANSWER))
     assert landing.fired["server.late_answer"] == 1
     assert landing.stories == [["unknown", "filled"]]
     assert landing.states == [OrderState.FILLED]
 
 
-@over("time-out with the order in")
+@over("time-out with the order in later")
 def test_time_out_with_the_order_in_later(stage: str) -> None:
     """Done only when we had given up: found all the same, and never sent again.
 
@@ -225,11 +233,11 @@ def test_time_out_with_the_order_in_later(stage: str) -> None:
     (RELIABILITY 5.1, N6).
     """
     schedule = first_order(stage, ServerKind.LATE_BOOKING)
-    late_seconds = 70.0 if stage == EASYTHS else 45.0
+    late_seconds = 70.0 if stage in EASY else 45.0
     landing = flown(stage, crossing(stage), schedule=schedule, late_seconds=late_seconds, seconds=170.0)
     assert landing.fired["server.late_booking"] == 1
     assert landing.states == [OrderState.FILLED]
-    doubted = ["not placed"] if stage in (HK, SIMULATED_HK) else []
+    doubted = ["not placed"] if stage in FUTU else []
     assert landing.stories == [["unknown", *doubted, "filled"]]
     assert any(alert.about == "order:wisher-1" for alert in landing.alerts) is bool(doubted)
 
@@ -243,51 +251,36 @@ def test_time_out_with_the_order_not_in(stage: str) -> None:
     assert (landing.states, landing.ours) == ([OrderState.NOT_PLACED], [[]])
 
 
-ANSWERS: dict[str, dict[bool, Fault]] = {
-    GAME: {
-        True: ServerFault(kind=ServerKind.ERROR_AFTER, call=1, route="trade"),
-        False: ServerFault(kind=ServerKind.ERROR_BEFORE, call=1, route="trade"),
-    },
-    HK: {
-        True: AnswerLoss(kind=AnswerFault.TIMEOUT_DONE, call=1),
-        False: AnswerLoss(kind=AnswerFault.TIMEOUT_LOST, call=1),
-    },
-    EASYTHS: {
-        True: QuirkFault(quirk="failed_after_placing", occasion=1),
-        False: QuirkFault(quirk="success_without_order", occasion=1),
-    },
-    HUATAI: {
-        True: QuirkFault(quirk="refused_text_after_placing", occasion=1),
-        False: QuirkFault(quirk="success_not_placed", occasion=1),
-    },
-}
-"""Stage -> whether the order is in -> what the venue does that its answer does not show."""
+def misleading(stage: str, is_in: bool) -> tuple[Fault, ...]:
+    """An answer to the first order that does not show whether it is in."""
+    if stage == GAME:
+        return first_order(stage, ServerKind.ERROR_AFTER if is_in else ServerKind.ERROR_BEFORE)
+    if stage in FUTU:
+        return AnswerLoss(kind=AnswerFault.TIMEOUT_DONE if is_in else AnswerFault.TIMEOUT_LOST, call=1), *NO_PUSHES
+    if stage == HUATAI:
+        return (QuirkFault(quirk="refused_text_after_placing" if is_in else "success_not_placed", occasion=1),)
+    return (QuirkFault(quirk="failed_after_placing" if is_in else "success_without_order", occasion=1),)
 
 
+@over("an answer that proves nothing")
 @pytest.mark.parametrize("is_in", [True, False], ids=["in", "not in"])
-@pytest.mark.parametrize("stage", ANSWERS)
 def test_an_answer_that_proves_nothing(stage: str, is_in: bool) -> None:
     """It says no, or too little, and the order is in; it says yes, or as little, and it is not: we find out."""
-    schedule = (ANSWERS[stage][is_in], *(NO_PUSHES if stage == HK else ()))
-    landing = flown(stage, crossing(stage), schedule=schedule, seconds=170.0)
+    landing = flown(stage, crossing(stage), schedule=misleading(stage, is_in), seconds=170.0)
     assert landing.stories == [["unknown", "filled" if is_in else "not placed"]]
     assert [len(found) for found in landing.ours] == [is_in]
 
 
 @over("duplicate report")
 def test_duplicate_report(stage: str) -> None:
-    """The same news twice (push, row, trade; at the game's answer and account) is counted once."""
+    """The same news twice is counted once: a push, rows and trades, the game's account before its answer."""
     if stage == GAME:
-        # The answer takes longer than the account needs to show it: the reading is the first report.
-        plan: dict[str, Any] = {
-            "schedule": first_order(stage, ServerKind.LATE_ANSWER),
-            "late_seconds": 9.5,
-            "account_poll": "4500ms",
-        }
-    elif stage in (HK, SIMULATED_HK):
+        late = {"late_seconds": 9.5, "account_poll": "4500ms"}
+        plan: dict[str, Any] = {"schedule": first_order(stage, ServerKind.LATE_ANSWER)} | late
+    elif stage in FUTU:
         plan = {"schedule": (PushRate(kind=PushFault.REPEAT, chance=1.0, only="trade"),)}
     else:
-        # Of EasyTHS's tables each third is that of the holdings, which it would refuse to read.
+        # Of EasyTHS's tables each third is that of the holdings, which it refuses to read with a row twice.
         numbers = [number for number in range(1, 100) if stage == HUATAI or number % 3]
         plan = {"schedule": tuple(QuirkFault(quirk="repeated_rows", occasion=number) for number in numbers)}
     landing = flown(stage, crossing(stage, lots=4), **plan)
@@ -298,18 +291,18 @@ def test_duplicate_report(stage: str) -> None:
 
 @over("session lost")
 def test_session_lost_in_mid_order(stage: str) -> None:
-    """Our session ends, or the client does, while an order is out; what became of it is found when it is back."""
-    strike = Strike(what="session", seconds=0.5 if stage == GAME else 12.0, down_seconds=20.0)
+    """Our session ends, or the client does, with an order out that fills meanwhile; once it is back we find that."""
     later = crossing(stage, at_seconds=80.0)
     if stage == GAME:
-        schedule = first_order(stage, ServerKind.LATE_ANSWER)
+        strike, schedule = Strike(what="session", seconds=0.5), first_order(stage, ServerKind.LATE_ANSWER)
         landing = flown(stage, crossing(stage), later, strike=strike, schedule=schedule, seconds=150.0)
         assert landing.stories[0] == ["unknown", "filled"]
     else:
+        strike = Strike(what="session", seconds=12.0, down_seconds=20.0)
         landing = flown(stage, Wish(place="away"), later, strike=strike, fall_before=1.0, seconds=150.0)
         assert landing.words[0] == ["accepted", f"fill {LOTS[stage]}"]
-    assert "strike session" in "".join(landing.lines)
-    assert landing.stories[1:] == [["filled"]]
+    assert landing.struck
+    assert landing.stories[1] == ["filled"]
 
 
 @over("session lost")
@@ -317,37 +310,36 @@ def test_an_order_that_meets_a_lost_session(stage: str) -> None:
     """It is not in, whether the venue says so or not; the next one is."""
     strike = Strike(what="session", seconds=0.0, down_seconds=10.0)
     landing = flown(stage, crossing(stage), crossing(stage, at_seconds=120.0), strike=strike, seconds=200.0)
-    unsaid = stage in (HK, SIMULATED_HK)
-    assert landing.stories == [["unknown", "not placed"] if unsaid else ["rejected"], ["filled"]]
+    assert landing.stories == [["unknown", "not placed"] if stage in FUTU else ["rejected"], ["filled"]]
     assert landing.ours[0] == []
 
 
 @over("server restarted")
 @pytest.mark.parametrize("late", [False, True], ids=["soon", "late"])
 def test_server_restarted_in_mid_order(stage: str, late: bool) -> None:
-    """The server starts anew with one order at rest and another under way: the one can still be cancelled, the other
-    is unknown, then in or not, as it really is.
+    """The server starts anew with one order at rest and another under way: the one can still be cancelled; the other is
+    unknown, and then in or not, as it really is.
     """
-    moments = {GAME: (0.2, 3.0), HK: (0.3, 1.0), SIMULATED_HK: (0.3, 1.0), EASYTHS: (0.5, 1.2), HUATAI: (0.5, 2.2)}
+    moments = {GAME: (0.2, 3.0), HK: (0.3, 1.0), HUATAI: (0.5, 2.2)}.get(stage, (0.5, 1.2))
     rests = () if stage == GAME else (Wish(place="away", cancel=90.0),)
-    strike = Strike(what="restart", seconds=moments[stage][late], order=1 + len(rests))
-    plan: dict[str, Any] = {}
-    if stage in (HK, SIMULATED_HK):
-        plan = {"more": {"answer_ms": 1500}, "schedule": NO_PUSHES}
-    elif stage == GAME:
+    plan: dict[str, Any] = {"strike": Strike(what="restart", seconds=moments[late], order=1 + len(rests))}
+    if stage == GAME:
         plan["schedule"] = first_order(stage, ServerKind.LATE_ANSWER)
-    landing = flown(stage, *rests, crossing(stage, at_seconds=20.0), strike=strike, seconds=170.0, **plan)
+    elif stage in FUTU:
+        plan |= {"more": {"answer_ms": 1500}, "schedule": NO_PUSHES}
+    landing = flown(stage, *rests, crossing(stage, at_seconds=20.0), seconds=170.0, **plan)
+    assert landing.struck
     assert landing.stories[:-1] == [["cancel asked", "canceled"] for _ in rests]
-    was_in = bool(landing.ours[-1])
-    assert landing.stories[-1] == ["unknown", "filled" if was_in else "not placed"]
-    assert landing.states[-1] is (OrderState.FILLED if was_in else OrderState.NOT_PLACED)
-    assert was_in or stage in (EASYTHS, HUATAI)
-    assert was_in is late or stage != HUATAI
+    is_in = bool(landing.ours[-1])
+    assert landing.stories[-1] == ["unknown", "filled" if is_in else "not placed"]
+    assert landing.states[-1] is (OrderState.FILLED if is_in else OrderState.NOT_PLACED)
+    # What the client was about to do for EasyTHS it may still do; HT's window was not yet at it.
+    assert is_in is (late or stage != HUATAI) or (stage in EASY and not late)
 
 
 @over("a person beside us")
 def test_a_person_who_trades_by_hand_beside_us(stage: str) -> None:
-    """What he buys is booked as EXTERNAL and said; ours is ours."""
+    """What he buys is booked as EXTERNAL, once, and said; ours is ours."""
     landing = flown(stage, crossing(stage), person=6.0, seconds=200.0)
     assert landing.stories == [["filled"]]
     assert landing.heard[0].filled == LOTS[stage]
@@ -357,13 +349,13 @@ def test_a_person_who_trades_by_hand_beside_us(stage: str) -> None:
     assert any("no order of ours explains" in alert.text for alert in landing.alerts)
 
 
-@over("resting beside a person")
+@over("a person's order beside ours")
 def test_a_cancel_beside_a_persons_order(stage: str) -> None:
     """His order rests beside ours: ours is withdrawn and his stays; where a cancel would reach both, none is sent."""
     landing = flown(stage, Wish(place="away", cancel=30.0), person=6.0, person_rests=True, seconds=110.0)
     (stranger,) = landing.strangers
     assert stranger.live
-    if stage == EASYTHS:
+    if stage in EASY:
         assert landing.words == [["accepted", "cancel asked", "cancel rejected"]]
         assert (landing.states, landing.cancels) == ([OrderState.WORKING], 0)
     else:

@@ -9,7 +9,9 @@ from engine.domain.commands import Side, SubmitOrder
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.order import Evidence
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, parse_time
+from engine.markets.china_a import ChinaA
 from tests.risk_builders import (
+    ACCOUNT,
     GAME,
     INSTRUMENT,
     NOON_NS,
@@ -203,6 +205,21 @@ def test_sellable() -> None:
     assert answer(checker, an_order(instrument=GAME, side=Side.SELL)) == (
         "SELLABLE", "sellable quantity exceeded: 100 (sellable 0)",
     )  # fmt: skip
+
+
+def test_a_denied_sale_says_from_when_on_what_was_bought_may_be_sold() -> None:
+    """T+1 says nothing to who never heard of it: the date does."""
+    view = a_view()
+    view.books["free"] = ChinaA()  # type: ignore[index]
+    hold(view, 300)
+    free_ns = parse_time("2026-03-03 09:30:00+08:00")
+    view.portfolio.accounts[ACCOUNT].positions[INSTRUMENT].locked.append((free_ns, 200))
+    checker = a_checker(view, "sellable")
+    assert answer(checker, an_order(side=Side.SELL, quantity=100)) is None
+    assert answer(checker, an_order(side=Side.SELL, quantity=300)) == (
+        "SELLABLE",
+        "sellable quantity exceeded: 300 (sellable 100; 200 bought lately can be sold from 2026-03-03 09:30 on)",
+    )
 
 
 def test_what_was_just_bought_on_the_game_market_is_locked_for_an_hour() -> None:
