@@ -4,9 +4,9 @@ from engine import Bar, Fill, OrderDenied, OrderEvent, Quote, Strategy, param
 
 
 class Dips(Strategy):
-    """Buys ``lots`` board lots when the ask is in the lowest ``deep`` of the range of the last ``bars`` closes, and sells
-    them ``hold`` quotes after the fill. Orders are limits at the far side of the book, one at a time; a limit that has
-    not filled within ``patience`` quotes is withdrawn. Needs bars (history makes it ready at once) and quotes.
+    """Buys ``lots`` board lots when the ask is in the lowest ``deep`` of the range of the last ``bars`` closes, and
+    sells them ``hold`` quotes after the fill. Orders are limits at the far side of the book, one at a time, withdrawn
+    where they have not filled within ``patience`` quotes. Needs bars (history makes it ready at once) and quotes.
     """
 
     bars: int = param(30, ge=2, le=500, doc="closes in the range")

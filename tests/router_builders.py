@@ -7,193 +7,34 @@ with a strategy that does as the plan says and keeps what it hears, and a verdic
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from engine.chaos.desktop_scenario import HandWatcher
-from engine.chaos.faults import Schedule, server_script
+from engine.chaos.faults import server_script
 from engine.chaos.scenario import Hangar, flown_in
-from engine.domain.events import Alert, Fill, OrderAccepted, OrderDenied, OrderEvent, PositionAdjusted
+from engine.domain.events import Alert, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
-from engine.domain.market import Quote
 from engine.domain.order import TERMINAL, OrderState
 from engine.domain.timestamps import SECOND_NS
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import LiveRun, LiveSpec
 from engine.simulators.faults import Faults
 from engine.strategy import Strategy
+from tests.router_plans import Heard, Plan, Strike, Wisher
 
 SEED = 2
 NAME = StrategyId("wisher")
 PLENTY = 2_000_000
 PERSON_LOTS = 2
-THROUGH, AWAY, FALLEN = 1.005, 0.985, 0.97
-"""Times the ask, the bid, and the bid again."""
+FALLEN = 0.97
+"""Of a price that falls below what rests away from it."""
 CALLS_MAX = 60
 """In ten seconds; more are a flood. A start needs thirty, the busiest reading two a second."""
 SETTLE_SECONDS = 20.0
 """Before the end nothing goes wrong any more."""
-
-
-class Wish(Struct, frozen=True, kw_only=True):
-    """One order to buy.
-
-    Args:
-        at_seconds: when, after the strategy started; it waits for the next price.
-        struck: not before what the plan's ``strike`` says has happened.
-        place: ``market``, ``through`` the ask, or ``away`` from the market, where it rests.
-        cancel: seconds until it is wanted back; None: never. cancel_on: or what brings that about: its first ``fill``,
-            a price that has ``reached`` it, or the next one that does after that one (``passed``).
-    """
-
-    at_seconds: float = 5.0
-    struck: bool = False
-    lots: int = 1
-    place: Literal["market", "through", "away"] = "through"
-    cancel: float | None = None
-    cancel_on: Literal["", "fill", "reached", "passed"] = ""
-
-
-class Strike(Struct, frozen=True, kw_only=True):
-    """Something happens to the venue ``seconds`` after the request of the ``order``-th order (from 1) came in.
-
-    Args:
-        what: ``restart``: the server starts anew. ``session``: our session there ends, or the client behind it does.
-        down_seconds: how long that lasts.
-    """
-
-    what: Literal["restart", "session"]
-    seconds: float
-    order: int = 1
-    down_seconds: float = 5.0
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """One flight: what the strategy wants, and what becomes of it.
-
-    Args:
-        cash: of the account; None: plenty. partial: chance of a match to fill a part only.
-        seconds: how long the strategy runs.
-        tick_seconds: between two prices, where the venue lets choose. late_seconds: how late a late answer is.
-        unchecked: our own limits that are left out, so that the venue has to say it.
-        fall_before: once an order was accepted, or, where there is one, the ``strike`` has come, the price falls below
-            what rests ``away``, so many seconds before the next tick: at that tick it is filled.
-        person: when somebody gives an order for two lots of the same by hand, on the same account; it ``person_rests``
-            far from the price, or fills at once.
-        account_poll: how often the game's account is read.
-        more: settings of the venue's simulator.
-    """
-
-    wishes: tuple[Wish, ...] = (Wish(),)
-    schedule: Schedule = ()
-    strike: Strike | None = None
-    seconds: float = 90.0
-    cash: int | None = None
-    partial: float = 0.0
-    tick_seconds: float | None = None
-    late_seconds: float = 45.0
-    unchecked: frozenset[str] = frozenset()
-    fall_before: float | None = None
-    person: float | None = None
-    person_rests: bool = False
-    account_poll: str = "90s"
-    more: dict[str, Any] = {}
-
-
-class Heard(Struct, kw_only=True):
-    """What the strategy heard of one order, as words (``accepted``, ``fill 100``, ``cancel asked``), in order."""
-
-    words: list[str] = []
-    reasons: list[str] = []
-    cancel_ns: int = 0
-    """When it wanted it back."""
-
-    @property
-    def filled(self) -> int:
-        """What it heard of fills, summed up."""
-        return sum(int(word.removeprefix("fill ")) for word in self.words if word.startswith("fill "))
-
-    @property
-    def story(self) -> list[str]:
-        """The words without acceptance, which a fill proves as well, and without how many parts came."""
-        words = ["filled" if word.startswith("fill ") else word for word in self.words if word != "accepted"]
-        return [word for number, word in enumerate(words) if word != "filled" or word not in words[:number]]
-
-
-class Wisher(Strategy):
-    """Buys what it wishes for, once, wants some of it back, and keeps what it hears."""
-
-    def __init__(self, rehearsal: "Rehearsal") -> None:
-        super().__init__()
-        self.rehearsal = rehearsal
-        self.wishes = list(rehearsal.plan.wishes)
-        self.heard = rehearsal.heard
-        self.made: dict[ClientOrderId, tuple[Wish, int, float]] = {}
-        self.reached: set[ClientOrderId] = set()
-
-    def on_start(self) -> None:
-        self.start_ns = self.now_ns
-        if any(wish.cancel is not None for wish in self.wishes):
-            self.every("1s", self.look)
-
-    def look(self) -> None:
-        """Whether one of them was wanted long enough."""
-        for name, (wish, since_ns, _) in self.made.items():
-            if wish.cancel is not None and self.now_ns - since_ns >= wish.cancel * SECOND_NS:
-                self.want_back(name)
-
-    def on_quote(self, quote: Quote) -> None:
-        if quote.instrument != self.instruments[0]:
-            return
-        for name, (wish, _, price) in self.made.items():
-            if wish.cancel_on in ("reached", "passed") and quote.bid < price:
-                if wish.cancel_on == "reached" or name in self.reached:
-                    self.want_back(name)
-                self.reached.add(name)
-        while self.wishes and self.is_time(self.wishes[0]):
-            self.give(self.wishes.pop(0), quote)
-
-    def is_time(self, wish: Wish) -> bool:
-        """Whether it may be given."""
-        waited = self.now_ns - self.start_ns >= wish.at_seconds * SECOND_NS
-        return waited and (self.rehearsal.struck or not wish.struck)
-
-    def give(self, wish: Wish, quote: Quote) -> None:
-        """One order, at a price that does what the wish says."""
-        spec = self.ctx.catalogue[quote.instrument]
-        raw = {"through": quote.ask * THROUGH, "away": quote.bid * AWAY}.get(wish.place)
-        price = None if raw is None else spec.round_price(raw)
-        name = self.buy(quote.instrument, wish.lots * spec.lot, price)
-        self.heard.setdefault(name, Heard())
-        self.made[name] = (wish, self.now_ns, float(price or 0))
-
-    def want_back(self, name: ClientOrderId) -> None:
-        """Ask once."""
-        heard = self.heard[name]
-        if not heard.cancel_ns and any(order.client_id == name for order in self.working_orders()):
-            heard.cancel_ns = self.now_ns
-            heard.words.append("cancel asked")
-            self.cancel(name)
-
-    def on_order(self, event: OrderEvent | OrderDenied) -> None:
-        heard = self.heard.setdefault(event.client_id, Heard())
-        heard.words.append(word_of(event))
-        heard.reasons.append(event.reason)
-        if isinstance(event, OrderAccepted):
-            self.rehearsal.stage.accepted()
-
-    def on_fill(self, fill: Fill) -> None:
-        self.heard[fill.client_id].words.append(f"fill {fill.quantity}")
-        if self.made[fill.client_id][0].cancel_on == "fill":
-            self.want_back(fill.client_id)
-
-
-def word_of(event: OrderEvent | OrderDenied) -> str:
-    """``OrderNotPlaced`` -> ``not placed``."""
-    name = type(event).__name__.removeprefix("Order")
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
 
 
 class Theirs(Struct, kw_only=True):
@@ -312,8 +153,6 @@ class Stage(Hangar):
     code: str
     """The exchange's code of what is traded."""
     fallen = False
-    worth_slack = Decimal(0)
-    """By how much an order's value may differ, where the venue tells no price of what was filled without an answer."""
     lead_seconds = 2.0
     """About how long the run takes until its strategy starts."""
 
@@ -344,7 +183,8 @@ class Stage(Hangar):
     # --- what goes wrong ----------------------------------------------------------------------------------------------
 
     def posted(self) -> Any:
-        return Doorkeeper(super().posted(), self)
+        self.doorkeeper = Doorkeeper(super().posted(), self)
+        return self.doorkeeper
 
     def is_order(self, path: str) -> bool:
         """Whether a request to this path is an order."""
@@ -413,7 +253,7 @@ class Stage(Hangar):
     def spec(self) -> LiveSpec:
         spec = super().spec()
         (account, first), *_ = spec.strategies
-        make: Callable[[], Strategy] = lambda: Wisher(self.rehearsal)  # noqa: E731
+        make: Callable[[], Strategy] = lambda: Wisher(self.plan.wishes, self.rehearsal.heard, self.accepted)  # noqa: E731
         wisher = StrategySpec(name=NAME, make=make, instruments=first.instruments[:1])
         limits = tuple(limit for limit in spec.limits if type(limit).__name__ not in self.plan.unchecked)
         return msgspec.structs.replace(spec, strategies=((account, wisher),), limits=limits)
@@ -423,6 +263,10 @@ class Stage(Hangar):
     def theirs(self) -> Account:
         """The account as the venue has it."""
         raise NotImplementedError
+
+    def worth_slack(self, filled: int) -> Decimal:
+        """By how much the value of what an order filled may differ, where the venue rounds its prices or has none."""
+        return Decimal(0)
 
     @property
     def scenario_holds(self) -> bool:
@@ -439,8 +283,9 @@ class Stage(Hangar):
             self.accuse(f"positions: {positions} with us, {account.positions} at the venue")
         if book.cash[book.currency] != account.cash:
             self.accuse(f"cash: {book.cash[book.currency]} with us, {account.cash} at the venue")
-        if max(self.witness.calls.values()) > CALLS_MAX:
-            self.accuse(f"flood: {max(self.witness.calls.values())} requests within ten seconds")
+        most = max(self.doorkeeper.calls.values())
+        if most > CALLS_MAX:
+            self.accuse(f"flood: {most} requests within ten seconds")
         for order in account.orders:
             if order.client_id and order.client_id not in run.core.manager.orders:
                 self.accuse(f"orders: the venue has {order.client_id}, which we do not know")
@@ -450,7 +295,7 @@ class Stage(Hangar):
                 self.accuse(f"orders: {name} is there {len(found)} times")
             filled, live = sum(order.filled for order in found), any(order.live for order in found)
             worth = sum((order.value for order in found), Decimal(0))
-            if known.cum != filled or abs(known.value - worth) > self.worth_slack:
+            if known.cum != filled or abs(known.value - worth) > self.worth_slack(filled):
                 self.accuse(f"orders: {name} filled {known.cum} for {known.value} with us, {found} at the venue")
             if live is (known.state in TERMINAL) or known.state in (OrderState.UNKNOWN, OrderState.DISPUTED):
                 self.accuse(f"orders: {name} is {known.state} with us, {found} at the venue")
@@ -477,8 +322,8 @@ def rehearsed(kind: type[Stage], plan: Plan, seed: int = SEED) -> Landing:
         external=stage.watcher.found,
         external_cash=stage.watcher.external_cash,
         alerts=stage.watcher.alerts,
-        requests=stage.witness.orders,
-        cancels=stage.witness.cancels,
+        requests=stage.doorkeeper.orders,
+        cancels=stage.doorkeeper.cancels,
         fired=outcome.fired,
         struck=rehearsal.struck,
         gateway=type(rehearsal.run.gateways[stage.gateway]),

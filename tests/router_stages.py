@@ -39,7 +39,6 @@ class VirtualMarketStage(Stage):
     settings, simulator = VirtualMarket, VirtualMarketSimulator
     account_id: AccountId = scenario.ACCOUNT
     code = STOCKS[0].code
-    worth_slack = Decimal(1)
     starts = ("2024-03-05T09:57:00+08:00",)
 
     def market(self) -> Any:
@@ -76,6 +75,10 @@ class VirtualMarketStage(Stage):
     def person_buys(self, lots: int) -> None:
         self.venue.ledger.buy(self.user.login, STOCKS[0].code, lots, self.clock.now_ns, 0)
 
+    def worth_slack(self, filled: int) -> Decimal:
+        """What was filled without an answer is told by whole coins."""
+        return Decimal(1)
+
     @property
     def scenario_holds(self) -> bool:
         return self.plan.person is None
@@ -105,7 +108,7 @@ class FutuStage(Stage, FutuHangar):
     settings, simulator = Futu, FutuSimulator
     account_id = futu_scenario.ACCOUNT
     code = futu_scenario.SECURITIES[0].exchange_code
-    starts = ("2026-03-03T10:00:00+08:00",)
+    starts: Any = ("2026-03-03T10:00:00+08:00",)
     real = True
 
     def market(self) -> Any:
@@ -196,7 +199,7 @@ class DesktopStage(Stage, DesktopHangar):
 
     account_id = desktop_scenario.ACCOUNT
     code = SHARES[0]
-    starts = ("2026-03-03T10:00:00+08:00",)
+    starts: Any = ("2026-03-03T10:00:00+08:00",)
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -253,7 +256,7 @@ class EasythsStage(DesktopStage, EasythsHangar):
 
     settings, simulator = Easyths, EasythsSimulator
     lead_seconds = 19.0
-    generation = "new"
+    generation: Any = "new"
 
     def market(self) -> Any:
         settings: dict[str, Any] = {"tick_seconds": self.plan.tick_seconds or 3.0} | self.plan.more
@@ -270,6 +273,10 @@ class EasythsStage(DesktopStage, EasythsHangar):
 
     def is_cancel(self, path: str) -> bool:
         return path.endswith("/order_cancel")
+
+    def worth_slack(self, filled: int) -> Decimal:
+        """Average prices come with three decimals, and are all there is."""
+        return filled * Decimal("0.0005")
 
 
 class OldEasythsStage(EasythsStage):

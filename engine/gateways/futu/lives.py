@@ -123,7 +123,6 @@ class Lives:
         if life is None:
             if not row.remark:
                 self._park(self._parked_orders, row.order_id_ex or order_id, row)
-                self._look()
                 return
             life = self._by_client.setdefault(row.remark, Life(client_id=ClientOrderId(row.remark)))
             place = codes.BY_SEC_MARKET.get(row.sec_market or 0) or codes.BY_TRADE_MARKET.get(row.trd_market or 0)
@@ -278,7 +277,6 @@ class Lives:
         life = self._by_id.get(fill.order_id_ex or "") or self._by_id.get(fill.order_id or "")
         if life is None:
             self._park(self._parked_fills, f"{_fill_id(fill)}/{fill.status}", fill)
-            self._look()
             return
         self._take_fill(life, fill)
 
@@ -346,6 +344,9 @@ class Lives:
             del self._by_id[name]
 
     def _park(self, parked: dict[str, tuple[int, Any]], name: str, row: Any) -> None:
+        """Keep what belongs to nobody yet; what is new of it is worth a look, a stranger's listed again is not."""
+        if name not in parked:
+            self._look()
         parked[name] = (self._clock.now_ns, row)
         if len(parked) > PARKED_MAX:
             del parked[next(iter(parked))]
