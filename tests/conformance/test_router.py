@@ -294,14 +294,15 @@ def test_duplicate_report(stage: str) -> None:
 @over("session lost")
 def test_session_lost_in_mid_order(stage: str) -> None:
     """Our session ends, or the client does, with an order out that fills meanwhile; once it is back we find that."""
-    later = crossing(stage, at_seconds=80.0)
+    later = crossing(stage, at_seconds=120.0)
     if stage == GAME:
         strike, schedule = Strike(what="session", seconds=0.5), first_order(stage, ServerKind.LATE_ANSWER)
-        landing = flown(stage, crossing(stage), later, strike=strike, schedule=schedule, seconds=150.0)
+        landing = flown(stage, crossing(stage), later, strike=strike, schedule=schedule, seconds=190.0)
         assert landing.stories[0] == ["unknown", "filled"]
     else:
-        strike = Strike(what="session", seconds=12.0, down_seconds=20.0)
-        landing = flown(stage, Wish(place="away"), later, strike=strike, fall_before=1.0, seconds=150.0)
+        # As long as the account's period, so that it is read, in vain, in between.
+        strike = Strike(what="session", seconds=12.0, down_seconds=65.0)
+        landing = flown(stage, Wish(place="away"), later, strike=strike, fall_before=1.0, seconds=190.0)
         assert landing.words[0] == ["accepted", f"fill {LOTS[stage]}"]
     assert landing.struck
     assert landing.stories[1] == ["filled"]
