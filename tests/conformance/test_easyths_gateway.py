@@ -398,7 +398,7 @@ async def test_the_account_is_watched_and_the_client_probed() -> None:
         await gateway.connect()
         async with anyio.create_task_group() as group:
             group.start_soon(gateway.run, publish)
-            with anyio.fail_after(15):
+            with anyio.fail_after(60):
                 await done.wait()
             group.cancel_scope.cancel()
     looks = [at for at, event in heard if isinstance(event, AccountObserved)]
