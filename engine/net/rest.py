@@ -218,14 +218,15 @@ def checked_base_url(text: str, *, insecure_lan: bool = False, schemes: tuple[st
         url = httpx.URL("")
     if url.scheme not in schemes or not url.host or url.userinfo or url.query or url.fragment:
         raise ConfigError(f"address {text!r}: write {secure}://host:port, without user, query or fragment")
-    if url.scheme == plain and not insecure_lan and not _is_this_machine(url.host):
+    if url.scheme == plain and not insecure_lan and not is_this_machine(url.host):
         raise ConfigError(
             f"address {text!r}: {plain} is for this machine only; use {secure}, or set insecure_lan = true"
         )
     return text.rstrip("/")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is the loopback: a simulator, or a server beside us."""
     if host == "localhost":
         return True
     try:

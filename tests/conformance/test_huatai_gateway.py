@@ -208,6 +208,8 @@ async def test_a_readable_table_proves_a_client_whose_labels_do_not() -> None:
     far.table("today-entrusts", a_row())
     async with a_gateway(far) as gateway:
         await gateway.connect()
+        assert gateway.session.id == SESSION
+    assert far.names()[-1] == "today-entrusts"
 
 
 async def test_a_wrong_password_is_a_config_error_and_tried_once() -> None:

@@ -1,6 +1,5 @@
 """The gateway's settings, and the gateway: is there a living client behind the server, and what does it show (5.1)?"""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,7 +28,7 @@ from engine.gateways.easyths.statuses import words_with
 from engine.gateways.surroundings import Surroundings
 from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop
-from engine.net.rest import RestClient, Timeouts
+from engine.net.rest import RestClient, Timeouts, is_this_machine
 from engine.ports import MarketFeed, Publish
 
 WATCH_SLACK_NS = 5 * SECOND_NS
@@ -94,7 +93,7 @@ class Easyths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def reported(self) -> None:
         """Raises: ConfigError: real trading whose programme nobody has reported (RELIABILITY 4.1, row 3)."""
-        if self.account and not self.programme_trading_reported and not _is_here(self.base_url):
+        if self.account and not self.programme_trading_reported and not is_this_machine(httpx.URL(self.base_url).host):
             raise ConfigError(
                 f"gateway {self.name}: account {self.account!r} trades on another machine; report programme trading "
                 "to your broker and then set programme_trading_reported = true"
@@ -239,14 +238,3 @@ class EasythsGateway:
 
     async def close(self) -> None:
         await self.client.close()
-
-
-def _is_here(base_url: str) -> bool:
-    """Whether the address is this machine's own: a simulator, or a client that its owner sits at."""
-    host = httpx.URL(base_url).host
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

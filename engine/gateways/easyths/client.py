@@ -62,15 +62,11 @@ class EasythsClient:
             self.headers["authorization"] = f"Bearer {key}"
         self._json = {**self.headers, "content-type": "application/json"}
 
-    # --- system and queue --------------------------------------------------------------------------------------------
+    # --- system ----------------------------------------------------------------------------------------------------
 
     async def health(self) -> m.Health:
         """Raises: GatewayError."""
         return m.data_from_wire(await self._read("GET", f"{SYSTEM}/health"), m.Health)
-
-    async def queue(self) -> m.QueueStats:
-        """Raises: GatewayError."""
-        return m.data_from_wire(await self._read("GET", f"{QUEUE}/stats"), m.QueueStats)
 
     async def generation(self) -> Generation:
         """Asked once: only the newer generation has market orders (contract 2).

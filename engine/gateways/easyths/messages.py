@@ -51,13 +51,6 @@ class OperationList(Struct, frozen=True):
     count: int = 0
 
 
-class QueueStats(Struct, frozen=True):
-    """Only what both generations have (contract 2)."""
-
-    queued_count: int
-    running_count: int
-
-
 class Status(Struct, frozen=True):
     status: str
     result: dict[str, Any] | None = None

@@ -1,6 +1,5 @@
 """The gateway of the HT client: settings, the parts behind it, and the loops that keep it going. It has no quotes."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +26,7 @@ from engine.gateways.huatai.wire import PREFIX, Limit, Wire
 from engine.gateways.surroundings import Surroundings
 from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop
-from engine.net.rest import RestClient, Timeouts
+from engine.net.rest import RestClient, Timeouts, is_this_machine
 from engine.ports import MarketFeed, OrderRouter, Publish
 
 KEEP_ALIVE_MAX_NS = 25 * MINUTE_NS
@@ -107,7 +106,11 @@ class Huatai(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ConfigError(f"{where}: instruments {strange[0]!r}: write ids like 600000.SH, 000001.SZ, 430047.BJ")
         if not 0 < self.span_ns("keep_alive") <= KEEP_ALIVE_MAX_NS:
             raise ConfigError(f"{where}: keep_alive {self.keep_alive!r}: a session ends after 30m; write 5m to 10m")
-        if self.account and not self.programme_trading_reported and not _is_this_machine(self.server):
+        if (
+            self.account
+            and not self.programme_trading_reported
+            and not is_this_machine(urlsplit(self.server).hostname or "")
+        ):
             raise ConfigError(
                 f"{where}: account {self.account!r} is at {urlsplit(self.server).hostname}: report programme trading "
                 "to the broker first, then write programme_trading_reported = true"
@@ -261,11 +264,3 @@ class HuataiGateway:
             transport=around.transport,
             insecure_lan=settings.insecure_lan,
         )
-
-
-def _is_this_machine(base_url: str) -> bool:
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -77,7 +77,6 @@ _NUMBER_IN_TEXT = re.compile(r"(?:合同编号|委托编号|合同号)\s*(?:为|
 _DONE = ("成功", "已提交")
 _NOT_FOUND = ("不能撤单", "状态错误", "未找到", "没有找到", "找不到", "不存在", "invalid literal", "could not convert")
 _NOTHING_NEW = ("今日无新股", "没有发现可以申购的新股", "没有可申购", "无可申购")
-_IPO_SENT = ("已提交", "success", "申购完成", "成功")
 _IPO_FAILED = "自动申购失败"
 
 
@@ -128,7 +127,3 @@ def nothing_to_subscribe(text: str) -> bool:
 
 def subscription_failed(text: str) -> bool:
     return _IPO_FAILED in text
-
-
-def subscription_sent(text: str) -> bool:
-    return not subscription_failed(text) and any(words in text for words in _IPO_SENT)
