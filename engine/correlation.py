@@ -351,10 +351,10 @@ def _is_held_back(
         if held is None or held.sellable is None:
             return False
         selling = sum(row.quantity - row.cum for row in live if row.instrument == instrument)
-        # What strangers bought today may be locked, and is not so in our book where a sale of theirs hides it.
-        bought = sum(r.cum for r in strangers if r.instrument == instrument and r.side is not None and r.side.sign > 0)
+        # What strangers bought today may be locked, and what they sold is not held any more: our book may know neither.
+        done = sum(row.cum for row in strangers if row.instrument == instrument and row.side is not None)
         # What we count as sellable is without this order's own shares already.
-        return held.sellable + selling + bought < books.sellable(instrument) + open_of(order) - filled
+        return held.sellable + selling + done < books.sellable(instrument) + open_of(order) - filled
     if snapshot.balances is None:
         return False
     price = order.price or books.mark(instrument) or ZERO

@@ -93,6 +93,7 @@ class DesktopHangar(Hangar):
     fly_seconds = FLY_SECONDS
     starts = STARTS
     price_age_ns = PRICE_AGE_NS
+    drill_seconds_max = 200.0
     order_paths: frozenset[str] = frozenset()
     quirks: tuple[str, ...] = ()
     lists_ended = True

@@ -92,6 +92,8 @@ class Hangar:
     port = PORT
     gateway = "market"
     """Key of the gateway in the run."""
+    drill_seconds_max = 900.0
+    """How long an operator's halt may last."""
 
     def __init__(self, world: World, place: Path) -> None:
         self.world = world
@@ -101,7 +103,7 @@ class Hangar:
         draw = world.entropy.stream("chaos/scenario")
         self.start_ns = parse_time(draw.choice(self.starts))
         self.latch_seconds = draw.uniform(300, self.hurt_seconds) if draw.random() < 0.1 else None
-        self.clear_seconds = (self.latch_seconds or 0) + draw.uniform(60, 900)
+        self.clear_seconds = (self.latch_seconds or 0) + draw.uniform(60, self.drill_seconds_max)
         self.operations = 0
         """How many of the operator's two acts are done."""
         self.clock = world.clock(start_ns=self.start_ns)

@@ -281,6 +281,18 @@ def test_shares_a_stranger_bought_today_are_locked_and_held_back_for_nobody() ->
     assert desk.state(1) == "not_placed"
 
 
+def test_shares_a_stranger_sold_are_held_back_for_nobody() -> None:
+    """His sale is in the list and not in our book, which waits for the order to be decided."""
+    desk = a_desk()
+    held = PositionAdjusted(account=ACCOUNT, strategy=EXTERNAL, instrument=STOCKS[0], ts_ns=1, quantity=500)
+    desk.core.bus.publish(held)
+    lose(desk, 1, side=Side.SELL)
+    his = a_row("5", desk, side=Side.SELL, quantity=400, cum=400, status=Evidence.FILL)
+    for _ in range(2):
+        see(desk, his, positions=a_position(100, 100))
+    assert desk.state(1) == "not_placed"
+
+
 def test_where_the_list_may_be_short_the_position_is_evidence_of_what_was_done() -> None:
     """A broker that lists live orders only: what filled at once shows in the holding alone."""
     desk = a_desk()
