@@ -334,12 +334,13 @@ def check_broad_catches(path: str, source: str) -> list[str]:
     if path.startswith(BROAD_CATCHERS):
         return []
     tree = ast.parse(source)
+    names = _bound_names(tree)
     problems = []
     for node in ast.walk(tree):
         caught: list[ast.expr | None] = []
         if isinstance(node, ast.ExceptHandler) and not _raises_on(node):
             caught = list(node.type.elts) if isinstance(node.type, ast.Tuple) else [node.type]
-        elif isinstance(node, ast.Call) and _dotted(node.func, _bound_names(tree)).endswith("suppress"):
+        elif isinstance(node, ast.Call) and _dotted(node.func, names).endswith("suppress"):
             caught = list(node.args)
         for kind in caught:
             if kind is None or _dotted(kind, {}).split(".")[-1] in {"Exception", "BaseException"}:
