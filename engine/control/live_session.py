@@ -136,7 +136,7 @@ class Session:
         """
         self.settings = settings
         self.told = Told()
-        spec = live_spec(settings, mode=mode)
+        spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )

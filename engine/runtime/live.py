@@ -36,6 +36,7 @@ from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.gate import close_gate, end_reconciliation, sample, settle
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
@@ -104,6 +105,7 @@ class LiveRun:
             outside=self._outside,
             note=note,
         )
+        close_gate(core, spec)
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
         self.boxes: dict[str, Outbox] = {}
         self.seekers: dict[str, EvidenceSeeker] = {}
@@ -277,7 +279,8 @@ class LiveRun:
                 before = snapshot
             await self.clock.sleep(RETRY_NS)
         text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
+        ended = ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text)
+        end_reconciliation(self.core, self.gateways, self.spec, ended)
 
     def _may_be_empty(self, account: AccountId) -> bool:
         """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
@@ -347,13 +350,13 @@ class LiveRun:
             return
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
-        self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
+        sample(self.core, EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
     def _on_account(self, event: AccountObserved) -> None:
         if self.ready.is_set() and event.snapshot.account in self.boxes:
             for adjustment in self.core.reconciler.differences(event.snapshot):
                 self.core.book(adjustment)
-            self.core.settles(event.snapshot)
+            settle(self.core, event.snapshot)
             self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:

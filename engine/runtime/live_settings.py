@@ -16,11 +16,12 @@ from engine.runtime.live import AccountSpec, LiveSpec
 from engine.runtime.settings import Settings
 
 
-def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
+def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> LiveSpec:
     """What ``LiveRun`` is given.
 
     Args:
         mode: how the journal calls the run; default: the profile.
+        armed: a person said at the start of this run that real money may be traded.
 
     Raises:
         ConfigError: nothing to trade on, or a clock that real money must not have.
@@ -42,6 +43,7 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         limits=settings.limits,
         rates=settings.rates,
         mode=mode or settings.run.profile,
+        armed=armed,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),

@@ -225,7 +225,9 @@ class Outbox:
 
     def _latched(self, order: SubmitOrder) -> bool:
         latch = self._view.latch(order)
-        return latch is not None and latch.level >= KillLevel.HALT
+        if latch is None:
+            return False
+        return latch.level >= KillLevel.HALT or not self._view.reduced(order)
 
     def _withdraw(self, order: SubmitOrder) -> None:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))

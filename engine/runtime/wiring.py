@@ -13,6 +13,8 @@ from engine.domain.events import (
     AccountObserved,
     Alert,
     CallAnswered,
+    DayPriced,
+    EquitySampled,
     Fill,
     InstructionChanged,
     InstructionDenied,
@@ -26,6 +28,7 @@ from engine.domain.events import (
     OrderDenied,
     OrderSubmitted,
     PositionAdjusted,
+    PressNoted,
     StrategyStopped,
     SubscriptionRequested,
 )
@@ -44,6 +47,7 @@ from engine.reconciliation import Reconciler
 from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
+from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
 
 INSTRUCTION_RECORDS: tuple[type, ...] = (
@@ -101,6 +105,14 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
+        self.watch = RiskWatch(
+            limits,
+            self.view,
+            now_ns=lambda: clock.now_ns,
+            latch=self.manager.latch,
+            record=record or journal.append,
+            publish=self.bus.publish,
+        )
         self.instructions = InstructionDesk(
             clock=clock,
             publish=self.bus.publish,
@@ -146,7 +158,10 @@ class Core:
             OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
             OrderDenied: (self.view.on_denied,),
             Fill: (self.portfolio.on_fill, self.view.on_fill),
-            PositionAdjusted: (self.portfolio.on_adjusted,),
+            PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted),
+            EquitySampled: (self.view.on_equity,),
+            DayPriced: (self.view.on_priced,),
+            PressNoted: (self.view.on_press,),
             LatchSet: (self.view.on_latch,),
             LatchCleared: (self.view.on_unlatch,),
             **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
@@ -183,6 +198,7 @@ def join(
     if reconcile is not None:
         core.bus.subscribe(AccountObserved, reconcile)
     _join_outcomes(core)
+    _join_watch(core)
     for event_type, watcher in watchers:
         core.bus.subscribe(event_type, watcher)
     # Looks subscribers up once and for all: nobody may subscribe after this.
@@ -194,6 +210,8 @@ def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool
     subscribe = core.bus.subscribe
     portfolio, runner = core.portfolio, core.runner
 
+    for event_type, handler in core.view.ears:
+        subscribe(event_type, handler)
     subscribe(Bar, portfolio.on_bar)
     if keep_history:
         subscribe(Bar, core.history.append)
@@ -249,10 +267,12 @@ def _join_outcomes(core: Core) -> None:
     portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
 
     subscribe(Fill, portfolio.on_fill)
-    if view.turnover is not None:
+    if view.hears_fills:
         subscribe(Fill, view.on_fill)
     subscribe(Fill, runner.on_fill)
     subscribe(PositionAdjusted, portfolio.on_adjusted)
+    if view.profit is not None:
+        subscribe(PositionAdjusted, view.on_adjusted)
     subscribe(OrderDenied, view.on_denied)
     subscribe(OrderDenied, runner.on_denied)
     for event_type in ORDER_EVENTS:
@@ -267,3 +287,17 @@ def _join_outcomes(core: Core) -> None:
     subscribe(StrategyStopped, core.instructions.on_stopped)
     subscribe(CallAnswered, core.journal.append)
     subscribe(CallAnswered, runner.on_answer)
+
+
+def _join_watch(core: Core) -> None:
+    """Behaviour and losses, once books and counters know: it latches, or tells a person."""
+    subscribe, watch = core.bus.subscribe, core.watch
+    if not watch.limits:
+        return
+    subscribe(OrderSubmitted, watch.on_submitted)
+    subscribe(CancelWanted, watch.on_cancel)
+    subscribe(Fill, watch.on_fill)
+    if core.view.profit is not None:
+        subscribe(Bar, watch.on_price)
+        subscribe(Quote, watch.on_price)
+        subscribe(Trade, watch.on_price)
