@@ -37,8 +37,12 @@ from engine.strategy import Strategy
 from tests.core_builders import ACCOUNT, STOCKS, Desk
 
 ALL: frozenset[type] = frozenset(get_args(Action))
-PAPER = {"price_collar": {"max_age": "1d", "percent": 50}}
-"""Limits of paper trading whose prices may be old."""
+PAPER = {
+    "price_collar": {"max_age": "1d", "percent": 50}, "concentration": {"percent": 1_000},
+    "gross_exposure": {"percent": 1_000}, "max_open_value": {"value": 10_000_000},
+    "max_daily_turnover": {"percent": 10_000},
+}  # fmt: skip
+"""Limits of paper trading whose prices may be old, and whose caps on shares of the account are wide."""
 
 
 def a_condition(price: str = "40", quantity: int = 10, days: int = 30) -> ConditionBuy:

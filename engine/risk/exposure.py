@@ -31,6 +31,8 @@ class OpenOrder(Struct, gc=False):
     direction: Direction
     exposure: int
     price: Decimal | None
+    dormant: bool = False
+    """A condition at the broker: no order of anybody's before it triggers."""
     undecided: bool = False
     unit_value: Decimal | None = None
     sums: tuple[tuple[Any, Hashable], ...] = ()
@@ -65,16 +67,17 @@ class Exposures:
     def get(self, client_id: ClientOrderId) -> OpenOrder | None:
         return self._open.get(client_id)
 
-    def add(self, order: SubmitOrder) -> OpenOrder | None:
-        """Take a new order in; None if it is known already."""
+    def add(self, order: SubmitOrder, *, dormant: bool = False) -> OpenOrder | None:
+        """Take a new order in; None if it is known already. Followers are not told of a dormant one."""
         if order.client_id in self._open:
             return None
         side, quantity = order.side, order.quantity
         direction = (order.account, order.instrument, side is _BUY or side is _BUY_BACK)
-        found = self._open[order.client_id] = OpenOrder(order, direction, quantity, order.price)
+        found = self._open[order.client_id] = OpenOrder(order, direction, quantity, order.price, dormant)
         self._working[direction] = self._working.get(direction, 0) + quantity
-        for follower in self.followers:
-            follower.opened(order, order.price)
+        if not dormant:
+            for follower in self.followers:
+                follower.opened(order, order.price)
         return found
 
     def drop(self, client_id: ClientOrderId) -> OpenOrder | None:
@@ -110,8 +113,9 @@ class Exposures:
         return change
 
     def _close(self, found: OpenOrder) -> None:
-        for follower in self.followers:
-            follower.closed(found.order, found.price)
+        if not found.dormant:
+            for follower in self.followers:
+                follower.closed(found.order, found.price)
 
     def working(self, account: AccountId, instrument: InstrumentId, buys: bool) -> int:
         return self._working.get((account, instrument, buys), 0)

@@ -109,9 +109,9 @@ class RiskView(Counting):
 
     # --- writers -----------------------------------------------------------------------------------------------------
 
-    def on_submitted(self, event: OrderSubmitted) -> None:
+    def on_submitted(self, event: OrderSubmitted, *, dormant: bool = False) -> None:
         order = event.order
-        found = self.exposures.add(order) if self.open_orders is None else None
+        found = self.exposures.add(order, dormant=dormant) if self.open_orders is None else None
         if self.sums and found is not None:
             self._open_sums(order, event.reserved_cash, found)
         if self.recent is not None:
@@ -166,7 +166,8 @@ class RiskView(Counting):
         if worst is None:
             return
         if isinstance(instruction.action, CONDITIONS):
-            self.on_submitted(OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=event.reserved_cash))
+            standing = OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=event.reserved_cash)
+            self.on_submitted(standing, dormant=True)
         else:
             self._count(worst, event.ts_ns)
 

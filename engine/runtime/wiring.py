@@ -105,14 +105,7 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
-        self.watch = RiskWatch(
-            limits,
-            self.view,
-            now_ns=lambda: clock.now_ns,
-            latch=self.manager.latch,
-            record=record or journal.append,
-            publish=self.bus.publish,
-        )
+        self.watch = self._watch(limits, record or journal.append)
         self.instructions = InstructionDesk(
             clock=clock,
             publish=self.bus.publish,
@@ -129,6 +122,16 @@ class Core:
             working=self.manager.working_of,
             outside=outside,
             note=note,
+        )
+
+    def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
+        return RiskWatch(
+            limits,
+            self.view,
+            now_ns=lambda: self.clock.now_ns,
+            latch=self.manager.latch,
+            record=record,
+            publish=self.bus.publish,
         )
 
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
