@@ -23,6 +23,7 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.view import RiskView
+from engine.runtime.last_look import difference
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
@@ -237,6 +238,11 @@ class Outbox:
             body = self.router.encode(orders)
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+            return
+        strange = difference(orders, body)
+        if strange:
+            self._manager.latch(KillLevel.HALT, f"account:{orders[0].account}", f"last look: {strange}", "engine")
+            self._tell_all(orders, Evidence.SEND_FAILED, f"last look: {strange}", Proof.LOCAL)
             return
         digest = hashlib.sha256(body).hexdigest()
         seq = 0
