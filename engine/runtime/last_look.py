@@ -1,8 +1,8 @@
 """The last look at a request: its bytes, read again, must say what the journaled intent says (RELIABILITY 4.1, row 27).
 
 It knows no gateway: it reads the JSON that is about to leave and looks for the instrument's code, the quantity and the
-limit among its values. Which way the order goes is in the path, or in a number of the venue's own, at most gateways: the
-golden tests of each gateway hold those.
+limit among its values. Which way the order goes is in the path, or in a number of the venue's own, at most gateways:
+the golden tests of each gateway hold those.
 """
 
 from collections.abc import Iterator, Sequence
