@@ -34,10 +34,13 @@ class AccountLoss(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if view.reduces(order):
             return None
         try:
-            won, equity = self._of(order, view, now_ns)
+            won = self._won(order, view, now_ns)
+            if won >= 0:
+                return None
+            equity = self._equity(order, view, now_ns)
         except DataError as error:
             return Denial("STALE_DATA", f"day loss not known: {error}")
-        if won >= 0 or -won * 100 < self.percent * equity:
+        if -won * 100 < self.percent * equity:
             return None
         return Denial(
             "LOSS",
@@ -46,25 +49,34 @@ class AccountLoss(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
         try:
-            won, equity = self._of(order, view, now_ns)
+            won, equity = self._won(order, view, now_ns), self._equity(order, view, now_ns)
         except DataError as error:
             return f"{error}, cap {self.percent}%"
         return f"account won {won} today, may lose {self.percent}% of {equity} (cancels all at {self.cancel_percent}%)"
 
     def finding(self, subject: Subject, view: RiskView, now_ns: int) -> Finding | None:
         try:
-            won, equity = self._of(subject, view, now_ns)
+            won = self._won(subject, view, now_ns)
+            if won >= 0:
+                return None
+            equity = self._equity(subject, view, now_ns)
         except DataError:
             return None
         for percent, level in ((self.cancel_percent, KillLevel.CANCEL), (self.percent, KillLevel.REDUCE)):
-            if won < 0 and -won * 100 >= percent * equity:
+            if -won * 100 >= percent * equity:
                 cause = f"day loss {-won} is {percent}% of {equity} or more"
                 return Finding(level, f"account:{subject.account}", cause)
         return None
 
     @staticmethod
-    def _of(subject: Subject, view: RiskView, now_ns: int) -> tuple[Decimal, Decimal]:
+    def _won(subject: Subject, view: RiskView, now_ns: int) -> Decimal:
         """Raises: DataError: a price or a rate is not known."""
         if view.profit is None:
             raise LookupError("profit is not counted")
-        return view.profit.of_account(subject.account, now_ns), view.profit.equity(subject.account)
+        return view.profit.of_account(subject.account, now_ns)
+
+    @staticmethod
+    def _equity(subject: Subject, view: RiskView, now_ns: int) -> Decimal:
+        """The day's first sample, else what the account is worth now. Raises: DataError: a rate is not known."""
+        known = None if view.profit is None else view.profit.worth.get(subject.account)
+        return known[1] if known is not None else view.valuation.of(subject.account, now_ns).equity

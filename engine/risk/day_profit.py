@@ -131,15 +131,6 @@ class DayProfit:
             (self.of_strategy(strategy, account, now_ns) for strategy, _ in self.accounts.get(account, ())), ZERO
         )
 
-    def equity(self, account: AccountId) -> Decimal:
-        """What losses are measured against: the day's first sample, else what the account is worth now.
-
-        Raises:
-            DataError: a rate is not known.
-        """
-        known = self.worth.get(account)
-        return known[1] if known is not None else self._portfolio.equity(account)
-
     def _won(self, instrument: InstrumentId, line: Line, now_ns: int) -> Decimal:
         day = self._day(instrument, now_ns)
         if day is None:

@@ -83,6 +83,7 @@ class RiskView(Counting):
         self.cost_factor: Decimal | None = COST_FACTOR
         """What the value of a purchase is multiplied with; None for 1."""
         self.cost_memo: tuple[SubmitOrder, object, Decimal] | None = None
+        self.value_memo: tuple[SubmitOrder, object, Decimal] | None = None
         self.open_orders: Callable[[], Iterable[Order]] | None = None
         """Where open orders are looked through, in a run whose limits hardly ever ask; None: they are counted."""
         self.valuation = Valuation(portfolio)
@@ -303,9 +304,12 @@ class RiskView(Counting):
 
     def reduces(self, order: SubmitOrder) -> bool:
         """Whether the account's position can only shrink by it, whatever else is still working."""
-        held = self.position(order.account, order.instrument)
-        working = self.working(order.account, order.instrument, order.side)
-        return order.quantity <= (-held if order.side.sign > 0 else held) - working
+        found = self.portfolio.accounts[order.account].positions.get(order.instrument)
+        if found is None or not found.quantity:
+            return False
+        side = order.side
+        held = -found.quantity if side is _BUY or side is _BUY_BACK else found.quantity
+        return held > 0 and order.quantity <= held - self.working(order.account, order.instrument, side)
 
     def reduced(self, order: SubmitOrder) -> bool:
         """``reduces``, of an order that is counted as open already."""

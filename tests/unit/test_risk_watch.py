@@ -60,7 +60,7 @@ def latches(desk: Desk) -> list[tuple[str, KillLevel]]:
 
 
 def test_a_loss_reduces_the_strategy_then_the_account_then_cancels() -> None:
-    """1, 2 and 3 % of 100 000 on 1000 units: each latched once, journaled, and working orders asked back at the last."""
+    """1, 2 and 3 % of 100 000 on 1000 units: each latched once and journaled; the last asks orders back."""
     desk = a_desk()
     fill(desk, 1, 1000)
     desk.decide(2, strategy=StrategyId("t"), instrument=STOCKS[1], quantity=1, type=OrderType.LIMIT, price=Decimal(39))
