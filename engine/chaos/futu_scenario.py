@@ -207,6 +207,7 @@ class FutuHangar(Hangar):
                 },
             ),
             mode="simulation",
+            armed=self.real,
             threads=False,
         )
 
