@@ -187,6 +187,28 @@ async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> 
         assert book.cash["COIN"] == place.ledger.coins(place.user.login)
 
 
+async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> None:
+    """A stop looks until book and venue agree: what one reading found, the next one confirms."""
+    async with a_trading_place() as place:
+        run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        seeker = run.seekers[ACCOUNT]
+        look, looks = seeker.look, 0
+
+        async def late(*args: Any) -> Any:
+            nonlocal looks
+            looks += bool(run.stop_reason)
+            if looks == 2:
+                place.ledger.buy(place.user.chat_id, "DL", 30, place.clock.now_ns, 0)
+                looks += 1
+            return await look(*args)
+
+        seeker.look = late  # type: ignore[method-assign]
+        await trade_until(run, lambda: bool(place.fills))
+        book = run.core.portfolio.accounts[ACCOUNT]
+        assert book.positions[InstrumentId("DL.VSM")].quantity == 30
+        assert book.cash["COIN"] == place.ledger.coins(place.user.login)
+
+
 async def test_the_journal_tells_intent_send_and_outcome_in_that_order(tmp_path: Path) -> None:
     """INTENT before SEND before the outcome, each a row (RELIABILITY 3.1)."""
     async with a_trading_place() as place:
