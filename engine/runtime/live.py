@@ -50,7 +50,7 @@ RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
 LAST_LOOKS = 5
-"""So often a stop reads an account whose book and venue differ: what differs is booked when two readings agree on it."""
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:

@@ -197,7 +197,7 @@ async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> 
         async def late(*args: Any) -> Any:
             nonlocal looks
             looks += bool(run.stop_reason)
-            if looks == 2:
+            if looks == 3:
                 place.ledger.buy(place.user.chat_id, "DL", 30, place.clock.now_ns, 0)
                 looks += 1
             return await look(*args)
