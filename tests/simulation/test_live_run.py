@@ -4,6 +4,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from engine import Fill, OrderEvent, Quote, Strategy
 from engine.domain.commands import CancelOrder
 from engine.domain.events import KillLevel
@@ -192,17 +194,23 @@ async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> 
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         seeker = run.seekers[ACCOUNT]
-        look, looks = seeker.look, 0
+        look, settle, looks = seeker.look, seeker.settle, -1
 
-        async def late(*args: Any) -> Any:
+        async def settled(deadline_ns: int) -> bool:
             nonlocal looks
-            looks += bool(run.stop_reason)
-            if looks == 3:
-                place.ledger.buy(place.user.chat_id, "DL", 30, place.clock.now_ns, 0)
-                looks += 1
-            return await look(*args)
+            done = await settle(deadline_ns)
+            looks = 0 if run.stop_reason else -1
+            return done
 
-        seeker.look = late  # type: ignore[method-assign]
+        async def late() -> Any:
+            nonlocal looks
+            looks += looks >= 0
+            if looks == 2:
+                place.ledger.buy(place.user.chat_id, "DL", 30, place.clock.now_ns, 0)
+            return await look()
+
+        # Nobody looks but the stop itself, whose second look finds what was bought a moment before.
+        seeker.settle, seeker.look, seeker.run = settled, late, anyio.sleep_forever  # type: ignore[method-assign]
         await trade_until(run, lambda: bool(place.fills))
         book = run.core.portfolio.accounts[ACCOUNT]
         assert book.positions[InstrumentId("DL.VSM")].quantity == 30
