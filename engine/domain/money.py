@@ -2,6 +2,8 @@
 
 from decimal import Decimal, InvalidOperation
 
+from engine.domain.errors import BadMessage
+
 ZERO = Decimal(0)
 CENT = Decimal("0.01")
 
@@ -29,3 +31,15 @@ def exact(value: float | int | str | Decimal) -> Decimal:
     if not number.is_finite() or not -DIGITS_MAX <= number.adjusted() <= DIGITS_MAX:
         raise ValueError(f"{str(value)[:40]} is no finite number of a size that amounts have")
     return number
+
+
+def exact_from_wire(value: float | int | str | Decimal, what: str) -> Decimal:
+    """``exact`` of a venue's figure; ``what`` names it.
+
+    Raises:
+        BadMessage: it is none.
+    """
+    try:
+        return exact(value)
+    except ValueError as error:
+        raise BadMessage(f"{what}: {error}") from error

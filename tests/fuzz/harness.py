@@ -5,6 +5,7 @@ says in one word what became of an input, or raises: any exception of a target i
 """
 
 import asyncio
+import contextlib
 import heapq
 import json
 import os
@@ -13,11 +14,10 @@ import signal
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from msgspec import Struct
@@ -26,6 +26,7 @@ from engine.domain.errors import GatewayError, SluiceError
 from engine.domain.timestamps import SECOND_NS
 from tests.fuzz.mutations import Draw, mutated
 
+T = TypeVar("T")
 FOUND = Path(__file__).parent / "found"
 CPU_SECONDS = 1.0
 """An input that keeps the processor longer is a hang (RELIABILITY 6)."""
@@ -53,6 +54,8 @@ class Surface:
     light = 0
     uses_sockets = False
     """Then time does not jump."""
+    plain = False
+    """It runs outside any loop: the target starts one itself."""
 
     def seeds(self) -> Mapping[str, bytes]:
         """Good inputs by name; asked for after ``open``."""
@@ -136,15 +139,29 @@ class LoopClock:
 
 
 def run(surface: Surface, inputs: int, seed: int, folder: Path) -> Tally:
-    """``fuzz`` in a loop of its own."""
+    """``fuzz`` in a loop of its own, or in none."""
+    if surface.plain:
+        return driven(fuzz(surface, inputs, seed, folder))
     with asyncio.Runner(loop_factory=None if surface.uses_sockets else JumpingLoop) as runner:
         return runner.run(fuzz(surface, inputs, seed, folder))
 
 
 def run_kept(surface: Surface, kept: Mapping[str, Any], folder: Path) -> list[Finding]:
-    """``replay`` in a loop of its own."""
+    """``replay`` in a loop of its own, or in none."""
+    if surface.plain:
+        return driven(replay(surface, kept, folder))
     with asyncio.Runner(loop_factory=None if surface.uses_sockets else JumpingLoop) as runner:
         return runner.run(replay(surface, kept, folder))
+
+
+def driven(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The end of a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        found: T = end.value
+        return found
+    raise RuntimeError("a plain surface may not wait")
 
 
 async def fuzz(surface: Surface, inputs: int, seed: int, folder: Path) -> Tally:
@@ -186,7 +203,7 @@ async def _one(surface: Surface, origin: str, data: bytes, tally: Tally) -> None
     began = time.process_time()
     try:
         wait = WAIT_SECONDS_OF_THE_MACHINE if surface.uses_sockets else WAIT_SECONDS
-        with _processor_limit(), anyio.fail_after(wait):
+        with _processor_limit(), contextlib.nullcontext() if surface.plain else anyio.fail_after(wait):
             word = await surface.run(origin, data)
         if time.process_time() - began > CPU_SECONDS * 2:
             raise Hang(f"{time.process_time() - began:.1f} s of processor time")
@@ -204,7 +221,7 @@ def _where(error: BaseException) -> str:
     return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames[-4:]))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _processor_limit() -> Iterator[None]:
     def stop(_signal: int, _frame: Any) -> None:
         raise Hang(f"more than {CPU_SECONDS} s of processor time")

@@ -1,6 +1,9 @@
 """The table of surfaces: every door that bytes come in by."""
 
+from tests.fuzz.apis import SURFACES_OF_APIS
+from tests.fuzz.files import SURFACES_OF_FILES
 from tests.fuzz.harness import Surface
+from tests.fuzz.streams import FutuPush, GuiTables, StreamFrames, TradeAnswers, TradeTexts
 from tests.fuzz.wires_of_gateways import (
     AmazingDataWire,
     EasythsWire,
@@ -15,4 +18,11 @@ SURFACES: tuple[type[Surface], ...] = (
     HuataiWire,
     FutuWire,
     AmazingDataWire,
+    FutuPush,
+    StreamFrames,
+    TradeTexts,
+    GuiTables,
+    TradeAnswers,
+    *SURFACES_OF_APIS,
+    *SURFACES_OF_FILES,
 )

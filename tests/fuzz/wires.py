@@ -226,7 +226,7 @@ def check_snapshot(snapshot: AccountSnapshot, texts: bytes, *, signed: bool = Fa
     for position in snapshot.positions or ():
         check_whole(position.quantity, "position", signed=signed)
         check_whole(position.sellable, "sellable")
-        check_money(position.average_price, "cost")
+        check_money(position.average_price, "cost", positive=False)
         check_code(position.instrument, texts)
     for row in snapshot.orders or ():
         check_whole(row.quantity, "order quantity")

@@ -33,7 +33,7 @@ NOWHERE = "http://127.0.0.1:9"
 def read_json(body: bytes) -> Any:
     """What a lenient reader makes of a body; None for nothing."""
     try:
-        return json.loads(body)
+        return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 
@@ -122,6 +122,7 @@ def _ths_proof(heard: Exchange) -> bool:
 class EasythsWire(WireSurface):
     name, share, light = "wire.easyths", 17_000, 340
     secrets = (f"Bearer {ths.KEY}",)
+    config_errors = True
 
     def scenes(self) -> list[Scene]:
         buy = ths.an_order()
