@@ -1,5 +1,6 @@
 """Our own HTTP servers, the five simulators: whatever is asked, an answer of the server's and no fault of ours."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,7 +122,7 @@ class ApiSurface(Surface):
 
 
 class VirtualMarketApi(ApiSurface):
-    name, share, light = "api.virtual_market", 6_000, 120
+    name, share, light = "api.virtual_market", 5_000, 100
     routes = "virtual_market"
     places = {"stock_id": "CY", "identifier": "CY"}
 
@@ -142,7 +143,7 @@ class VirtualMarketApi(ApiSurface):
 
 
 class FutuApi(ApiSurface):
-    name, share, light = "api.futu", 6_000, 150
+    name, share, light = "api.futu", 5_000, 120
     routes = "futu"
 
     def app(self, clock: Clock) -> Starlette:
@@ -170,7 +171,7 @@ class FutuApi(ApiSurface):
 
 
 class EasythsApi(ApiSurface):
-    name, share, light = "api.easyths", 6_000, 150
+    name, share, light = "api.easyths", 5_000, 80
     routes = "easyths"
     places = {"operation_name": "buy", "operation_id": "0f0e0d0c-0000-4000-8000-000000000000"}
 
@@ -182,6 +183,17 @@ class EasythsApi(ApiSurface):
 
     def query(self, path: str) -> dict[str, str]:
         return {"timeout": "0.1"} if path.endswith("result") else {}
+
+    def mutate(self, draw: Draw, seed: bytes) -> bytes:
+        """A result is waited for as long as is asked, for ever too: that is the real server's, and not asked for."""
+        raw, _, body = super().mutate(draw, seed).partition(b"\n")
+        head = json.loads(raw)
+        if "result" in head["path"]:
+            text = head["query"].get("timeout", "0.1")
+            head["query"] = {"timeout": text}
+            with contextlib.suppress(ValueError):
+                head["query"]["timeout"] = "0.1" if not 0 <= float(text) < 5 else text
+        return json.dumps(head).encode() + b"\n" + body
 
     def seeds(self) -> Mapping[str, bytes]:
         found = dict(super().seeds())
@@ -196,7 +208,7 @@ class EasythsApi(ApiSurface):
 
 
 class HuataiApi(ApiSurface):
-    name, share, light = "api.huatai", 6_000, 150
+    name, share, light = "api.huatai", 5_000, 120
     routes = "huatai"
     prefix = "/api/trader"
 
@@ -218,7 +230,7 @@ class HuataiApi(ApiSurface):
 
 
 class AmazingDataApi(ApiSurface):
-    name, share, light = "api.amazingdata", 6_000, 120
+    name, share, light = "api.amazingdata", 5_000, 80
     routes = "amazingdata"
     prefix = "/api/v1"
     places = {"id": "1", "code": "600000.SH", "task_id": "1"}

@@ -76,7 +76,7 @@ _VALUES = (
 class Config(Surface):
     """A config is loaded and everything checked that it points to, or one sentence says what is wrong."""
 
-    name, share, light = "config.toml", 14_000, 340
+    name, share, light = "config.toml", 12_000, 220
 
     def seeds(self) -> Mapping[str, bytes]:
         return {name: (ROOT / f"config/{name}.toml").read_bytes() for name in CONFIGS}
@@ -102,7 +102,7 @@ class Config(Surface):
 class Instruments(Surface):
     """instruments.toml, a key record of Futu's, and a calendar file."""
 
-    name, share, light = "config.tables", 6_000, 150
+    name, share, light = "config.tables", 5_000, 120
 
     def seeds(self) -> Mapping[str, bytes]:
         calendar = '[calendar.XSHG]\nclosed = ["2027-01-01"]\nopen = ["2027-01-04"]\nknown_until = "2027-12-31"\n'
@@ -134,7 +134,7 @@ class Instruments(Surface):
 class CommandLine(Surface):
     """The program itself: a sentence and an exit code, whatever the words and files."""
 
-    name, share, light = "cli.words", 5_000, 90
+    name, share, light = "cli.words", 3_000, 40
     plain = True
 
     def seeds(self) -> Mapping[str, bytes]:
@@ -223,7 +223,7 @@ def check_columns(bars: Columns, last_ns: int) -> int:
 class BarFiles(Surface):
     """CSV and Parquet files of bars."""
 
-    name, share, light = "data.bars", 16_000, 500
+    name, share, light = "data.bars", 12_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
         named = [f"2026-03-02 09:{n:02}:00,600000.SH,10.0,10.5,9.5,10.2,{n}" for n in range(31, 59)]
@@ -262,7 +262,7 @@ class BarFiles(Surface):
 class CatalogFiles(Surface):
     """JSON files of a catalog: manifests and filings."""
 
-    name, share, light = "data.catalog", 6_000, 150
+    name, share, light = "data.catalog", 5_000, 120
 
     def seeds(self) -> Mapping[str, bytes]:
         part = {"file": "2026.parquet", "sha256": "0" * 64, "rows": 3, "first": 1, "last": 2}
@@ -297,7 +297,7 @@ class CatalogFiles(Surface):
 class JournalRecords(Surface):
     """One row of a journal: the record it was, or a sentence; and never a changed one under its old seal."""
 
-    name, share, light = "journal.records", 14_000, 500
+    name, share, light = "journal.records", 12_000, 400
 
     def seeds(self) -> Mapping[str, bytes]:
         return {f"{at:02}": ENCODER.encode(record) for at, record in enumerate([a_run(), *records(12)])}
@@ -340,7 +340,7 @@ class JournalRecords(Surface):
 class JournalTables(Surface):
     """Rows of the file in a wrong order, doubled, missing, of wrong types or with wrong seals."""
 
-    name, share, light = "journal.rows", 3_000, 60
+    name, share, light = "journal.rows", 2_500, 40
 
     def seeds(self) -> Mapping[str, bytes]:
         return {"rows": json.dumps([[n + 1, n, n % 2] for n in range(6)]).encode()}
@@ -386,7 +386,7 @@ def db_rows(rows: object) -> int:
 class Names(Surface):
     """Symbols, account ids, amounts and pairs of the command line: 10 kB of anything."""
 
-    name, share, light = "names.words", 10_000, 300
+    name, share, light = "names.words", 8_000, 240
 
     def seeds(self) -> Mapping[str, bytes]:
         said = {"symbol": "600000.SH", "pair": "sma.fast=10", "amount": "1_000_000.50", "future": "IF2401.CFE"}
@@ -416,7 +416,7 @@ class Names(Surface):
 class StrategyPaths(Surface):
     """``module:Class`` and ``file.py:Class``: another place, no place, no path at all."""
 
-    name, share, light = "names.paths", 5_000, 200
+    name, share, light = "names.paths", 5_000, 160
 
     def seeds(self) -> Mapping[str, bytes]:
         said = (
@@ -458,7 +458,7 @@ class StrategyPaths(Surface):
 class Times(Surface):
     """Times, days, spans: gaps of summer time, leap seconds, far away, no time at all."""
 
-    name, share, light = "times", 15_000, 500
+    name, share, light = "times", 12_000, 320
 
     def seeds(self) -> Mapping[str, bytes]:
         said = (

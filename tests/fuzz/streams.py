@@ -55,7 +55,7 @@ def check_market(event: Any) -> None:
 class FutuPush(Surface):
     """A socket's frame through the gateway's own door: market data to the feed, trades to the order's life."""
 
-    name, share, light = "push.futu", 20_000, 500
+    name, share, light = "push.futu", 16_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
         def security(body: Any) -> None:
@@ -147,7 +147,7 @@ class FutuPush(Surface):
 
 
 class StreamFrames(Surface):
-    name, share, light = "push.stream", 14_000, 400
+    name, share, light = "push.stream", 12_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
         return {
@@ -181,7 +181,7 @@ class StreamFrames(Surface):
 class TradeTexts(Surface):
     """B1: the words of a success are read by patterns; what they give must stand in them."""
 
-    name, share, light = "texts.virtual_market", 10_000, 400
+    name, share, light = "texts.virtual_market", 10_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
         said = [BUY, LIQUIDATION, *(text for text, *_ in SELLS), *(text for text, *_ in REFUSALS)]
@@ -219,7 +219,7 @@ class TradeTexts(Surface):
 class GuiTables(Surface):
     """Tables as the client copies them: tabs, columns by place, markdown; into orders and holdings."""
 
-    name, share, light = "texts.tables", 14_000, 400
+    name, share, light = "texts.tables", 12_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
         rows = [ths.a_row(), ths.a_row("0001002", 证券代码="000001", 委托数量="1,300", 成交数量=100, 成交均价="8,690.5")]
@@ -288,7 +288,7 @@ class GuiTables(Surface):
 class TradeAnswers(Surface):
     """B1's answers through the router's own reading of words and portfolio, without the rest of the wire."""
 
-    name, share, light = "texts.reports", 4_000, 150
+    name, share, light = "texts.reports", 3_000, 100
 
     def seeds(self) -> Mapping[str, bytes]:
         return {"buy": BUY.encode(), **{f"sell/{at}": text.encode() for at, (text, *_) in enumerate(SELLS)}}

@@ -60,7 +60,7 @@ def _vm_proof(heard: Exchange) -> bool:
 
 
 class VirtualMarketWire(WireSurface):
-    name, share, light = "wire.virtual_market", 17_000, 420
+    name, share, light = "wire.virtual_market", 12_000, 260
     secrets = ("your_password",)
     config_errors = True
 
@@ -120,7 +120,7 @@ def _ths_proof(heard: Exchange) -> bool:
 
 
 class EasythsWire(WireSurface):
-    name, share, light = "wire.easyths", 17_000, 340
+    name, share, light = "wire.easyths", 9_000, 140
     secrets = (f"Bearer {ths.KEY}",)
     config_errors = True
 
@@ -198,7 +198,7 @@ _HT_CONVERSIONS = ("could not convert", "invalid literal", "must be a string", "
 
 
 class HuataiWire(WireSurface):
-    name, share, light = "wire.huatai", 17_000, 400
+    name, share, light = "wire.huatai", 12_000, 240
     secrets = ht.SECRETS
     config_errors = True
 
@@ -259,7 +259,7 @@ def _futu_proof(heard: Exchange) -> bool:
 
 
 class FutuWire(WireSurface):
-    name, share, light = "wire.futu", 17_000, 420
+    name, share, light = "wire.futu", 14_000, 300
     secrets = (futu.TOKEN,)
     config_errors = True
 
@@ -344,7 +344,7 @@ class FutuWire(WireSurface):
 
 
 class AmazingDataWire(WireSurface):
-    name, share, light = "wire.amazingdata", 12_000, 240
+    name, share, light = "wire.amazingdata", 10_000, 170
     secrets = ("admin123",)
     config_errors = True
 
