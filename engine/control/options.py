@@ -10,7 +10,6 @@ import msgspec
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import parse_time
 
-
 AMOUNT_DIGITS_MAX = 18
 
 

@@ -1,6 +1,5 @@
 """Errors, named by what the caller must do next (DESIGN, decision 16)."""
 
-
 SENTENCE_MAX = 500
 """Characters of an error's text: much of it may be somebody else's words."""
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -36,7 +36,7 @@ class ApiSurface(Surface):
 
     routes = ""
     prefix = ""
-    places: Mapping[str, str] = {}
+    places: ClassVar[Mapping[str, str]] = {}
     """What stands for the names in a route's braces."""
 
     def app(self, clock: Clock) -> Starlette:
@@ -124,7 +124,7 @@ class ApiSurface(Surface):
 class VirtualMarketApi(ApiSurface):
     name, share, light = "api.virtual_market", 5_000, 100
     routes = "virtual_market"
-    places = {"stock_id": "CY", "identifier": "CY"}
+    places: ClassVar[Mapping[str, str]] = {"stock_id": "CY", "identifier": "CY"}
 
     def app(self, clock: Clock) -> Starlette:
         self._simulator = VirtualMarketSimulator(seed=7, rate_limits="off", history_days=1)
@@ -173,7 +173,10 @@ class FutuApi(ApiSurface):
 class EasythsApi(ApiSurface):
     name, share, light = "api.easyths", 5_000, 80
     routes = "easyths"
-    places = {"operation_name": "buy", "operation_id": "0f0e0d0c-0000-4000-8000-000000000000"}
+    places: ClassVar[Mapping[str, str]] = {
+        "operation_name": "buy",
+        "operation_id": "0f0e0d0c-0000-4000-8000-000000000000",
+    }
 
     def app(self, clock: Clock) -> Starlette:
         return EasythsSimulator(**EASYTHS_SETTINGS).app(clock, Entropy(7), exchange=a_bare_market(OPEN_NS))
@@ -233,7 +236,7 @@ class AmazingDataApi(ApiSurface):
     name, share, light = "api.amazingdata", 5_000, 80
     routes = "amazingdata"
     prefix = "/api/v1"
-    places = {"id": "1", "code": "600000.SH", "task_id": "1"}
+    places: ClassVar[Mapping[str, str]] = {"id": "1", "code": "600000.SH", "task_id": "1"}
 
     def app(self, clock: Clock) -> Starlette:
         self._simulator = AmazingDataSimulator(seed=7, gaps=0.0)

@@ -222,7 +222,7 @@ class GuiTables(Surface):
     name, share, light = "texts.tables", 12_000, 350
 
     def seeds(self) -> Mapping[str, bytes]:
-        rows = [ths.a_row(), ths.a_row("0001002", 证券代码="000001", 委托数量="1,300", 成交数量=100, 成交均价="8,690.5")]
+        rows = [ths.a_row(), ths.a_row("0001002", 证券代码="000001", 委托数量="1,300", 成交数量=100)]
         held = [ths.a_holding(), ths.a_holding("000001", 500, 400)]
         found = {}
         for name, table in (("orders", rows), ("holdings", held)):

@@ -11,6 +11,7 @@ from tests.fuzz.wires_of_gateways import (
     HuataiWire,
     VirtualMarketWire,
 )
+from tests.fuzz.words import SURFACES_OF_WORDS
 
 SURFACES: tuple[type[Surface], ...] = (
     VirtualMarketWire,
@@ -25,4 +26,5 @@ SURFACES: tuple[type[Surface], ...] = (
     TradeAnswers,
     *SURFACES_OF_APIS,
     *SURFACES_OF_FILES,
+    *SURFACES_OF_WORDS,
 )

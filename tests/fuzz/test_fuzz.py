@@ -1,7 +1,7 @@
 """Bad input at every door: never a crash, a hang, a traceback to a user, or a wrong order (RELIABILITY 5.1 N13, 6).
 
-A short run is always on; ``pytest -m long tests/fuzz`` runs 200,000 inputs. ``SLUICE_FUZZ_SEED`` takes another seed than
-the fixed one. What ever failed is kept in ``found/`` and replayed always.
+A short run is always on; ``pytest -m long tests/fuzz`` runs 200,000 inputs. ``SLUICE_FUZZ_SEED`` takes another seed
+than the fixed one. What ever failed is kept in ``found/`` and replayed always.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The request-and-answer wires: a real gateway talks to recorded answers of which one is mutated.
 
 A scene is something the engine does with a gateway. It is played once against a good far side and recorded; then, for
-each input, played again with one answer replaced. What may come of it: a value that is sane and not made up, or an error
-with a short sentence; a refusal of an order only with its proof (RELIABILITY 3.5).
+each input, played again with one answer replaced. What may come of it: a value that is sane and not made up, or an
+error with a short sentence; a refusal of an order only with its proof (RELIABILITY 3.5).
 """
 
 import re
@@ -26,6 +26,7 @@ from tests.fuzz.mutations import Draw, mutated
 
 STATUSES = (200, 201, 204, 302, 400, 401, 403, 404, 405, 408, 409, 418, 422, 429, 500, 502, 503, 504)
 QUANTITY_MAX = 10**18
+
 
 class Exchange(Struct, frozen=True):
     """One question and its answer."""

@@ -22,8 +22,8 @@ from tests import easyths_builders as ths
 from tests import futu_builders as futu
 from tests import gateway_builders as vm
 from tests import huatai_builders as ht
-from tests.fuzz.wires import Exchange, Scene, WireSurface, check_snapshot
 from tests.fuzz.harness import LoopClock
+from tests.fuzz.wires import Exchange, Scene, WireSurface, check_snapshot
 from tests.gateway_builders import Notes
 from tests.simulator_builders import OPEN_NS, MarketAtHand
 
@@ -139,7 +139,8 @@ class EasythsWire(WireSurface):
     @asynccontextmanager
     async def far_side(self, scene: Scene) -> AsyncIterator[httpx.AsyncBaseTransport]:
         desk = ths.Desk()
-        rows = [ths.a_row(), ths.a_row(1002, 证券代码="000001", 操作="卖出", 成交数量=100, 成交均价=8.69, 备注="部分成交")]
+        other = ths.a_row(1002, 证券代码="000001", 操作="卖出", 成交数量=100, 成交均价=8.69, 备注="部成")
+        rows = [ths.a_row(), other]
         desk.live, desk.history = rows, [ths.past(row) for row in rows]
         desk.holdings = [ths.a_holding(), ths.a_holding("000001", 500, 400)]
         if scene.name == "printed":
@@ -216,13 +217,14 @@ class HuataiWire(WireSurface):
     async def far_side(self, scene: Scene) -> AsyncIterator[httpx.AsyncBaseTransport]:
         far = ht.FarSide()
         row = ht.a_row()
-        other = ht.a_row(证券代码="000001", 合同编号="0087654322", 委托编号=102, 成交数量="200", 操作="卖出", 备注="部分成交",
-                         交易市场="深圳Ａ股")  # fmt: skip
+        place = {"证券代码": "000001", "交易市场": "深圳Ａ股"}
+        other = ht.a_row(合同编号="0087654322", 委托编号=102, 成交数量="200", 操作="卖出", 备注="部成", **place)
         far.table("today-entrusts", row, other)
         far.table("cancel-entrusts", row, other)
         far.table("today-trades", ht.a_trade(), ht.a_trade(成交编号=5002))
         far.table("position", ht.a_holding(), ht.a_holding(证券代码="600000", 股票余额=100, 交易市场="上海Ａ股"))
-        far.say("buy", (200, "委托成功", {"success": True, "entrust_id": "87654321", "message": "您的买入委托已成功提交"}))
+        done = {"success": True, "entrust_id": "87654321", "message": "您的买入委托已成功提交"}
+        far.say("buy", (200, "委托成功", done))
         if scene.name == "refused":
             far.say("buy", (400, "可用资金不足", {"success": False, "message": "可用资金不足"}))
         far.say("cancel-entrust", (200, "撤单成功", {"success": True, "message": "您的撤单委托已成功提交"}))
@@ -305,7 +307,8 @@ class FutuWire(WireSurface):
                                        "order_id_ex": "20261118_10_8947461500000000561"}))  # fmt: skip
         if scene.name == "refused":
             far.say("/api/order", futu.said_no("[err_code=none] 购买力不足"))
-        far.say("/api/history-kline", futu.ok({"security": {"market": 1, "code": "00700"}, "kl_list": [bar, bar | {"time": "2026-11-18 10:15:00"}]}))
+        bars = [bar, bar | {"time": "2026-11-18 10:15:00"}]
+        far.say("/api/history-kline", futu.ok({"security": {"market": 1, "code": "00700"}, "kl_list": bars}))
         yield far.transport()
 
     def gateway(self, transport: httpx.AsyncBaseTransport) -> Any:

@@ -190,11 +190,13 @@ def balances_from_wire(funds: a.Funds, currency: str) -> tuple[Balance, ...]:
         word = codes.CURRENCIES.get(row.currency or 0)
         if word is not None and row.cash is not None:
             available = row.available_balance if row.available_balance is not None else row.cash
-            found[word] = Balance(currency=word, total=exact_from_wire(row.cash, "cash"), available=exact_from_wire(available, "available"))
+            total, free = exact_from_wire(row.cash, "cash"), exact_from_wire(available, "available_balance")
+            found[word] = Balance(currency=word, total=total, available=free)
     if not found:
         word = codes.CURRENCIES.get(funds.currency or 0, currency)
         cash = exact_from_wire(funds.cash, "cash")
-        found[word] = Balance(currency=word, total=cash, available=cash - exact_from_wire(funds.frozen_cash, "frozen_cash"))
+        frozen = exact_from_wire(funds.frozen_cash, "frozen_cash")
+        found[word] = Balance(currency=word, total=cash, available=cash - frozen)
     return tuple(found.values())
 
 
