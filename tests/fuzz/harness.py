@@ -6,11 +6,13 @@ says in one word what became of an input, or raises: any exception of a target i
 
 import asyncio
 import contextlib
+import faulthandler
 import heapq
 import json
 import os
 import random
 import signal
+import sys
 import time
 import traceback
 from collections import Counter
@@ -34,6 +36,9 @@ WAIT_SECONDS = 36_000.0
 """One that waits this long waits for ever. It costs nothing: time jumps where nobody is busy."""
 WAIT_SECONDS_OF_THE_MACHINE = 120.0
 """The same where real sockets are waited for; generous, since the machine may be busy."""
+STUCK_SECONDS = 600.0
+"""Python can not interrupt a call into C: after so long with a few inputs the whole run ends, and shows where it was."""
+STUCK_INPUTS = 50
 FINDINGS_MAX = 8
 SENTENCE_MAX = 500
 
@@ -176,12 +181,15 @@ async def fuzz(surface: Surface, inputs: int, seed: int, folder: Path) -> Tally:
         tally.inputs = 0
         tally.words.clear()
         for number in range(inputs):
+            if number % STUCK_INPUTS == 0:
+                faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=sys.__stderr__)
             origin, data = seeds[number % len(seeds)]
             draw = random.Random(f"{seed}/{surface.name}/{number}")
             await _one(surface, origin, surface.mutate(draw, data), tally)
             if len(tally.findings) >= FINDINGS_MAX:
                 break
     finally:
+        faulthandler.cancel_dump_traceback_later()
         await surface.close()
     tally.cpu_seconds = time.process_time() - began
     return tally

@@ -3,6 +3,7 @@
 from tests.fuzz.apis import SURFACES_OF_APIS
 from tests.fuzz.files import SURFACES_OF_FILES
 from tests.fuzz.harness import Surface
+from tests.fuzz.http_bytes import HttpBytes
 from tests.fuzz.streams import FutuPush, GuiTables, StreamFrames, TradeAnswers, TradeTexts
 from tests.fuzz.wires_of_gateways import (
     AmazingDataWire,
@@ -19,6 +20,7 @@ SURFACES: tuple[type[Surface], ...] = (
     HuataiWire,
     FutuWire,
     AmazingDataWire,
+    HttpBytes,
     FutuPush,
     StreamFrames,
     TradeTexts,
