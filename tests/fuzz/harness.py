@@ -37,7 +37,7 @@ WAIT_SECONDS = 36_000.0
 WAIT_SECONDS_OF_THE_MACHINE = 120.0
 """The same where real sockets are waited for; generous, since the machine may be busy."""
 STUCK_SECONDS = 600.0
-"""Python can not interrupt a call into C: after so long with a few inputs the whole run ends, and shows where it was."""
+"""Python can not interrupt a call into C: after so long with a few inputs the run ends, and shows where it was."""
 STUCK_INPUTS = 50
 FINDINGS_MAX = 8
 SENTENCE_MAX = 500

@@ -18,7 +18,7 @@ SECRET = "fc_0123456789abcdef"
 
 
 class HttpBytes(Surface):
-    """The one client that every gateway calls by: an answer, or an error that says whether anything may have been done."""
+    """The one client that every gateway calls by: an answer, or an error that says whether bytes may have left."""
 
     name, share, light = "wire.http", 1_500, 60
     uses_sockets = True
