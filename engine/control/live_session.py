@@ -33,8 +33,9 @@ from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
+from engine.runtime.journal_settings import open_journal
 from engine.runtime.live import LiveRun
-from engine.runtime.live_settings import armed, live_spec, open_journal
+from engine.runtime.live_settings import armed, live_spec
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
@@ -145,7 +146,7 @@ class Session:
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
         self.links = Links()
-        self._journal = open_journal(settings, accept_rebuild=accept_rebuild)
+        self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
         self.run = LiveRun(
             spec,
             clock=self.clock,

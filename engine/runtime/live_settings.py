@@ -1,4 +1,4 @@
-"""A config as a live run: its journal and its specification."""
+"""A config as a live run: its specification."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,6 @@ from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId
 from engine.entropy import Entropy
-from engine.journal.memory import MemoryJournal
-from engine.journal.sqlite import SqliteJournal
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveSpec
 from engine.runtime.settings import Settings
@@ -61,17 +59,6 @@ def _statements(settings: Settings) -> Fundamentals | None:
     if not settings.run.catalog or not (catalog / FOLDER).is_dir():
         return None
     return read_fundamentals(catalog)
-
-
-def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJournal | SqliteJournal:
-    """The journal of ``[journal]``; a SQLite one is locked until it is closed.
-
-    Raises:
-        ConfigError: another engine holds it, or no place to write. JournalError: damaged.
-    """
-    if settings.journal.kind == "memory":
-        return MemoryJournal()
-    return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
 
 
 def _journaled(spec: StrategySpec) -> StrategySpec:
