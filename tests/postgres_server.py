@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ import pytest
 PROGRAMS = "SLUICE_TEST_PG_BIN"
 """Name of the variable with a folder of other PostgreSQL programs, for a look at other versions."""
 USER, DATABASE = "sluice", "postgres"
+GUARDED, PASSWORD = "guarded", "open-sesame"
+"""A role that needs a password; everybody else is trusted. It has no rights."""
 _WATCH = '"$0" "$@" & server=$!; cat >/dev/null; kill -QUIT $server; wait $server'
 """Ends the server with the process that started it, however that dies: its end of the pipe closes."""
 
@@ -65,7 +66,15 @@ class PostgresServer:
         if data is None:
             folder.mkdir(exist_ok=True)
             self._own(folder)
-            self._call("initdb", "--no-sync", "--auth=trust", f"--username={USER}", "--no-locale", "--encoding=UTF8")
+            self._call(
+                "initdb",
+                "--no-sync",
+                "--auth=trust",
+                f"--username={USER}",
+                "--no-locale",
+                "--encoding=UTF8",
+                "--wal-segsize=1",
+            )
             lines = {
                 "listen_addresses": "127.0.0.1",
                 "unix_socket_directories": "",
@@ -76,6 +85,8 @@ class PostgresServer:
             }
             with (self.data / "postgresql.conf").open("a") as conf:
                 conf.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
+            hba = self.data / "pg_hba.conf"
+            hba.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{hba.read_text()}")
         else:
             shutil.copytree(data.parent, folder, dirs_exist_ok=True)
             for path in (folder, *folder.rglob("*")):
@@ -85,8 +96,8 @@ class PostgresServer:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def url(self, port: int | None = None) -> str:
-        return f"postgresql://{USER}@127.0.0.1:{port or self.port}/{DATABASE}"
+    def url(self, port: int | None = None, user: str = USER) -> str:
+        return f"postgresql://{user}@127.0.0.1:{port or self.port}/{DATABASE}"
 
     def start(self) -> None:
         """Start and wait until it takes connections."""
@@ -177,17 +188,8 @@ def reachable_programs() -> Path:
 
 @functools.cache
 def the_server() -> PostgresServer:
-    """The one server of this test session; each test takes a schema of its own (``a_schema``)."""
+    """The one server of this test session; each test takes a schema of its own (``journal_builders.address_for``)."""
     server = PostgresServer(place() / "shared", reachable_programs())
     server.start()
     atexit.register(server.stop)
     return server
-
-
-@functools.cache
-def _schemas() -> Iterator[int]:
-    return iter(range(1, 1_000_000))
-
-
-def a_schema() -> str:
-    return f"t{next(_schemas())}"

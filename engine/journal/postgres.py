@@ -23,6 +23,8 @@ from engine.journal.postgres_url import Address
 AWAY_SECONDS = 2.0
 READ_SECONDS = 30.0
 """How long a page may take to be read; nobody trades meanwhile."""
+LEAVING_SECONDS = 0.5
+"""How long to wait at opening for the session of an engine that just died to go."""
 _RETRY_SECONDS = 0.02
 
 
@@ -169,7 +171,6 @@ class PostgresJournal:
     # --- opening -----------------------------------------------------------------------------------------------------
 
     def _open(self) -> tuple[Session, str]:
-        ends = self._seconds() + self.away_seconds
         try:
             session = self._server.connect(self.away_seconds, writes=True)
         except Lost as lost:
@@ -180,7 +181,7 @@ class PostgresJournal:
         try:
             store.check_server(session, self.address)
             name = store.name_of(session)
-            store.take_lock(session, self._server, name, ends)
+            store.take_lock(session, self._server, name, self._seconds() + LEAVING_SECONDS)
             store.prepare(session, self.address)
         except (Lost, store.Held) as problem:
             session.close()

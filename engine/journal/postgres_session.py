@@ -178,4 +178,6 @@ def _is_away(problem: psycopg.Error) -> bool:
 def _first_line(problem: Exception) -> str:
     """A driver's message is pages; the first line says what is the matter."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    return lines[0].removeprefix("connection failed: ") if lines else type(problem).__name__
+    return (
+        lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ") if lines else "no reason given"
+    )
