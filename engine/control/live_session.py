@@ -33,9 +33,8 @@ from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
-from engine.runtime.journal_settings import open_journal
 from engine.runtime.live import LiveRun
-from engine.runtime.live_settings import armed, live_spec
+from engine.runtime.live_settings import armed, live_spec, open_journal
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings

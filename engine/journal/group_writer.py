@@ -146,11 +146,17 @@ class GroupWriter:
     def _write(self) -> None:
         """The thread."""
         more = True
-        while more:
-            group, more = self._gather()
-            if group:
-                self._committed(group)
-            if self._waiters:
+        try:
+            while more:
+                group, more = self._gather()
+                if group:
+                    self._committed(group)
+                if self._waiters:
+                    self._to_loop(self._wake)
+        finally:
+            if more:
+                # A bug in here must not leave anybody waiting, nor anything believed to be durable.
+                self.error = self.error or JournalError("the journal's writer ended by a bug of its own; no new orders")
                 self._to_loop(self._wake)
 
     def _gather(self) -> tuple[list[Item], bool]:

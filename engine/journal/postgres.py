@@ -264,6 +264,8 @@ class PostgresJournal:
                 pause(_RETRY_SECONDS)
             except store.Held as held:
                 raise JournalError(f"while the session was lost the journal was taken by {held}") from held
+            except ConfigError as refused:
+                raise JournalError(str(refused)) from refused
 
     def _retake(self, ends: float) -> None:
         """A session that has the lock; that it got the lock proves that ours before it is over.

@@ -68,6 +68,11 @@ def check_server(session: Session, address: Address) -> None:
             f"the server of the journal {address} runs with fsync = {fsync}, so a power cut would lose orders that "
             "were sent: set it to on in postgresql.conf and reload"
         )
+    # What a person at a prompt is kept from by these, a commit must not be.
+    session.ask(
+        "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN"
+        " ('statement_timeout', 'lock_timeout', 'idle_session_timeout', 'transaction_timeout')"
+    )
     # remote_apply is stronger: it stays.
     if commit != "remote_apply":
         session.ask("SELECT set_config('synchronous_commit', 'on', false)")

@@ -10,9 +10,7 @@ from msgspec.structs import replace
 from engine.clock import stopwatch_seconds
 from engine.domain.errors import ConfigError
 from engine.domain.events import JournalRecord
-from engine.journal.memory import MemoryJournal
 from engine.journal.postgres_url import Address, check_url, postgres
-from engine.journal.sqlite import SqliteJournal
 from engine.ports import Journal
 
 if TYPE_CHECKING:
@@ -61,24 +59,15 @@ def place_of(table: JournalTable, path: Path) -> str:
     return str(Address(url=table.url, schema=table.schema)) if table.kind == "postgres" else str(path)
 
 
-def open_journal(
-    settings: "Settings", environ: Mapping[str, str] | None = None, *, accept_rebuild: bool = False
-) -> Journal:
-    """The journal of ``[journal]``, locked until it is closed; the one place where a run's journal is opened.
-
-    Args:
-        environ: where the password may be.
+def open_postgres(settings: "Settings", environ: Mapping[str, str], *, accept_rebuild: bool) -> Journal:
+    """The journal of a ``[journal]`` with a url.
 
     Raises:
-        ConfigError: another engine holds it, no place to write, no server. JournalError: damaged.
+        ConfigError: another engine holds it, no server, no driver. JournalError: damaged.
     """
     table = settings.journal
-    if table.kind == "memory":
-        return MemoryJournal()
-    if table.kind != "postgres":
-        return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
     journal: Journal = postgres().PostgresJournal(
-        address_of(table, environ or {}, f"config {settings.path}"),
+        address_of(table, environ, f"config {settings.path}"),
         seconds=stopwatch_seconds,
         accept_rebuild=accept_rebuild,
         away_seconds=table.away_seconds,

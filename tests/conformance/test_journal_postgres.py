@@ -47,10 +47,10 @@ def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
         threading.Event().wait(0.002)
 
 
-def waits_for(db: Any, event: str) -> bool:
-    """Whether a session of an engine waits for that."""
-    asked = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'sluice on%%' AND wait_event = %s"
-    return db.execute(asked, (event,)).fetchone() is not None
+def waits_for(db: Any, event: str) -> set[int]:
+    """The sessions of engines that wait for that, by process id."""
+    asked = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'sluice on%%' AND wait_event = %s"
+    return {pid for (pid,) in db.execute(asked, (event,))}
 
 
 def kept(address: Address) -> list[Any]:
@@ -302,9 +302,10 @@ def test_a_lost_session_that_still_writes_is_ended_before_anything_is_looked_up(
         appending.start()
         with asking(address_for(tmp_path)) as other:
             until(lambda: waits_for(other, "relation"))
+            before = waits_for(other, "relation")
             proxy.drop()
-            until(lambda: opened.looked_up == 1)
-            until(lambda: waits_for(other, "relation"))
+            # Another session waits in its place: it looked, found nothing, and the old one can do no more.
+            until(lambda: (now := waits_for(other, "relation")) and not now & before)
     appending.join(10)
     assert (opened.durable_seq, opened.healthy) == (2, True)
     opened.close()

@@ -12,8 +12,7 @@ from engine.gateways.stream.adapter import Stream
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.markets.virtual import Virtual
 from engine.matching.volume_share import VolumeShare
-from engine.runtime.journal_settings import open_journal
-from engine.runtime.live_settings import armed, live_spec
+from engine.runtime.live_settings import armed, live_spec, open_journal
 from engine.runtime.settings import load_settings
 from tests.cli_builders import CONFIG, ROOT, a_config
 
