@@ -238,20 +238,19 @@ async def test_a_lost_answer_is_looked_up(
     assert kept(address_for(tmp_path)) == [a_record(1), a_record(4), a_record(1)]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    cuts=st.lists(
+CUTS = {
+    "cuts": st.lists(
         st.tuples(st.integers(0, 39), st.sampled_from(["asked", "answered"]), st.integers(0, 2500)),
         max_size=5,
         unique_by=lambda cut: cut[0],
     ),
-    group_rows=st.integers(1, 20),
-)
-def test_wherever_the_line_is_cut_every_record_is_there_once(
-    tmp_path_factory: pytest.TempPathFactory, proxy: CuttingProxy, cuts: list[tuple[int, Way, int]], group_rows: int
-) -> None:
-    """Any bytes of any commit, of the look-up, or of the way back in: none lost, none twice, the chain whole."""
-    at = tmp_path_factory.mktemp("journal")
+    "group_rows": st.integers(1, 20),
+}
+"""(before which record, which way, after how many bytes)."""
+FIXTURES = [HealthCheck.function_scoped_fixture]
+
+
+def cut_and_count(at: Path, proxy: CuttingProxy, cuts: list[tuple[int, Way, int]], group_rows: int) -> None:
     opened = postgres_at(address_for(at, proxy.port), inline=True, group_rows=group_rows, away_seconds=10.0)
     planned = {n: (way, count) for n, way, count in cuts}
     for n, record in enumerate(records(40)):
@@ -266,6 +265,25 @@ def test_wherever_the_line_is_cut_every_record_is_there_once(
     assert [record for _, record in again.records()] == records(40)
     assert again.digest() == opened.digest()
     again.close()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=FIXTURES)
+@given(**CUTS)
+def test_wherever_the_line_is_cut_every_record_is_there_once(
+    tmp_path_factory: pytest.TempPathFactory, proxy: CuttingProxy, cuts: list[tuple[int, Way, int]], group_rows: int
+) -> None:
+    """Any bytes of any commit, of the look-up, or of the way back in: none lost, none twice, the chain whole."""
+    cut_and_count(tmp_path_factory.mktemp("journal"), proxy, cuts, group_rows)
+
+
+@pytest.mark.long
+@settings(max_examples=400, deadline=None, suppress_health_check=FIXTURES)
+@given(**CUTS)
+def test_wherever_the_line_is_cut_four_hundred_times(
+    tmp_path_factory: pytest.TempPathFactory, proxy: CuttingProxy, cuts: list[tuple[int, Way, int]], group_rows: int
+) -> None:
+    """As above."""
+    cut_and_count(tmp_path_factory.mktemp("journal"), proxy, cuts, group_rows)
 
 
 def test_a_backend_ended_before_its_commit_is_followed_by_another(tmp_path: Path) -> None:
@@ -494,6 +512,7 @@ def test_of_several_hosts_the_one_that_takes_writes_is_found(
         Address(url=f"postgresql://sluice@{hosts}/postgres"), seconds=time.monotonic, inline=True, away_seconds=6.0
     )
     assert opened._session.ask("SELECT current_setting('port')::int, pg_is_in_recovery()") == [(first.port, False)]
+    assert kept(Address(url=second.url())) == [record for _, record in opened.records()], "a standby can be read"
     first.stop()
     with asking(Address(url=second.url())) as db:
         db.execute("SELECT pg_promote()")
