@@ -23,7 +23,9 @@ from engine.journal.postgres_url import Address
 AWAY_SECONDS = 2.0
 READ_SECONDS = 30.0
 """How long a page may take to be read; nobody trades meanwhile."""
-LEAVING_SECONDS = 0.5
+OPEN_SECONDS = 5.0
+"""How long the server may take to answer at opening."""
+LEAVING_SECONDS = 1.0
 """How long to wait at opening for the session of an engine that just died to go."""
 _RETRY_SECONDS = 0.02
 
@@ -172,7 +174,7 @@ class PostgresJournal:
 
     def _open(self) -> tuple[Session, str]:
         try:
-            session = self._server.connect(self.away_seconds, writes=True)
+            session = self._server.connect(OPEN_SECONDS, writes=True)
         except Lost as lost:
             raise ConfigError(
                 f"the journal {self.address} can not be reached: {lost}; start the server, or correct [journal] and "
@@ -315,7 +317,7 @@ def read(address: Address, *, seconds: Callable[[], float]) -> Iterator[tuple[in
     store.check_name(address.schema)
     server = Server(address, seconds=seconds)
     try:
-        with contextlib.closing(server.connect(AWAY_SECONDS * 2, writes=False)) as session:
+        with contextlib.closing(server.connect(OPEN_SECONDS, writes=False)) as session:
             if store.version_of(session, address) is None:
                 raise ConfigError(f"the journal {address} is not there; name a schema that a run has written")
     except Lost as lost:
@@ -325,7 +327,7 @@ def read(address: Address, *, seconds: Callable[[], float]) -> Iterator[tuple[in
 
 def _read(server: Server) -> Iterator[tuple[int, JournalRecord]]:
     try:
-        with contextlib.closing(server.connect(AWAY_SECONDS * 2, writes=False)) as session:
+        with contextlib.closing(server.connect(OPEN_SECONDS, writes=False)) as session:
             session.limit = READ_SECONDS
             session.ask("SELECT set_config('default_transaction_read_only', 'on', false)")
             for batch in verified(store.rows(session), Chain()):

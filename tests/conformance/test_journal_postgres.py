@@ -361,7 +361,7 @@ async def test_a_server_that_stays_away_stops_new_orders(tmp_path: Path, proxy: 
     async with asyncio.timeout(10):
         with pytest.raises(JournalError, match=r"failed after record 1: the server is away for more than 0.4 s"):
             await opened.durable(seq)
-    assert 0.3 < time.monotonic() - began < 2.0
+    assert 0.3 < time.monotonic() - began < 5.0
     assert not opened.healthy
     with pytest.raises(JournalError, match="no new orders"):
         opened.append(a_record(1))
@@ -369,7 +369,7 @@ async def test_a_server_that_stays_away_stops_new_orders(tmp_path: Path, proxy: 
         await opened.durable(seq)
     began = time.monotonic()
     opened.close()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0
     assert len(told) == 1
     halt = opened.halted()
     assert halt is not None
