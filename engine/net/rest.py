@@ -9,7 +9,7 @@ a header or a body.
 import ipaddress
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from engine import traps
 from engine.clock import Clock
 from engine.domain.errors import BadMessage, ConfigError, NotSent, OutcomeUnknown
 from engine.domain.timestamps import SECOND_NS, ns_from_datetime
@@ -122,6 +123,8 @@ class RestClient:
             NotSent: no byte left. OutcomeUnknown: bytes may have left and no whole answer came.
         """
         request = self._request(method, path, None, {**headers, "connection": "close"}, body)
+        if traps.passed is not traps.nobody and body:
+            request.stream = _InHalves(body)
         with anyio.move_on_after(self._total, shield=True):
             return await self._send(self._orders, request, f"{method} {path}")
         raise OutcomeUnknown(f"{method} {path}: no answer within {self._total:g} s")
@@ -183,6 +186,16 @@ class RestClient:
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise OutcomeUnknown(f"{name}: no whole answer: {_words(error)}") from error
         return Answer(response.status_code, response.headers, b"".join(chunks), name)
+
+
+class _InHalves(httpx.AsyncByteStream):
+    """A body with a place to die in its middle: only where a test waits for it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return traps.in_halves(self._body)
 
 
 def _words(error: Exception) -> str:

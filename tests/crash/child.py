@@ -1,0 +1,117 @@
+"""What a forked process does: be an engine, from its config to its end, and die where it is told to."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+
+from engine import traps
+from engine.control import cli, live_session
+from engine.control.live_session import Session
+from engine.domain.events import KillLevel, OrderAccepted
+from engine.domain.order import TERMINAL
+from engine.domain.timestamps import SECOND_NS
+from engine.markets import MARKETS
+from engine.runtime.settings import load_settings
+from tests.crash.trapped_journal import TrappedJournal
+
+QUIET_REAL_SECONDS = 12.0
+"""How long the last life may take to find out everything."""
+
+
+def warm() -> None:
+    """What is read once in a process and takes a second: the exchanges' calendars."""
+    for name in ("china_a", "hong_kong"):
+        MARKETS[name]().is_open(1_772_500_000 * SECOND_NS)
+
+
+class Trap:
+    """Kills, or stops, this process when a point is passed for the n-th time; says so first."""
+
+    def __init__(self, point: str, passage: int, how: str = "kill") -> None:
+        self.point = point
+        self.passage = passage
+        self.signal = signal.SIGSTOP if how == "stop" else signal.SIGKILL
+        self.counts: Counter[str] = Counter()
+
+    def passed(self, point: str) -> None:
+        self.counts[point] += 1
+        if point == self.point and self.counts[point] == self.passage:
+            os.write(2, f"TRAP {point} {self.passage}\n".encode())
+            os.kill(os.getpid(), self.signal)
+
+
+def command(args: Mapping[str, Any]) -> int:
+    """The command line, word for word, in the folder of the project."""
+    os.environ.update(args.get("environ", {}))
+    return cli.main(args["argv"])
+
+
+def live(args: Mapping[str, Any]) -> int:
+    """One life of an engine; ``args``: config, environ, and see below.
+
+    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th acceptance. ``seconds``: real seconds of
+    trading before it withdraws everything, waits until nothing is open, and stops in order; absent: for ever.
+    """
+    trap = Trap(*args.get("trap", ("", 0)))
+    if trap.point:
+        traps.passed = trap.passed
+    settings = load_settings(args["config"])
+    held: list[Session] = []
+
+    def open_journal(_settings: Any, *, accept_rebuild: bool = False) -> TrappedJournal:
+        return TrappedJournal(settings.journal_path, trap.passed, accept_rebuild=accept_rebuild)
+
+    live_session.open_journal = open_journal  # type: ignore[assignment]
+    watchers = [(OrderAccepted, _latch_at(args["latch"], held))] if "latch" in args else []
+    try:
+        session = Session(settings, environ=args["environ"], note=_note, watchers=watchers)
+        held.append(session)
+        seconds = args.get("seconds")
+        screen = None if seconds is None else _ending(seconds, drains=args.get("drains", True))
+        anyio.run(lambda: session.conduct(screen=screen))
+    except Exception as error:
+        # The exit code and the sentence of the command line.
+        return cli._explain([], error)
+    print("FIGURES " + json.dumps(session.figures(), default=str), flush=True)
+    return 0
+
+
+def _latch_at(number: int, held: list[Session]) -> Callable[[OrderAccepted], None]:
+    seen = 0
+
+    def look(_event: OrderAccepted) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            held[0].run.core.manager.latch(KillLevel.CANCEL, "all", "the drill's", "operator")
+
+    return look
+
+
+def _ending(seconds: float, *, drains: bool) -> Callable[[Session], Any]:
+    """The life's last part, as somebody at the keyboard would do it."""
+
+    async def end(session: Session) -> None:
+        run = session.run
+        await run.ready.wait()
+        await run.clock.sleep(round(seconds * run.clock.speed * SECOND_NS))
+        if drains:
+            run.core.manager.latch(KillLevel.CANCEL, "all", "the end", "operator")
+            with anyio.move_on_after(QUIET_REAL_SECONDS):
+                while any(order.state not in TERMINAL for order in run.core.manager.working.values()):
+                    await run.clock.sleep(SECOND_NS)
+        run.stop("the end")
+
+    return end
+
+
+def _note(text: str, fields: Mapping[str, Any]) -> None:
+    print(text, dict(fields), file=sys.stderr)
+
+

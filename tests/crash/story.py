@@ -1,0 +1,76 @@
+"""What one engine's lives left behind: its journal read back, and the books that follow from it."""
+
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from engine.clock import ReplayClock
+from engine.domain.events import JournalRecord, OrderSent, OrderSubmitted
+from engine.domain.ids import AccountId, ClientOrderId
+from engine.domain.order import Evidence, OrderReport
+from engine.gateways.surroundings import Surroundings
+from engine.entropy import Entropy
+from engine.journal import store
+from engine.journal.chain import Chain, verified
+from engine.journal.memory import MemoryJournal
+from engine.runtime.settings import Settings, load_settings
+from engine.runtime.wiring import Core
+
+
+def records_of(path: Path) -> list[JournalRecord]:
+    """Every durable record, whoever holds the file."""
+    if not path.exists():
+        return []
+    with store.reader(path) as db:
+        found = [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
+    db.close()
+    return found
+
+
+def books_of(config: Path, environ: Any, records: list[JournalRecord], now_ns: int) -> Core:
+    """The core as a restart would rebuild it from these records alone."""
+    settings: Settings = load_settings(config)
+    sheets = {}
+    for account, row in settings.accounts.items():
+        around = Surroundings(
+            clock=ReplayClock(now_ns), entropy=Entropy(1), environ=environ, note=lambda _text, _fields: None
+        )
+        router = settings.gateways[row.gateway].settings.open(around).router
+        sheets[account] = router.capabilities()
+    core = Core(
+        clock=ReplayClock(now_ns),
+        journal=MemoryJournal(),
+        instruments=settings.instruments,
+        books=settings.books,
+        limits=settings.limits,
+        sheets=sheets,
+        outside=lambda _strategy, _number, _request: None,
+        note=lambda _text, _fields: None,
+    )
+    for account, row in settings.accounts.items():
+        core.portfolio.open_account(AccountId(account), row.currency, Decimal(0))
+    core.manager.recover(records, core.relive)
+    return core
+
+
+class Left:
+    """What a journal shows at one moment."""
+
+    def __init__(self, records: list[JournalRecord]) -> None:
+        self.records = records
+        self.intents = [r.order.client_id for r in records if isinstance(r, OrderSubmitted)]
+        self.sent = Counter(r.client_id for r in records if isinstance(r, OrderSent))
+
+    def reports(self, client_id: ClientOrderId) -> list[Evidence]:
+        return [r.kind for r in self.records if isinstance(r, OrderReport) and r.client_id == client_id]
+
+    @property
+    def open_intents(self) -> list[ClientOrderId]:
+        """Intended, never marked as sent, nothing known of them."""
+        return [name for name in self.intents if not self.sent[name] and not self.reports(name)]
+
+    @property
+    def open_sends(self) -> list[ClientOrderId]:
+        """Marked as sent, nothing known of them."""
+        return [name for name in self.intents if self.sent[name] and not self.reports(name)]
