@@ -123,8 +123,6 @@ class RestClient:
             NotSent: no byte left. OutcomeUnknown: bytes may have left and no whole answer came.
         """
         request = self._request(method, path, None, {**headers, "connection": "close"}, body)
-        if traps.passed is not traps.nobody and body:
-            request.stream = _InHalves(body)
         with anyio.move_on_after(self._total, shield=True):
             return await self._send(self._orders, request, f"{method} {path}")
         raise OutcomeUnknown(f"{method} {path}: no answer within {self._total:g} s")
@@ -165,7 +163,10 @@ class RestClient:
                 if len(self._urls) < 256:
                     self._urls[path] = known
             url = known
-        return httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
+        request = httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
+        if traps.passed is not traps.nobody and body:
+            request.stream = _InHalves(body, path)
+        return request
 
     async def _send(self, client: httpx.AsyncClient, request: httpx.Request, name: str) -> Answer:
         if self._closed:
@@ -191,11 +192,12 @@ class RestClient:
 class _InHalves(httpx.AsyncByteStream):
     """A body with a place to die in its middle: only where a test waits for it."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, path: str) -> None:
         self._body = body
+        self._path = path
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return traps.in_halves(self._body)
+        return traps.in_halves(self._body, self._path)
 
 
 def _words(error: Exception) -> str:

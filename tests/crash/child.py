@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from collections import Counter
@@ -20,6 +21,10 @@ from engine.markets import MARKETS
 from engine.runtime.settings import load_settings
 from tests.crash.trapped_journal import TrappedJournal
 
+ORDERS = re.compile(
+    r"/api/v1/trade/.+|/api/order|/api/trader/(market-)?(buy|sell)|/api/v1/operations/(market_)?(buy|sell)"
+)
+"""Requests that carry an order, of any broker."""
 QUIET_REAL_SECONDS = 12.0
 """How long the last life may take to find out everything."""
 
@@ -39,7 +44,9 @@ class Trap:
         self.signal = signal.SIGSTOP if how == "stop" else signal.SIGKILL
         self.counts: Counter[str] = Counter()
 
-    def passed(self, point: str) -> None:
+    def passed(self, point: str, path: str = "") -> None:
+        if path and not ORDERS.fullmatch(path):
+            return
         self.counts[point] += 1
         if point == self.point and self.counts[point] == self.passage:
             os.write(2, f"TRAP {point} {self.passage}\n".encode())
@@ -55,8 +62,10 @@ def command(args: Mapping[str, Any]) -> int:
 def live(args: Mapping[str, Any]) -> int:
     """One life of an engine; ``args``: config, environ, and see below.
 
-    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th acceptance. ``seconds``: real seconds of
-    trading before it withdraws everything, waits until nothing is open, and stops in order; absent: for ever.
+    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th acceptance. ``fails_at``: the n-th commit finds the
+    disk full, and so do all after it. ``seconds``: real seconds of
+    trading before it stops in order; absent: for ever. ``ends``: "latched", it withdraws everything before and waits
+    until nothing is open; "quiet", it only waits; "now".
     """
     trap = Trap(*args.get("trap", ("", 0)))
     if trap.point:
@@ -65,15 +74,15 @@ def live(args: Mapping[str, Any]) -> int:
     held: list[Session] = []
 
     def open_journal(_settings: Any, *, accept_rebuild: bool = False) -> TrappedJournal:
-        return TrappedJournal(settings.journal_path, trap.passed, accept_rebuild=accept_rebuild)
+        return TrappedJournal(settings.journal_path, trap.passed, args.get("fails_at", 0), accept_rebuild=accept_rebuild)
 
     live_session.open_journal = open_journal  # type: ignore[assignment]
     watchers = [(OrderAccepted, _latch_at(args["latch"], held))] if "latch" in args else []
     try:
-        session = Session(settings, environ=args["environ"], note=_note, watchers=watchers)
+        session = Session(settings, environ=args["environ"], note=_note, watchers=watchers, arm=True)
         held.append(session)
         seconds = args.get("seconds")
-        screen = None if seconds is None else _ending(seconds, drains=args.get("drains", True))
+        screen = None if seconds is None else _ending(seconds, args.get("ends", "latched"))
         anyio.run(lambda: session.conduct(screen=screen))
     except Exception as error:
         # The exit code and the sentence of the command line.
@@ -94,18 +103,18 @@ def _latch_at(number: int, held: list[Session]) -> Callable[[OrderAccepted], Non
     return look
 
 
-def _ending(seconds: float, *, drains: bool) -> Callable[[Session], Any]:
+def _ending(seconds: float, ends: str) -> Callable[[Session], Any]:
     """The life's last part, as somebody at the keyboard would do it."""
 
     async def end(session: Session) -> None:
         run = session.run
         await run.ready.wait()
         await run.clock.sleep(round(seconds * run.clock.speed * SECOND_NS))
-        if drains:
+        if ends == "latched":
             run.core.manager.latch(KillLevel.CANCEL, "all", "the end", "operator")
-            with anyio.move_on_after(QUIET_REAL_SECONDS):
-                while any(order.state not in TERMINAL for order in run.core.manager.working.values()):
-                    await run.clock.sleep(SECOND_NS)
+        with anyio.move_on_after(0 if ends == "now" else QUIET_REAL_SECONDS):
+            while any(order.state not in TERMINAL for order in run.core.manager.working.values()):
+                await run.clock.sleep(SECOND_NS)
         run.stop("the end")
 
     return end

@@ -1,5 +1,7 @@
 """What one engine's lives left behind: its journal read back, and the books that follow from it."""
 
+import contextlib
+import sqlite3
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +16,7 @@ from engine.entropy import Entropy
 from engine.journal import store
 from engine.journal.chain import Chain, verified
 from engine.journal.memory import MemoryJournal
+from engine.runtime.live_settings import armed
 from engine.runtime.settings import Settings, load_settings
 from engine.runtime.wiring import Core
 
@@ -22,10 +25,19 @@ def records_of(path: Path) -> list[JournalRecord]:
     """Every durable record, whoever holds the file."""
     if not path.exists():
         return []
-    with store.reader(path) as db:
-        found = [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
-    db.close()
-    return found
+    with contextlib.closing(store.reader(path)) as db:
+        return [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
+
+
+def last_seq(path: Path) -> int:
+    """The number of the last durable record; 0 where nothing can be read yet."""
+    if not path.exists():
+        return 0
+    try:
+        with contextlib.closing(store.reader(path)) as db:
+            return int(db.execute("SELECT COALESCE(MAX(seq), 0) FROM record").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
 
 
 def books_of(config: Path, environ: Any, records: list[JournalRecord], now_ns: int) -> Core:
@@ -36,7 +48,7 @@ def books_of(config: Path, environ: Any, records: list[JournalRecord], now_ns: i
         around = Surroundings(
             clock=ReplayClock(now_ns), entropy=Entropy(1), environ=environ, note=lambda _text, _fields: None
         )
-        router = settings.gateways[row.gateway].settings.open(around).router
+        router = armed(settings.gateways[row.gateway].settings, arm=True).open(around).router
         sheets[account] = router.capabilities()
     core = Core(
         clock=ReplayClock(now_ns),

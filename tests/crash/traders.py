@@ -5,11 +5,29 @@ import signal
 
 from engine import Fill, Quote, Strategy, param
 from engine.domain.ids import ClientOrderId
+from strategies.swing import Swing
 
 LOT = 100
 
 
-class Drill(Strategy):
+class _Frail(Strategy):
+    """One that may kill its process while it is told of a fill (C10)."""
+
+    dies_at_fill: int = param(0, ge=0, doc="in the handler of the n-th fill; 0: never")
+    fills = 0
+
+    def on_fill(self, fill: Fill) -> None:
+        self.fills += 1
+        if self.fills == self.dies_at_fill:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().on_fill(fill)
+
+
+class FrailSwing(_Frail, Swing):
+    """For a venue that has market orders alone."""
+
+
+class Drill(_Frail):
     """By turns, every ``every`` quotes of an instrument: a purchase through the ask, one that rests below the bid and
     is changed and then withdrawn, a sale through the bid. What is done next follows from the turn alone, and the turn
     from what was counted since the start: nothing of it is remembered over a restart.
@@ -17,12 +35,10 @@ class Drill(Strategy):
 
     every: int = param(3, ge=1, doc="quotes between two orders")
     lots: int = param(1, ge=1, doc="lots an order")
-    dies_at_fill: int = param(0, ge=0, doc="kill this process in the handler of the n-th fill (C10)")
 
     def on_start(self) -> None:
         self.quotes = dict.fromkeys(self.instruments, 0)
         self.turns = 0
-        self.fills = 0
         self.age: dict[ClientOrderId, int] = {}
 
     def on_quote(self, quote: Quote) -> None:
@@ -51,8 +67,3 @@ class Drill(Strategy):
                 self.sell(name, size, quote.bid)
             case _:
                 self.buy(name, size, quote.ask)
-
-    def on_fill(self, fill: Fill) -> None:
-        self.fills += 1
-        if self.fills == self.dies_at_fill:
-            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,5 +1,7 @@
 """A journal that knows at which of the crash points a commit is: before it, after it, before anybody hears of it."""
 
+import errno
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from engine.journal.sqlite import SqliteJournal
 Passed = Callable[[str], None]
 TOLD_LATER = {
     Evidence.ACK: "C7",
+    Evidence.WORKING: "C7",
     Evidence.FILL: "C9",
     Evidence.ABSENT: "C15",
     Evidence.CANCEL_REQUEST: "C11w",
@@ -32,11 +35,19 @@ TOLD_LATER = {
 class TrappedJournal(SqliteJournal):
     """Calls ``passed`` at C1, C2, C7, C8, C9, C15, C18, C19, C20, C22."""
 
-    def __init__(self, path: Path, passed: Passed, **more: Any) -> None:
+    def __init__(self, path: Path, passed: Passed, fails_at: int = 0, **more: Any) -> None:
+        """``fails_at``: the number of the first commit that finds the disk full; 0: none does."""
         self._passed = passed
+        self._fails_at = fails_at
+        self._commits = 0
         self._day = ""
         self._began = False
-        super().__init__(path, **more)
+        super().__init__(path, fault=self._disk, **more)
+
+    def _disk(self) -> None:
+        self._commits += 1
+        if 0 < self._fails_at <= self._commits:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def append(self, record: JournalRecord) -> int:
         if isinstance(record, RunStarted):

@@ -77,7 +77,7 @@ name = "drill"
 class = "tests.crash.traders:Drill"
 account = "{account}"
 instruments = {instruments}
-params = {params}
+params = {{ {params} }}
 """
 
 
@@ -89,14 +89,15 @@ class Venue:
 
     gateway: ClassVar[str]
     account: ClassVar[str]
-    speed: ClassVar[float] = 120.0
-    start: ClassVar[str] = "2026-03-03T09:45:00+08:00"
+    speed: float = 120.0
+    start: str = "2026-03-03T09:45:00+08:00"
     orders: ClassVar[Callable[[str], bool]]
     environ: ClassVar[Mapping[str, str]] = {}
     in_turn: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, *, start: str = "", **settings: Any) -> None:
+    def __init__(self, folder: Path, *, start: str = "", speed: float = 0.0, **settings: Any) -> None:
         self.folder = folder
+        self.speed = speed or type(self).speed
         self.anchor = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
         self.start = start or type(self).start
         self.clock = LiveClock(speed=self.speed, start_ns=parse_time(self.start), anchor_ns=parse_time(self.anchor))
@@ -111,6 +112,8 @@ class Venue:
             carries_order=type(self).orders, in_turn=self.in_turn,
         )  # fmt: skip
         self.ports: dict[str, int] = {}
+        self.heard: list[tuple[float, str]] = []
+        """When each request began, by this machine's monotonic clock, and its path."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
@@ -148,7 +151,7 @@ class Venue:
 
     async def _serve(self, ready: threading.Event) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        apps: dict[str, Any] = {"venue": self.witness, **self.beside()}
+        apps: dict[str, Any] = {"venue": self._listening, **self.beside()}
 
         async def one(name: str, app: Any) -> None:
             def bound(port: int) -> None:
@@ -163,6 +166,14 @@ class Venue:
                 group.start_soon(one, name, app)
             await self._stop.wait()
             group.cancel_scope.cancel()
+
+    async def _listening(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            self.heard.append((time.monotonic(), scope["path"]))
+        await self.witness(scope, receive, send)
+
+    def is_order(self, path: str) -> bool:
+        return type(self).orders(path)
 
     def beside(self) -> dict[str, Any]:
         """Other faces over the same market."""
@@ -179,10 +190,11 @@ class Venue:
 
     # --- the engine's side ---------------------------------------------------------------------------------------------
 
-    def write_config(self, params: str = "{}", *, name: str = "live.toml") -> Path:
-        path = self.folder / name
+    def write_config(self, **params: int) -> Path:
+        path = self.folder / "live.toml"
+        told = ", ".join(f"{key} = {value}" for key, value in params.items())
         head = CONFIG.format(folder=self.folder, speed=self.speed, start=self.start, anchor=self.anchor, root=ROOT)
-        path.write_text(head + self.config(params), encoding="utf-8")
+        path.write_text(head + self.config(told or 'dies_at_fill = 0'), encoding="utf-8")
         return path
 
     def restart(self) -> None:
@@ -199,8 +211,8 @@ class GameVenue(Venue):
 
     gateway = "virtual_market"
     account = "game"
-    speed = 1_500.0
-    start = "2026-03-02T08:00:00+08:00"
+    speed: float = 1_500.0
+    start: str = "2026-03-02T08:00:00+08:00"
     orders = staticmethod(lambda path: path.startswith("/api/v1/trade/"))
     environ: ClassVar[Mapping[str, str]] = {
         "SLUICE_VM_USER": "TimeXingjian", "SLUICE_VM_PASSWORD": "your_password",
@@ -210,7 +222,10 @@ class GameVenue(Venue):
         return VirtualMarketSimulator(seed=5, rate_limits="off", **self.settings)
 
     def config(self, params: str) -> str:
+        hours = self.settings.get("hours")
+        open_hours = f"[markets.virtual]\nopen_hour = {hours[0]}\nclose_hour = {hours[1]}\n" if hours else ""
         return f"""
+{open_hours}
 [gateway.virtual_market]
 base_url = "http://127.0.0.1:{self.ports["venue"]}"
 poll = "30s"
@@ -228,10 +243,10 @@ currency = "COIN"
 
 [[strategy]]
 name = "swing"
-class = "strategies.swing:Swing"
+class = "tests.crash.traders:FrailSwing"
 account = "game"
 instruments = ["CY.VSM", "DL.VSM", "ZY.VSM"]
-params = {{ window = 2, dip = 0.0, gain = 0.0, size = 7, most = 300 }}
+params = {{ window = 2, dip = 0.0, gain = 0.0, size = 7, most = 300, {params} }}
 """
 
     def of(self, client_id: ClientOrderId) -> list[tuple[bool, int]]:
@@ -371,7 +386,7 @@ class FutuVenue(Venue):
 
     def simulator(self) -> Any:
         account = FutuAccount(
-            acc_id=self.acc_id, environment="simulate", markets=(1,), cash={"HKD": 50_000_000.0}, sim_acc_type=1
+            acc_id=self.acc_id, environment="real", markets=(1,), cash={"HKD": 50_000_000.0}
         )
         return FutuSimulator(
             seed=5, securities=DEFAULT_SECURITIES[:2], accounts=(account,), tick_seconds=3.0, **self.settings
@@ -386,7 +401,7 @@ class FutuVenue(Venue):
 [gateway.futu]
 base_url = "http://127.0.0.1:{self.ports["venue"]}"
 acc_id = "{self.acc_id}"
-environment = "simulate"
+environment = "real"
 instruments = {codes}
 currency = "HKD"
 order_poll = "20s"
