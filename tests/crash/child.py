@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,12 +16,17 @@ import anyio
 from engine import traps
 from engine.control import cli, live_session
 from engine.control.live_session import Session
-from engine.domain.events import KillLevel, OrderAccepted
-from engine.domain.order import TERMINAL
+from engine.domain.errors import JournalError
+from engine.domain.events import KillLevel, OrderSubmitted
+from engine.domain.order import TERMINAL, OrderState
 from engine.domain.timestamps import SECOND_NS
+from engine.journal import store
+from engine.journal.compaction import compact
+from engine.journal.sqlite import SqliteJournal
 from engine.markets import MARKETS
 from engine.runtime.settings import load_settings
 from tests.crash.trapped_journal import TrappedJournal
+from tests.journal_builders import a_record
 
 ORDERS = re.compile(
     r"/api/v1/trade/.+|/api/order|/api/trader/(market-)?(buy|sell)|/api/v1/operations/(market_)?(buy|sell)"
@@ -62,7 +69,7 @@ def command(args: Mapping[str, Any]) -> int:
 def live(args: Mapping[str, Any]) -> int:
     """One life of an engine; ``args``: config, environ, and see below.
 
-    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th acceptance. ``fails_at``: the n-th commit finds the
+    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th decision. ``fails_at``: the n-th commit finds the
     disk full, and so do all after it. ``seconds``: real seconds of
     trading before it stops in order; absent: for ever. ``ends``: "latched", it withdraws everything before and waits
     until nothing is open; "quiet", it only waits; "now".
@@ -77,7 +84,7 @@ def live(args: Mapping[str, Any]) -> int:
         return TrappedJournal(settings.journal_path, trap.passed, args.get("fails_at", 0), accept_rebuild=accept_rebuild)
 
     live_session.open_journal = open_journal  # type: ignore[assignment]
-    watchers = [(OrderAccepted, _latch_at(args["latch"], held))] if "latch" in args else []
+    watchers = [(OrderSubmitted, _latch_at(args["latch"], held))] if "latch" in args else []
     try:
         session = Session(settings, environ=args["environ"], note=_note, watchers=watchers, arm=True)
         held.append(session)
@@ -91,14 +98,17 @@ def live(args: Mapping[str, Any]) -> int:
     return 0
 
 
-def _latch_at(number: int, held: list[Session]) -> Callable[[OrderAccepted], None]:
+def _latch_at(number: int, held: list[Session]) -> Callable[[OrderSubmitted], None]:
+    """At the n-th decision, or as soon after as one of the orders works."""
     seen = 0
 
-    def look(_event: OrderAccepted) -> None:
+    def look(_event: OrderSubmitted) -> None:
         nonlocal seen
         seen += 1
-        if seen == number:
-            held[0].run.core.manager.latch(KillLevel.CANCEL, "all", "the drill's", "operator")
+        manager = held[0].run.core.manager
+        if seen >= number and any(order.state is OrderState.WORKING for order in manager.working.values()):
+            seen = -1_000_000
+            manager.latch(KillLevel.CANCEL, "all", "the drill's", "operator")
 
     return look
 
@@ -124,3 +134,58 @@ def _note(text: str, fields: Mapping[str, Any]) -> None:
     print(text, dict(fields), file=sys.stderr)
 
 
+
+
+def compacting(args: Mapping[str, Any]) -> int:
+    """Compact a journal; ``args``: path, trap."""
+    traps.passed = Trap(*args["trap"]).passed
+    compact(Path(args["path"]))
+    return 0
+
+
+def migrating(args: Mapping[str, Any]) -> int:
+    """Open a journal with an engine of the next schema; ``args``: path, and trap if it shall die on the way."""
+    traps.passed = Trap(*args.get("trap", ("", 0))).passed
+    store.SCHEMA_VERSION = 2
+    store.MIGRATIONS[1] = (
+        "CREATE TABLE segment (day TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT",
+        "INSERT INTO segment SELECT 'all', COALESCE(MAX(seq), 0) FROM record",
+    )
+    journal = SqliteJournal(args["path"], inline=True)
+    print("DIGEST", journal.digest(), flush=True)
+    journal.close()
+    return 0
+
+
+def writing(args: Mapping[str, Any]) -> int:
+    """Append records for ever, telling each number that is durable; ``args`` names what fails this process.
+
+    ``checkpoints``: SQLite writes its log back after every commit. ``file_max``: no file may grow beyond so many bytes.
+    ``pages_max``: SQLite finds no more pages. ``read_only_after``: the n-th record finds the file read-only.
+    """
+    journal = SqliteJournal(args["path"])
+    if "checkpoints" in args:
+        journal._db.execute("PRAGMA wal_autocheckpoint = 1")
+    if "pages_max" in args:
+        journal._db.execute(f"PRAGMA max_page_count = {args['pages_max']}")
+    if "file_max" in args:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (args["file_max"], args["file_max"]))
+
+    async def write() -> int:
+        for number in range(journal.durable_seq, 10_000_000):
+            if number == args.get("read_only_after"):
+                journal._db.execute("PRAGMA query_only = ON")
+            try:
+                seq = journal.append(a_record(number))
+                await journal.durable(seq)
+            except JournalError as error:
+                print(f"FAILED {error}", flush=True)
+                return 3
+            os.write(1, f"ACK {seq}\n".encode())
+        return 0
+
+    code = anyio.run(write)
+    journal.close()
+    print(f"HEALTHY {journal.healthy}", flush=True)
+    return code
