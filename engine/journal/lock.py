@@ -85,25 +85,33 @@ class ProcessLock:
             raise ConfigError(
                 f"{what} is in use by {who}: stop that engine or give this one a journal of its own (lock: {path})"
             )
+        self._left = holder
         self._mine = msgspec.structs.replace(mine, durable_seq=holder.durable_seq if holder is not None else 0)
         self.left_seq = self._mine.durable_seq
-        self._write()
+        self._write(self._mine)
 
     def mark(self, durable_seq: int) -> None:
         """Say what is durable now. Never synced: a power cut may forget it, the death of this process does not."""
         self._mine = msgspec.structs.replace(self._mine, durable_seq=durable_seq)
         # Best effort: the disk may be full.
         with contextlib.suppress(OSError):
-            self._write()
+            self._write(self._mine)
 
-    def _write(self) -> None:
+    def _write(self, holder: Holder) -> None:
         # Blanks behind it, so that a shorter text covers a longer one in a single write.
-        os.pwrite(self._fd, msgspec.json.encode(self._mine).ljust(HOLDER_BYTES), 0)
+        os.pwrite(self._fd, msgspec.json.encode(holder).ljust(HOLDER_BYTES), 0)
 
-    def release(self) -> None:
-        """Let go; a second call does nothing. The file stays, empty: removing it would race with the next taker."""
+    def release(self, *, refused: bool = False) -> None:
+        """Let go; a second call does nothing. The file stays, empty: removing it would race with the next taker.
+
+        Args:
+            refused: what it is for was not opened: whoever comes next must hear of its last holder as well.
+        """
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
+            if refused and self._left is not None:
+                self._write(self._left)
+            else:
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
 

@@ -20,7 +20,7 @@ import msgspec
 
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import JournalRecord
-from engine.journal import store
+from engine.journal import store, write_ahead
 from engine.journal.chain import ENCODER, URGENT, Chain, Damage, verified
 from engine.journal.lock import ProcessLock
 
@@ -88,14 +88,16 @@ class SqliteJournal:
         store.make_place(self.path)
         self._lock = ProcessLock(self._beside(".lock"), f"the journal {self.path}")
         try:
+            write_ahead.hold(self.path)
             self._db = self._open(accept_rebuild)
             self.durable_seq, self._sealed = self._check(accept_rebuild)
+            write_ahead.let_go(self.path)
             self._lock.mark(self.durable_seq)
             if not inline:
                 # A thread may wait for somebody else's lock; a turn of the loop may not.
                 self._db.execute(f"PRAGMA busy_timeout = {LOCKED_MS}")
         except BaseException:
-            self._lock.release()
+            self._lock.release(refused=True)
             raise
         self.next_seq = self.durable_seq + 1
         self._chain = self._sealed.copy()
@@ -262,7 +264,7 @@ class SqliteJournal:
                 last, chain = store.check_chain(self._db)
                 if last < self._lock.left_seq and not self._is_new:
                     # A write-ahead file that is gone, or a copy from before: what it held was acknowledged.
-                    gone = f"records {last + 1} to {self._lock.left_seq} were written by the last engine and are missing"
+                    gone = f"records {last + 1} to {self._lock.left_seq} of the last engine are missing"
                     raise Damage(gone, last)
             except Damage as damage:
                 self._db.close()
@@ -276,6 +278,7 @@ class SqliteJournal:
         return last, chain
 
     def _quarantine(self, damage: Damage, accept_rebuild: bool) -> None:
+        write_ahead.put_back(self.path)
         if not accept_rebuild:
             raise Damage(
                 f"the journal {self.path} is damaged: {damage}; keep the file, compare with the venue, and start with "

@@ -20,6 +20,8 @@ APPLICATION_ID = 0x536C7569
 _TABLE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB) STRICT"
 INSERT = "INSERT INTO record (seq, body, chain) VALUES (?, ?, ?)"
 _PAGE = 500
+STUMP = 512
+"""No database is smaller than SQLite's smallest page."""
 _LAST = 2**63 - 1
 Row = tuple[int, bytes, bytes | None]
 
@@ -49,7 +51,13 @@ def make_place(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The writer's connection: WAL, synchronous FULL, no waiting for locks."""
+    """The writer's connection: WAL, synchronous FULL, no waiting for locks.
+
+    Raises:
+        Damage: a stump, which SQLite would take for an empty database.
+    """
+    if 0 < (size := path.stat().st_size) < STUMP:
+        raise Damage(f"only {size} bytes of it are left", 0)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA busy_timeout = 0")
@@ -90,7 +98,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         raise Damage(f"{behind} commits in its write-ahead file stand behind a damaged one", readable(path))
     found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise Damage(f"its pages are damaged: {found}", readable(path))
+        raise Damage(f"its pages are damaged: {' '.join(found.split())}", readable(path))
     _migrate(db, version)
 
 

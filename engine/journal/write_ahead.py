@@ -5,6 +5,8 @@ that a power cut tore, wrong for a bit that flipped in the middle (RELIABILITY 5
 transaction, the last; commits behind a bad frame had been acknowledged. Format: sqlite.org/fileformat2.html, 4.
 """
 
+import contextlib
+import os
 import sqlite3
 import struct
 from pathlib import Path
@@ -27,6 +29,37 @@ def commits_not_taken(db: sqlite3.Connection, path: Path) -> int:
             return _commits_behind(taken, *_frames(file))
     except FileNotFoundError:
         return 0
+
+
+def hold(path: Path) -> None:
+    """Give the write-ahead file a second name while a database is opened: whoever closes it last removes the first.
+
+    Only as good as the file system: where it has no hard links nothing is held.
+    """
+    log, held = _names(path)
+    if log.exists():
+        held.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            os.link(log, held)
+    elif held.exists():
+        # An opening that was cut off had closed it already.
+        held.rename(log)
+
+
+def put_back(path: Path) -> None:
+    """The database was refused, and closed: its write-ahead file is evidence."""
+    log, held = _names(path)
+    if held.exists():
+        held.replace(log)
+
+
+def let_go(path: Path) -> None:
+    """The database is open and sound."""
+    _names(path)[1].unlink(missing_ok=True)
+
+
+def _names(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-wal.held")
 
 
 def _frames(file: BinaryIO) -> tuple[tuple[int, int], list[tuple[int, int, int]]]:

@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ import anyio
 from engine import traps
 from engine.control import cli, live_session
 from engine.control.live_session import Session
+from engine.domain.account import CancelScope
 from engine.domain.errors import JournalError
-from engine.domain.events import KillLevel, OrderSubmitted
-from engine.domain.order import TERMINAL, OrderState
+from engine.domain.events import KillLevel
+from engine.domain.order import LIVE, TERMINAL
 from engine.domain.timestamps import SECOND_NS
 from engine.journal import store
 from engine.journal.compaction import compact
@@ -78,18 +79,22 @@ def live(args: Mapping[str, Any]) -> int:
     if trap.point:
         traps.passed = trap.passed
     settings = load_settings(args["config"])
-    held: list[Session] = []
 
     def open_journal(_settings: Any, *, accept_rebuild: bool = False) -> TrappedJournal:
-        return TrappedJournal(settings.journal_path, trap.passed, args.get("fails_at", 0), accept_rebuild=accept_rebuild)
+        return TrappedJournal(
+            settings.journal_path, trap.passed, args.get("fails_at", 0), accept_rebuild=accept_rebuild
+        )
 
     live_session.open_journal = open_journal  # type: ignore[assignment]
-    watchers = [(OrderSubmitted, _latch_at(args["latch"], held))] if "latch" in args else []
     try:
-        session = Session(settings, environ=args["environ"], note=_note, watchers=watchers, arm=True)
-        held.append(session)
-        seconds = args.get("seconds")
-        screen = None if seconds is None else _ending(seconds, args.get("ends", "latched"))
+        session = Session(settings, environ=args["environ"], note=_note, arm=True)
+
+        async def screen(_session: Session) -> None:
+            if "latch" in args:
+                await _latch_at(args["latch"], session)
+            if "seconds" in args:
+                await _ending(args["seconds"], args.get("ends", "latched"), session)
+
         anyio.run(lambda: session.conduct(screen=screen))
     except Exception as error:
         # The exit code and the sentence of the command line.
@@ -98,42 +103,33 @@ def live(args: Mapping[str, Any]) -> int:
     return 0
 
 
-def _latch_at(number: int, held: list[Session]) -> Callable[[OrderSubmitted], None]:
-    """At the n-th decision, or as soon after as one of the orders works."""
-    seen = 0
-
-    def look(_event: OrderSubmitted) -> None:
-        nonlocal seen
-        seen += 1
-        manager = held[0].run.core.manager
-        if seen >= number and any(order.state is OrderState.WORKING for order in manager.working.values()):
-            seen = -1_000_000
-            manager.latch(KillLevel.CANCEL, "all", "the drill's", "operator")
-
-    return look
+async def _latch_at(number: int, session: Session) -> None:
+    """After so many decisions, and once something works that can be withdrawn, if the venue knows of withdrawing."""
+    run = session.run
+    cancels = any(box.sheet.cancel_scope is not CancelScope.NONE for box in run.boxes.values())
+    while True:
+        await run.clock.sleep(SECOND_NS)
+        working = any(order.state in LIVE for order in run.core.manager.working.values())
+        if len(run.core.manager.orders) >= number and (working or not cancels):
+            run.core.manager.latch(KillLevel.CANCEL, "all", "the drill's", "operator")
+            return
 
 
-def _ending(seconds: float, ends: str) -> Callable[[Session], Any]:
+async def _ending(seconds: float, ends: str, session: Session) -> None:
     """The life's last part, as somebody at the keyboard would do it."""
-
-    async def end(session: Session) -> None:
-        run = session.run
-        await run.ready.wait()
-        await run.clock.sleep(round(seconds * run.clock.speed * SECOND_NS))
-        if ends == "latched":
-            run.core.manager.latch(KillLevel.CANCEL, "all", "the end", "operator")
-        with anyio.move_on_after(0 if ends == "now" else QUIET_REAL_SECONDS):
-            while any(order.state not in TERMINAL for order in run.core.manager.working.values()):
-                await run.clock.sleep(SECOND_NS)
-        run.stop("the end")
-
-    return end
+    run = session.run
+    await run.ready.wait()
+    await run.clock.sleep(round(seconds * run.clock.speed * SECOND_NS))
+    if ends == "latched":
+        run.core.manager.latch(KillLevel.CANCEL, "all", "the end", "operator")
+    with anyio.move_on_after(0 if ends == "now" else QUIET_REAL_SECONDS):
+        while any(order.state not in TERMINAL for order in run.core.manager.working.values()):
+            await run.clock.sleep(SECOND_NS)
+    run.stop("the end")
 
 
 def _note(text: str, fields: Mapping[str, Any]) -> None:
     print(text, dict(fields), file=sys.stderr)
-
-
 
 
 def compacting(args: Mapping[str, Any]) -> int:

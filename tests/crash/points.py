@@ -71,7 +71,7 @@ class Trial:
         """One life, until the trap strikes; a trap that never does fails the trial."""
         engine = self.start(trap=[stage.point, stage.passage, stage.how], **stage.more)
         before = self.venue.witness.requests
-        ending = engine.wait(40)
+        ending = engine.wait(60)
         if stage.how == "stop":
             assert ending.stopped is not None, f"{stage.point} was never passed: {ending}"
             with contextlib.suppress(AssertionError):
@@ -162,7 +162,9 @@ def sent(stage: Stage) -> Check:
         for name in victims:
             theirs, state = trial.venue.call(lambda name=name: trial.venue.of(name)), _state(trial, core, name)
             trial.expect(end.reports(name)[:1] == [Evidence.AMBIGUOUS], f"{stage.point}: {name} was not UNKNOWN first")
-            trial.expect((state == OrderState.NOT_PLACED) is not bool(theirs), f"{stage.point}: {name} {state}, {theirs}")
+            trial.expect(
+                (state == OrderState.NOT_PLACED) is not bool(theirs), f"{stage.point}: {name} {state}, {theirs}"
+            )
             words.append(f"UNKNOWN, then {state}" + (", found at the venue" if theirs else ", proven absent"))
         return "; ".join(words) or "told by a push before its answer"
 
@@ -197,7 +199,7 @@ def told_absent(trial: Trial) -> str:
 
 def in_handler(trial: Trial) -> str:
     trial.params["dies_at_fill"] = 2
-    ending = trial.start().wait(40)
+    ending = trial.start().wait(60)
     assert ending.killed == signal.SIGKILL, f"no second fill was told: {ending}"
     trial.params["dies_at_fill"] = 0
     trial.goes_on()
@@ -244,7 +246,7 @@ def terminated(trial: Trial) -> str:
 
 def disk_full(trial: Trial) -> str:
     """C23: the disk is full from some commit on."""
-    ending = trial.start(fails_at=12).wait(40)
+    ending = trial.start(fails_at=12).wait(60)
     trial.expect(ending.killed is None, f"C23: {ending}")
     trial.expect(ending.code == 3, f"C23: the exit code is {ending.code}, not 3")
     halt = trial.journal.with_name(trial.journal.name + ".halt")
@@ -259,11 +261,22 @@ def disk_full(trial: Trial) -> str:
 def session_over(trial: Trial) -> str:
     """C26: dead while its orders ran out with the day."""
     trial.dies_at(Stage("C7", 3))
-    closing = trial.venue.clock.now_ns + 30 * 60 * 10**9
-    until(lambda: trial.venue.clock.now_ns > closing, "the close")
+    trial.venue.jump_to(DAYS.get(trial.venue.gateway, SHANGHAI).closed)
     trial.goes_on(0.2)
     trial.judge()
     return "orders ended as the broker says"
+
+
+def day_rolls(trial: Trial) -> str:
+    """C18: killed in the evening, as the date changes, and the next morning's first life sells what T+1 let go."""
+    days = DAYS.get(trial.venue.gateway, SHANGHAI)
+    trial.dies_at(Stage("C7", 3))
+    trial.venue.jump_to(days.midnight)
+    trial.dies_at(Stage("C18"))
+    trial.venue.jump_to(days.morning)
+    trial.goes_on(1.0)
+    trial.judge()
+    return "the new day counted once"
 
 
 def broker_restarts(trial: Trial) -> str:
@@ -313,7 +326,7 @@ POINTS: dict[str, Check] = {
     "C13": simple(Stage("C13")),
     "C14": simple(Stage("C14"), Stage("C14w")),
     "C15": told_absent,
-    "C18": simple(Stage("C18"), seconds=1.0),
+    "C18": day_rolls,
     "C19": latched(Stage("C19", more={"latch": 3})),
     "C20": latched(Stage("C20", more={"latch": 3})),
     "C21": simple(Stage("C21")),
@@ -335,11 +348,37 @@ NOT_THERE: dict[tuple[str, str], str] = {
 }
 """Cells that do not exist, and why (RELIABILITY 3.3, n/a; 3.4)."""
 
-EVENING = {"virtual_market": "2026-03-02T23:40:00+08:00", "futu": "2026-03-03T15:50:00+08:00"}
-VENUE_SETTINGS: dict[str, Callable[[str], dict[str, Any]]] = {
-    "C18": lambda broker: {"start": EVENING.get(broker, "2026-03-03T14:45:00+08:00"), "speed": 2400.0},
-    "C26": lambda broker: {"start": EVENING.get(broker, "2026-03-03T14:50:00+08:00"), "speed": 400.0},
+
+class Day(Struct, frozen=True):
+    """When a venue's session ends, just before its date changes, and in its next session."""
+
+    afternoon: str
+    closed: str
+    midnight: str
+    morning: str
+
+
+SHANGHAI = Day(
+    "2026-03-03T14:45:00+08:00",
+    "2026-03-03T15:10:00+08:00",
+    "2026-03-03T23:59:30+08:00",
+    "2026-03-04T09:45:00+08:00",
+)
+DAYS = {
+    "virtual_market": Day(
+        "2026-03-02T23:00:00+08:00",
+        "2026-03-03T00:30:00+08:00",
+        "2026-03-03T23:50:00+08:00",
+        "2026-03-04T08:30:00+08:00",
+    ),
+    "futu": Day(
+        "2026-03-03T15:30:00+08:00",
+        "2026-03-03T16:20:00+08:00",
+        "2026-03-03T23:59:30+08:00",
+        "2026-03-04T09:45:00+08:00",
+    ),
 }
+IN_THE_AFTERNOON = {"C18", "C26"}
 
 
 def tried(nursery: Nursery, point: str, broker: str, folder: Path) -> Row:
@@ -348,7 +387,8 @@ def tried(nursery: Nursery, point: str, broker: str, folder: Path) -> Row:
     if why is not None:
         return Row(point=point, broker=broker, outcome=f"n/a: {why}")
     began = time.monotonic()
-    trial = Trial(nursery, broker, folder, **VENUE_SETTINGS.get(point, lambda _broker: {})(broker))
+    start = DAYS.get(broker, SHANGHAI).afternoon if point in IN_THE_AFTERNOON else ""
+    trial = Trial(nursery, broker, folder, start=start)
     outcome = "not carried out"
     with trial.venue.served():
         try:
@@ -376,7 +416,9 @@ def as_markdown(rows: Sequence[Row], brokers: Sequence[str]) -> str:
         shown = []
         for broker in brokers:
             row = cells.get((point, broker))
-            shown.append("" if row is None else row.outcome if row.ok else "FAILED: " + "; ".join(row.accusations)[:200])
+            shown.append(
+                "" if row is None else row.outcome if row.ok else "FAILED: " + "; ".join(row.accusations)[:200]
+            )
         lines.append(f"| {point} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 

@@ -11,8 +11,8 @@ from engine.clock import ReplayClock
 from engine.domain.events import JournalRecord, OrderSent, OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import Evidence, OrderReport
-from engine.gateways.surroundings import Surroundings
 from engine.entropy import Entropy
+from engine.gateways.surroundings import Surroundings
 from engine.journal import store
 from engine.journal.chain import Chain, verified
 from engine.journal.memory import MemoryJournal
@@ -23,7 +23,7 @@ from engine.runtime.wiring import Core
 
 def records_of(path: Path) -> list[JournalRecord]:
     """Every durable record, whoever holds the file."""
-    if not path.exists():
+    if not last_seq(path):
         return []
     with contextlib.closing(store.reader(path)) as db:
         return [record for batch in verified(store.rows(db), Chain()) for _, record in batch]

@@ -54,7 +54,7 @@ class TrappedJournal(SqliteJournal):
             self._began = True
         if self._began and isinstance(record, OrderReport) and record.kind is Evidence.FILL:
             self._passed("C8")
-        if self._began and isinstance(record, LatchSet):
+        if self._began and isinstance(record, LatchSet) and record.scope == "all":
             self._passed("C19")
         seq = super().append(record)
         self._after(record, seq)
@@ -64,7 +64,7 @@ class TrappedJournal(SqliteJournal):
         point = ""
         if isinstance(record, OrderReport):
             point = TOLD_LATER.get(record.kind, "")
-        elif isinstance(record, LatchSet):
+        elif isinstance(record, LatchSet) and record.scope == "all":
             point = "C20"
         elif isinstance(record, PositionAdjusted):
             point = "C14w"

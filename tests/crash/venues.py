@@ -17,7 +17,7 @@ from engine.chaos.witness import JournalFile, Witness
 from engine.clock import LiveClock
 from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import TERMINAL, OrderState
-from engine.domain.timestamps import parse_time
+from engine.domain.timestamps import format_time, parse_time
 from engine.entropy import Entropy
 from engine.simulators.counter import CounterAccount, Opening
 from engine.simulators.easyths import EasythsSimulator
@@ -89,7 +89,7 @@ class Venue:
 
     gateway: ClassVar[str]
     account: ClassVar[str]
-    speed: float = 120.0
+    speed: float = 40.0
     start: str = "2026-03-03T09:45:00+08:00"
     orders: ClassVar[Callable[[str], bool]]
     environ: ClassVar[Mapping[str, str]] = {}
@@ -194,8 +194,19 @@ class Venue:
         path = self.folder / "live.toml"
         told = ", ".join(f"{key} = {value}" for key, value in params.items())
         head = CONFIG.format(folder=self.folder, speed=self.speed, start=self.start, anchor=self.anchor, root=ROOT)
-        path.write_text(head + self.config(told or 'dies_at_fill = 0'), encoding="utf-8")
+        path.write_text(head + self.config(told or "dies_at_fill = 0"), encoding="utf-8")
         return path
+
+    def jump_to(self, moment: str) -> None:
+        """Time passes while no engine lives: the venue's clock, and that of engines started from now on."""
+        ahead_ns = parse_time(moment) - self.clock.now_ns
+        assert ahead_ns > 0, "time does not run backwards"
+
+        def jump() -> None:
+            self.clock._zero += ahead_ns
+
+        self.call(jump)
+        self.start = format_time(parse_time(self.start) + ahead_ns)
 
     def restart(self) -> None:
         self.call(self.venue.restart)
@@ -385,9 +396,7 @@ class FutuVenue(Venue):
     }
 
     def simulator(self) -> Any:
-        account = FutuAccount(
-            acc_id=self.acc_id, environment="real", markets=(1,), cash={"HKD": 50_000_000.0}
-        )
+        account = FutuAccount(acc_id=self.acc_id, environment="real", markets=(1,), cash={"HKD": 50_000_000.0})
         return FutuSimulator(
             seed=5, securities=DEFAULT_SECURITIES[:2], accounts=(account,), tick_seconds=3.0, **self.settings
         )
