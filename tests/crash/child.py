@@ -70,10 +70,10 @@ def command(args: Mapping[str, Any]) -> int:
 def live(args: Mapping[str, Any]) -> int:
     """One life of an engine; ``args``: config, environ, and see below.
 
-    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th decision. ``fails_at``: the n-th commit finds the
-    disk full, and so do all after it. ``seconds``: real seconds of
-    trading before it stops in order; absent: for ever. ``ends``: "latched", it withdraws everything before and waits
-    until nothing is open; "quiet", it only waits; "now".
+    ``trap``: [point, passage, kill or stop]. ``latch``: latch at L3 at the n-th decision. ``fails_at``: the n-th commit
+    finds the disk full, and so do all after it. ``seconds``: real seconds of trading before it stops in order; absent:
+    for ever. ``ends``: "latched", it withdraws everything before and waits until nothing is open; "quiet", it only
+    waits; "now".
     """
     trap = Trap(*args.get("trap", ("", 0)))
     if trap.point:
@@ -96,7 +96,7 @@ def live(args: Mapping[str, Any]) -> int:
                 await _ending(args["seconds"], args.get("ends", "latched"), session)
 
         anyio.run(lambda: session.conduct(screen=screen))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The exit code and the sentence of the command line.
         return cli._explain([], error)
     print("FIGURES " + json.dumps(session.figures(), default=str), flush=True)

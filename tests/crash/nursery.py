@@ -28,9 +28,9 @@ WARM = (
 def start(order: dict[str, Any]) -> int:
     """Fork; the child does the task and exits with what it returns."""
     pid = os.fork()
-    if pid:
-        return pid
-    become(order)
+    if not pid:
+        become(order)
+    return pid
 
 
 def become(order: dict[str, Any]) -> NoReturn:
@@ -45,7 +45,7 @@ def become(order: dict[str, Any]) -> NoReturn:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         module, _, name = order["start"].partition(":")
         code = int(getattr(importlib.import_module(module), name)(order["args"]) or 0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -122,7 +122,7 @@ Check = Callable[[Trial], str]
 """Runs the lives of one cell; gives in words what came out."""
 
 
-def _state(trial: Trial, core: Any, name: Any) -> str:
+def _state(core: Any, name: Any) -> str:
     known = core.manager.orders.get(name)
     return "unknown to us" if known is None else str(known.state)
 
@@ -143,7 +143,7 @@ def intent_only(trial: Trial) -> str:
     core = trial.judge()
     for name in victims:
         trial.expect(end.reports(name)[:1] == [Evidence.SEND_FAILED], f"C2: {name} was looked for: {end.reports(name)}")
-        trial.expect(_state(trial, core, name) == OrderState.NOT_PLACED, f"C2: {name} is {_state(trial, core, name)}")
+        trial.expect(_state(core, name) == OrderState.NOT_PLACED, f"C2: {name} is {_state(core, name)}")
         trial.expect(not trial.venue.call(lambda name=name: trial.venue.of(name)), f"C2: {name} is at the venue")
     return "NOT_PLACED, never sent, no query"
 
@@ -160,7 +160,7 @@ def sent(stage: Stage) -> Check:
         core = trial.judge()
         words = []
         for name in victims:
-            theirs, state = trial.venue.call(lambda name=name: trial.venue.of(name)), _state(trial, core, name)
+            theirs, state = trial.venue.call(lambda name=name: trial.venue.of(name)), _state(core, name)
             trial.expect(end.reports(name)[:1] == [Evidence.AMBIGUOUS], f"{stage.point}: {name} was not UNKNOWN first")
             trial.expect(
                 (state == OrderState.NOT_PLACED) is not bool(theirs), f"{stage.point}: {name} {state}, {theirs}"
@@ -193,7 +193,7 @@ def told_absent(trial: Trial) -> str:
     core = trial.judge()
     for name in victims:
         trial.expect(Evidence.ABSENT in left.reports(name), f"C15: {name}'s absence is not durable")
-        trial.expect(_state(trial, core, name) == OrderState.NOT_PLACED, f"C15: {name} is {_state(trial, core, name)}")
+        trial.expect(_state(core, name) == OrderState.NOT_PLACED, f"C15: {name} is {_state(core, name)}")
     return "NOT_PLACED kept"
 
 
@@ -416,9 +416,8 @@ def as_markdown(rows: Sequence[Row], brokers: Sequence[str]) -> str:
         shown = []
         for broker in brokers:
             row = cells.get((point, broker))
-            shown.append(
-                "" if row is None else row.outcome if row.ok else "FAILED: " + "; ".join(row.accusations)[:200]
-            )
+            failed = "" if row is None or row.ok else "FAILED: " + "; ".join(row.accusations)[:200]
+            shown.append("" if row is None else failed or row.outcome)
         lines.append(f"| {point} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
 

@@ -53,16 +53,16 @@ class Files:
             path.with_name(f"{path.name}-wal").write_bytes(log)
         if lock:
             path.with_name(f"{path.name}.lock").write_bytes(lock)
-        how = "opened"
+        how, said = "opened", "--accept-rebuild"
         try:
             journal = SqliteJournal(path, inline=True)
         except (JournalError, ConfigError) as refusal:
-            assert "--accept-rebuild" in str(refusal), refusal
-            assert "\n" not in str(refusal), refusal
-            how = "refused"
+            how, said = "refused", str(refusal)
             journal = SqliteJournal(path, inline=True, accept_rebuild=True)
             assert journal.quarantine is not None
             assert journal.quarantine.exists(), "the damaged file was not kept"
+        assert "--accept-rebuild" in said, said
+        assert "\n" not in said, said
         kept = [record for _, record in journal.records()]
         assert kept == self.written[: len(kept)], f"{how} with records that were never written"
         assert journal.next_seq == len(kept) + 1
@@ -129,7 +129,7 @@ def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
 
 
 def test_flipped_bits_are_refused_or_hit_nothing(tmp_path: Path) -> None:
-    """Some hundred bits of the file and of the log: what opens is what was written; no commit vanishes in the middle."""
+    """Some hundred bits of file and log: what opens is what was written; no commit vanishes in the middle."""
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     in_file = flips(Files(tmp_path / "a", folded=True), 150, 1, of_log=False)

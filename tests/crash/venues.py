@@ -117,7 +117,7 @@ class Venue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
 
-    # --- what each broker says for itself ------------------------------------------------------------------------------
+    # --- what each broker says for itself ----------------------------------------------------------------------------
 
     def simulator(self) -> Any:
         raise NotImplementedError
@@ -133,7 +133,7 @@ class Venue:
         """What is wrong with our books; in the venue's thread."""
         raise NotImplementedError
 
-    # --- the thread ----------------------------------------------------------------------------------------------------
+    # --- the thread --------------------------------------------------------------------------------------------------
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -188,7 +188,7 @@ class Venue:
 
         return asyncio.run_coroutine_threadsafe(turn(), self._loop).result(60)
 
-    # --- the engine's side ---------------------------------------------------------------------------------------------
+    # --- the engine's side -------------------------------------------------------------------------------------------
 
     def write_config(self, **params: int) -> Path:
         path = self.folder / "live.toml"
