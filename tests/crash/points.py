@@ -293,11 +293,12 @@ def broker_restarts(trial: Trial) -> str:
 
 def suspended(trial: Trial) -> str:
     """C28: stopped for ten minutes of its clock."""
-    engine = trial.start(seconds=3.0)
+    pause = max(2.5, 600 / trial.venue.speed)
+    engine = trial.start(seconds=pause + 6.0)
     until(lambda: trial.orders_at() >= 3, "three orders")
     engine.send(signal.SIGSTOP)
     assert engine.wait(10).stopped
-    time.sleep(max(2.5, 600 / trial.venue.speed))
+    time.sleep(pause)
     woken = time.monotonic()
     engine.send(signal.SIGCONT)
     trial.ended(engine.wait(60))
@@ -367,8 +368,8 @@ SHANGHAI = Day(
 DAYS = {
     "virtual_market": Day(
         "2026-03-02T23:00:00+08:00",
-        "2026-03-03T00:30:00+08:00",
-        "2026-03-03T23:50:00+08:00",
+        "2026-03-03T07:00:00+08:00",
+        "2026-03-03T22:00:00+08:00",
         "2026-03-04T08:30:00+08:00",
     ),
     "futu": Day(
