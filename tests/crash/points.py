@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from engine.domain.events import LatchSet, OrderSent, PositionAdjusted, RunEnded
 from engine.domain.order import Evidence, OrderState
+from engine.domain.timestamps import MINUTE_NS, format_time, parse_time
 from tests.crash.processes import Ending, Nursery, until
 from tests.crash.story import Left, books_of, records_of
 from tests.crash.venues import VENUES, Venue
@@ -311,6 +312,23 @@ def suspended(trial: Trial) -> str:
     return f"{len(reads)} readings before the first order"
 
 
+def clock_set(by: int) -> Check:
+    """C1f: killed with an order on its way, started again on a machine whose clock was set by so many minutes."""
+
+    def check(trial: Trial) -> str:
+        trial.dies_at(Stage("C5", 2, "stop"))
+        right = trial.venue.start
+        trial.venue.start = format_time(parse_time(right) + by * MINUTE_NS)
+        ending = trial.start(seconds=0.5, ends="now").wait(60)
+        trial.expect(ending.code in {0, 1, 2}, f"C1f: {ending}")
+        trial.venue.start = right
+        trial.goes_on()
+        trial.judge()
+        return f"exit code {ending.code} with the wrong clock, then settled"
+
+    return check
+
+
 POINTS: dict[str, Check] = {
     "C1": before_intent,
     "C2": intent_only,
@@ -340,6 +358,8 @@ POINTS: dict[str, Check] = {
 }
 """Point -> its trial over a broker. C16, C17 and C24 are of the journal's file alone: ``test_journal_points``."""
 
+BESIDES: dict[str, Check] = {"back 60": clock_set(-60), "forward 60": clock_set(60)}
+"""What is no crash point: a clock set wrong between two lives, in minutes."""
 NOT_THERE: dict[tuple[str, str], str] = {
     **{(point, "virtual_market"): NO_CANCEL for point in ("C11", "C12")},
     **{("C13", broker): "the venue can not replace" for broker in ("virtual_market", "easyths", "huatai")},
@@ -393,7 +413,7 @@ def tried(nursery: Nursery, point: str, broker: str, folder: Path) -> Row:
     outcome = "not carried out"
     with trial.venue.served():
         try:
-            outcome = POINTS[point](trial)
+            outcome = (POINTS | BESIDES)[point](trial)
         except AssertionError as error:
             trial.found.append(str(error))
     return Row(
