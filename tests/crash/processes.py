@@ -1,5 +1,7 @@
 """Processes of the engine as the tests hold them: started out of a nursery, killed, stopped, waited for."""
 
+import atexit
+import functools
 import json
 import os
 import select
@@ -129,6 +131,14 @@ def a_nursery() -> Iterator[Nursery]:
         yield nursery
     finally:
         nursery.close()
+
+
+@functools.cache
+def the_nursery() -> Nursery:
+    """One for all tests of a process: what it has imported is the same for all of them."""
+    nursery = Nursery()
+    atexit.register(nursery.close)
+    return nursery
 
 
 def until(what: Callable[[], Any], why: str, seconds: float = DEADLINE_SECONDS) -> Any:

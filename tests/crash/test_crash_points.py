@@ -5,13 +5,12 @@ which also writes the table. A trap that never strikes fails its cell.
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.points import NOT_THERE, POINTS, tried
-from tests.crash.processes import Nursery, a_nursery
+from tests.crash.processes import Nursery, the_nursery
 from tests.crash.venues import VENUES
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked here")
@@ -20,9 +19,8 @@ SHORT = [("C2", "virtual_market"), ("C5", "virtual_market"), ("C8", "virtual_mar
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with a_nursery() as made:
-        yield made
+def nursery() -> Nursery:
+    return the_nursery()
 
 
 @pytest.mark.parametrize(("point", "broker"), SHORT)

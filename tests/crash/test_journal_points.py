@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,15 @@ import pytest
 from engine.domain.errors import ConfigError
 from engine.journal.compaction import compact
 from engine.journal.sqlite import SqliteJournal
-from tests.crash.processes import Ending, Engine, Nursery, a_nursery, until
+from tests.crash.processes import Ending, Engine, Nursery, the_nursery, until
 from tests.journal_builders import records
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked here")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with a_nursery() as made:
-        yield made
+def nursery() -> Nursery:
+    return the_nursery()
 
 
 def a_file(folder: Path, count: int = 60) -> tuple[Path, str]:

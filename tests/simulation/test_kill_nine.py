@@ -9,13 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.points import Trial
-from tests.crash.processes import Nursery, a_nursery, until
+from tests.crash.processes import Nursery, the_nursery, until
 from tests.crash.random_kills import Killed, killed_at_random
 from tests.crash.story import Left, last_seq, records_of
 
@@ -24,9 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with a_nursery() as made:
-        yield made
+def nursery() -> Nursery:
+    return the_nursery()
 
 
 def check(killed: Killed, least: int) -> None:
