@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -12,7 +13,7 @@ from tests.crash.points import Trial
 from tests.crash.processes import Nursery, until
 from tests.crash.story import Left, last_seq, records_of
 
-ROUND_THE_CLOCK = {"hours": (0, 24), "tick_minutes": 1.0}
+ROUND_THE_CLOCK = {"hours": (0, 24), "tick_minutes": 1.0, "speed": 600.0}
 RECORDS_MAX = 12
 """How many records an engine may write at most before it is killed; an order's whole life is about five."""
 LATER_SECONDS = 0.03
@@ -49,15 +50,19 @@ def killed_at_random(
     *,
     broker: str = "virtual_market",
     heard: Callable[[int], None] = lambda _number: None,
+    seconds_max: float = float("inf"),
 ) -> Killed:
-    """Kill ``kills`` engines, let a last one settle and end in order; then the venue's books judge."""
+    """Kill ``kills`` engines, or as many as ``seconds_max`` has room for; let a last one settle and end in order; then
+    the venue's books judge.
+    """
     draw = random.Random(seed)
-    settings = ROUND_THE_CLOCK if broker == "virtual_market" else {}
+    settings: dict[str, Any] = ROUND_THE_CLOCK if broker == "virtual_market" else {}
     trial = Trial(nursery, broker, folder, **settings)
     ended = 0
     with trial.venue.served():
         began = time.monotonic()
-        for number in range(kills):
+        done = 0
+        while done < kills and time.monotonic() - began < seconds_max:
             before = last_seq(trial.journal)
             engine = trial.start()
             if draw.random() < 0.2:
@@ -70,8 +75,9 @@ def killed_at_random(
             ending = engine.kill()
             if ending.killed is None:
                 ended += 1
-                trial.found.append(f"engine {number} ended by itself: {ending}")
-            heard(number + 1)
+                trial.found.append(f"engine {done} ended by itself: {ending}")
+            done += 1
+            heard(done)
         seconds = time.monotonic() - began
         trial.goes_on(0.5)
         trial.judge()
@@ -79,7 +85,7 @@ def killed_at_random(
     lost = [text for text in trial.found if text.startswith("lost")]
     doubled = [text for text in trial.found if "duplicated" in text or text.startswith("I5")]
     return Killed(
-        kills=kills,
+        kills=done,
         ended_before=ended,
         orders=len(left.intents),
         sent=sum(left.sent.values()),
@@ -106,6 +112,7 @@ def main() -> int:
     asked.add_argument("--kills", type=int, default=1000)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--broker", default="virtual_market")
+    asked.add_argument("--seconds", type=float, default=float("inf"), help="stop killing after so many")
     asked.add_argument("--keep", type=Path)
     given = asked.parse_args()
 
@@ -116,7 +123,9 @@ def main() -> int:
     with a_nursery() as nursery, tempfile.TemporaryDirectory() as place:
         folder = given.keep or Path(place)
         folder.mkdir(parents=True, exist_ok=True)
-        found = killed_at_random(nursery, folder, given.kills, given.seed, broker=given.broker, heard=heard)
+        found = killed_at_random(
+            nursery, folder, given.kills, given.seed, broker=given.broker, heard=heard, seconds_max=given.seconds
+        )
     print(json.dumps({**msgspec.to_builtins(found), "kills_a_second": round(found.kills_a_second, 2)}, indent=1))
     return 1 if found.other else 0
 

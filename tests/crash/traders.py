@@ -5,9 +5,11 @@ import signal
 
 from engine import Fill, Quote, Strategy, param
 from engine.domain.ids import ClientOrderId
+from engine.domain.order import OrderState
 from strategies.swing import Swing
 
 LOT = 100
+WAITING = frozenset({OrderState.QUEUED, OrderState.PENDING_NEW, OrderState.UNKNOWN})
 
 
 class _Frail(Strategy):
@@ -46,6 +48,9 @@ class Drill(_Frail):
         self.quotes[name] += 1
         resting = self.working_orders(name)
         for order in resting:
+            if order.state in WAITING:
+                # It may stand in line behind another: its rest has not begun.
+                continue
             age = self.age[order.client_id] = self.age.get(order.client_id, 0) + 1
             if age == 3 and order.quantity > LOT:
                 self.replace(order.client_id, order.quantity - LOT)
