@@ -1,5 +1,6 @@
 """What a forked process does: be an engine, from its config to its end, and die where it is told to."""
 
+import functools
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from engine.domain.errors import JournalError
 from engine.domain.events import KillLevel
 from engine.domain.order import LIVE, TERMINAL
 from engine.domain.timestamps import SECOND_NS
-from engine.journal import store
+from engine.journal import sqlite, store
 from engine.journal.compaction import compact
 from engine.journal.sqlite import SqliteJournal
 from engine.markets import MARKETS
@@ -62,8 +63,11 @@ class Trap:
 
 
 def command(args: Mapping[str, Any]) -> int:
-    """The command line, word for word, in the folder of the project."""
+    """The command line, word for word; ``trap`` as for ``live``, where it keeps a journal in the caller's turn."""
     os.environ.update(args.get("environ", {}))
+    if "trap" in args:
+        trap = Trap(*args["trap"])
+        sqlite.SqliteJournal = functools.partial(TrappedJournal, passed=trap.passed)  # type: ignore[assignment,misc]
     return cli.main(args["argv"])
 
 

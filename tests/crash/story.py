@@ -29,6 +29,9 @@ def records_of(path: Path) -> list[JournalRecord]:
         return [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
 
 
+FOR_EVER_NS = 10**19
+
+
 def last_seq(path: Path) -> int:
     """The number of the last durable record; 0 where nothing can be read yet."""
     if not path.exists():
@@ -59,6 +62,7 @@ def books_of(config: Path, environ: Any, records: list[JournalRecord], now_ns: i
         sheets=sheets,
         outside=lambda _strategy, _number, _request: None,
         note=lambda _text, _fields: None,
+        keep_ended_ns=FOR_EVER_NS,
     )
     for account, row in settings.accounts.items():
         core.portfolio.open_account(AccountId(account), row.currency, Decimal(0))

@@ -81,6 +81,9 @@ class TrappedJournal(SqliteJournal):
 
     def _wait(self, seq: int) -> None:
         """Until it is on disk, without letting the loop turn."""
+        if self.inline:
+            self._commit_pending()
+            return
         self._hurry.put(None)
         deadline = time.monotonic() + 10
         while self.durable_seq < seq and self.healthy and time.monotonic() < deadline:
