@@ -30,6 +30,7 @@ def records_of(path: Path) -> list[JournalRecord]:
 
 
 FOR_EVER_NS = 10**19
+"""Ended orders are kept: the venue's books go back to the first."""
 
 
 def last_seq(path: Path) -> int:

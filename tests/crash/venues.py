@@ -206,8 +206,6 @@ class Venue:
             self.clock._zero += ahead_ns
             # Hours of prices at once, and not under somebody's request.
             self.venue.exchange.advance(self.clock.now_ns)
-            # Hours of prices at once, and not under somebody's request.
-            self.venue.exchange.advance(self.clock.now_ns)
 
         self.call(jump)
         self.start = format_time(parse_time(self.start) + ahead_ns)
