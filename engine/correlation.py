@@ -74,10 +74,10 @@ class Matcher:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
         near = [row for row in rows if row.quantity == order.request.quantity]
-        if not snapshot.whole and not near:
+        if not snapshot.shows_all and not near:
             # That such a list lacks it says nothing: holdings and money are asked, of all such orders at once.
             return ()
-        if not sheet.echoes_client_id and snapshot.whole:
+        if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
             if _speaks_against_absence(order, baseline, strangers, snapshot, books):
                 self.forget(order.request.client_id)
