@@ -5,8 +5,6 @@ It only reads; what a reading proves is the core's to judge. It never gives up a
 
 from collections.abc import Callable
 
-import anyio
-
 from engine import traps
 from engine.clock import Clock
 from engine.domain.account import AccountSnapshot
@@ -16,7 +14,6 @@ from engine.domain.order import OrderState
 from engine.domain.timestamps import SECOND_NS
 from engine.execution import OrderManager
 from engine.ports import OrderRouter, Publish
-from engine.runtime.pulse import Pulse
 
 SEEK_EVERY_NS = 2 * SECOND_NS
 ALERT_AFTER_NS = 120 * SECOND_NS
@@ -35,17 +32,9 @@ class EvidenceSeeker:
         self._publish = publish
         self._poke = poke
         self._alerted: set[str] = set()
-        self._pulse = Pulse(clock, self._see_again, self._stood_still, poke)
-        self.holds = self._pulse.holds
-        """Whether orders wait until the account is read, because this process stood still."""
 
     async def run(self) -> None:
         """Until cancelled: often while an order is undecided, else once a snapshot period."""
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._pulse.run)
-            await self._seek()
-
-    async def _seek(self) -> None:
         period_ns = self._router.capabilities().snapshot_period_ns
         read_ns = self._clock.now_ns
         while True:
@@ -67,13 +56,6 @@ class EvidenceSeeker:
         self._publish(AccountObserved(snapshot=snapshot))
         self._poke()
         return snapshot
-
-    async def _see_again(self) -> bool:
-        return await self.look() is not None
-
-    def _stood_still(self, stood_ns: int) -> None:
-        text = f"this process stood still for {stood_ns / SECOND_NS:g} s; the account is read before any order leaves"
-        self._publish(Alert(ts_ns=self._clock.now_ns, about=f"account:{self._router.account}", text=text))
 
     async def settle(self, deadline_ns: int) -> bool:
         """Look until no order of the account is undecided; False if some still are at the deadline."""

@@ -131,7 +131,7 @@ class LiveRun:
         box = Outbox(router, core.manager, core.view, self.journal, clock, core.bus.publish, self.pace)
         self.boxes[account.id] = box
         seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
-        self.seekers[account.id], box.look, box.holds = seeker, seeker.look, seeker.holds
+        self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
 
     # --- life --------------------------------------------------------------------------------------------------------

@@ -74,8 +74,6 @@ class Outbox:
         """Client id -> when this life last asked the venue to withdraw it."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
-        self.holds: Callable[[], bool] = _never
-        """Whether no order may leave until the account is read again."""
 
     @property
     def idle(self) -> bool:
@@ -161,8 +159,7 @@ class Outbox:
         return self._next_change() is not None or self._first_may_leave()
 
     def _first_may_leave(self) -> bool:
-        ready = bool(self._parcels) and not self._blocked(self._parcels[0]) and not self._paced_ns()
-        return ready and not self.holds()
+        return bool(self._parcels) and not self._blocked(self._parcels[0]) and not self._paced_ns()
 
     async def _send_next(self, senders: Any) -> bool:
         change = self._next_change()
@@ -198,8 +195,6 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
                 await self._journal.durable(parcel.intent_seq)
-                while self.holds():
-                    await self._clock.sleep(SECOND_NS)
                 orders = [order for order in parcel.orders if self._may_leave(order, parcel)]
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
@@ -247,9 +242,8 @@ class Outbox:
         for order in orders:
             seq = self._manager.mark_sent(order.client_id, digest)
         await self._journal.durable(seq)
-        if self.holds() or any(self._latched(order) for order in orders):
-            why = "stood still" if self.holds() else "latched"
-            self._tell_all(orders, Evidence.SEND_FAILED, f"{why} before the first byte", Proof.LOCAL)
+        if any(self._latched(order) for order in orders):
+            self._tell_all(orders, Evidence.SEND_FAILED, "latched before the first byte", Proof.LOCAL)
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
         departure = self._pace.leaves(orders[0])
@@ -357,10 +351,6 @@ class Outbox:
 
 async def _no_look() -> None:
     """Where nobody reads the account."""
-
-
-def _never() -> bool:
-    return False
 
 
 class Outboxes:

@@ -1,7 +1,7 @@
 """B5, the venue in this process: a backtest killed anywhere and run again gives the same journal.
 
-RELIABILITY 3.3 and I11. There is nothing to recover: no broker lives on, and a backtest starts from its data. What the dead one left on disk
-is a beginning of what the whole one writes.
+RELIABILITY 3.3 and I11. There is nothing to recover: no broker lives on, and a backtest starts from its data. What the
+dead one left on disk is a beginning of what the whole one writes.
 """
 
 import json
