@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "bus": {"domain"},
     "clock": {"domain"},
     "entropy": {"domain"},
+    "traps": set(),
     "ports": {"domain"},
     # The core.
     "portfolio": {"domain"},
@@ -59,9 +60,9 @@ ROOMS: dict[str, set[str]] = {
         "context", "strategy", "seat",
     },
     # The edge.
-    "net": {"domain", "clock"},
-    "gateways": {"domain", "clock", "entropy", "ports", "net"},
-    "journal": {"domain", "ports"},
+    "net": {"domain", "clock", "traps"},
+    "gateways": {"domain", "clock", "entropy", "ports", "net", "traps"},
+    "journal": {"domain", "ports", "traps"},
     "data": {"domain", "ports"},
     "simulators": {"domain", "clock", "entropy", "net", "matching", "markets"},
 }  # fmt: skip

@@ -180,10 +180,11 @@ class LiveRun:
             for account in self.spec.accounts:
                 self._sample(account.id)
             self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            # Nobody may append behind it.
+            tasks.cancel_scope.cancel()
             await self.journal.durable(self.journal.next_seq - 1)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""

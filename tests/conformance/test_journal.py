@@ -388,8 +388,9 @@ async def test_a_failed_commit_is_the_end(tmp_path: Path, inline: bool, problem:
     again.close()
 
 
-async def test_a_locked_database_is_a_failed_commit(tmp_path: Path) -> None:
-    """Somebody else's write lock is not waited for; a reader's is no trouble."""
+async def test_a_locked_database_is_a_failed_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's write lock is not waited for longer than a bound; a reader's is no trouble."""
+    monkeypatch.setattr("engine.journal.sqlite.LOCKED_MS", 50)
     path = tmp_path / "journal.db"
     opened = SqliteJournal(path)
     await opened.durable(opened.append(a_record(0)))
