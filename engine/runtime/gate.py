@@ -3,12 +3,11 @@
 Orders are denied until each of these is known to be well (RELIABILITY 4.1, rows 2, 3 and 5); nothing here decides.
 """
 
-from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from engine.domain.account import AccountSnapshot, Environment
 from engine.domain.events import EquitySampled, ReconcileEnded
-from engine.domain.ids import StrategyId
+from engine.domain.ids import AccountId, StrategyId
 from engine.ports import Gateway
 from engine.runner import StrategyRunner
 from engine.runtime.live_spec import LiveSpec
@@ -49,17 +48,16 @@ def close_gate(core: Core, spec: LiveSpec) -> None:
     view.armed = spec.armed
 
 
-def end_reconciliation(core: Core, gateways: Mapping[str, Gateway], spec: LiveSpec, event: ReconcileEnded) -> None:
+def end_reconciliation(core: Core, gateway: Gateway, account: AccountId, *, ok: bool, text: str) -> None:
     """Journal it; what the account proved itself to be is known by now, and if all was well its orders may leave."""
-    core.journal.append(event)
-    gateway = next(account.gateway for account in spec.accounts if account.id == event.account)
-    router: object = gateways[gateway].router
+    core.journal.append(ReconcileEnded(account=account, ts_ns=core.clock.now_ns, ok=ok, text=text))
+    router: object = gateway.router
     if isinstance(router, ProvesEnvironment) and router.environment is not None:
-        core.view.environments[event.account] = router.environment
-    if event.ok:
-        core.view.readiness.clear(f"account:{event.account} {RECONCILED}")
+        core.view.environments[account] = router.environment
+    if ok:
+        core.view.readiness.clear(f"account:{account} {RECONCILED}")
     else:
-        core.view.readiness.block(f"account:{event.account} {RECONCILED}", event.text)
+        core.view.readiness.block(f"account:{account} {RECONCILED}", text)
 
 
 def settle(core: Core, snapshot: AccountSnapshot) -> None:

@@ -23,7 +23,6 @@ from engine.domain.events import (
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    ReconcileEnded,
     RunEnded,
     RunStarted,
     SubscriptionRequested,
@@ -281,8 +280,7 @@ class LiveRun:
                 before = snapshot
             await self.clock.sleep(RETRY_NS)
         text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        ended = ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text)
-        end_reconciliation(self.core, self.gateways, self.spec, ended)
+        end_reconciliation(self.core, self.gateways[account.gateway], account.id, ok=settled, text=text)
 
     def _may_be_empty(self, account: AccountId) -> bool:
         """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
