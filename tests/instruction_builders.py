@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 from msgspec import Struct
 
 from engine.clock import LiveClock
@@ -13,7 +14,7 @@ from engine.domain.account import AccountSnapshot, Balance, Capabilities, Positi
 from engine.domain.commands import OrderType, SubmitOrder
 from engine.domain.errors import NotSent
 from engine.domain.events import Alert, InstructionChanged, InstructionSent, InstructionSubmitted, JournalRecord
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, code_of
 from engine.domain.instructions import (
     Action,
     ConditionBuy,
@@ -231,7 +232,9 @@ class ScriptedBroker:
         )  # fmt: skip
 
     def encode(self, orders: Sequence[SubmitOrder]) -> bytes:
-        return b"order"
+        first = orders[0]
+        price = None if first.price is None else str(first.price)
+        return msgspec.json.encode({"code": code_of(first.instrument), "quantity": first.quantity, "price": price})
 
     async def submit(self, orders: Sequence[SubmitOrder], body: bytes) -> Sequence[OrderReport]:
         raise NotSent("this broker only takes instructions")

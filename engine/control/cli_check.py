@@ -130,7 +130,7 @@ def check_order(
     )  # fmt: skip
     answer = judge(question)
     if as_json:
-        print_json(answer)
+        print_json({name: getattr(answer, name) for name in answer.__struct_fields__})
     else:
         for table in show(answer):
             for_people().print(table)

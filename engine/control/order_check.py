@@ -160,8 +160,8 @@ def show(answer: WhatIf) -> list[Any]:
     effects = Table("effect 影响", "")
     for name, (english, chinese) in EFFECT_WORDS.items():
         value = getattr(answer.effects, name)
-        word = "not known 未知" if value is None else str(value)
+        said = "not known 未知" if value is None else str(value)
         if isinstance(value, bool):
-            word = "yes 是" if value else "no 否"
-        effects.add_row(Text(f"{english} {chinese}"), Text(word))
+            said = "yes 是" if value else "no 否"
+        effects.add_row(Text(f"{english} {chinese}"), Text(said))
     return [checks, effects]

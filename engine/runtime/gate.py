@@ -28,14 +28,14 @@ class ProvesEnvironment(Protocol):
 
 
 class Enabled:
-    """The strategies that may trade: seated and not stopped; and a person."""
+    """The strategies that may trade: seated and not stopped; and a person. A run without any is conducted by hand."""
 
     def __init__(self, runner: StrategyRunner) -> None:
         self._seats = runner.seats
 
     def __contains__(self, name: object) -> bool:
         seat = self._seats.get(name)  # type: ignore[call-overload]
-        return name == BY_HAND if seat is None else not seat.stopped
+        return name == BY_HAND or not self._seats if seat is None else not seat.stopped
 
 
 def close_gate(core: Core, spec: LiveSpec) -> None:
