@@ -74,7 +74,10 @@ async def until(done: Callable[[], bool]) -> None:
 
 
 def instruct(run: LiveRun, action: Action, number: int = 1, strategy: str = "s") -> None:
-    """As strategy ``s``, which a run without any lets pass; a condition is of a bank whose price is 10, a loan is the one-day repo."""
+    """As strategy ``s``, which a run without any lets pass.
+
+    A condition is of a bank whose price is 10, a loan is the one-day repo.
+    """
     now_ns = run.clock.now_ns
     run.core.bus.publish(Quote(BANK, now_ns, 10.0, 10.0))
     instrument = REPO if isinstance(action, ReverseRepo) else BANK
