@@ -86,7 +86,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "random": ("engine/entropy.py", "engine/chaos/"),
     "secrets": ("engine/entropy.py", "engine/chaos/"),
     "uuid": ("engine/entropy.py", "engine/chaos/"),
-    "threading": ("engine/journal/sqlite.py", "engine/chaos/"),
+    "threading": ("engine/journal/sqlite.py", "engine/journal/group_writer.py", "engine/chaos/"),
     "concurrent": ("engine/journal/sqlite.py",),
     "multiprocessing": (),
     "socket": ("engine/chaos/",),

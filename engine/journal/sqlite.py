@@ -7,7 +7,6 @@ backtest that keeps its journal.
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -16,12 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
-import msgspec
 
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import JournalRecord
 from engine.journal import store, write_ahead
 from engine.journal.chain import ENCODER, URGENT, Chain, Damage, verified
+from engine.journal.halt import Halt, Sentinel
 from engine.journal.lock import ProcessLock
 
 GROUP_ROWS = 20
@@ -32,13 +31,6 @@ LOCKED_MS = 2_000
 _Item = tuple[int, bytes]
 """Sequence number and bytes; the number of an urgent record is negative, and 0 asks the writer to stop."""
 _STOP: _Item = (0, b"")
-
-
-class Halt(msgspec.Struct, frozen=True):
-    """What the sentinel file says: why the last engine on this journal had to stop."""
-
-    cause: str
-    durable_seq: int = 0
 
 
 class SqliteJournal:
@@ -84,6 +76,7 @@ class SqliteJournal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._sentinel = Sentinel(self._beside(".halt"))
         self._is_new = not self.path.exists()
         store.make_place(self.path)
         self._lock = ProcessLock(self._beside(".lock"), f"the journal {self.path}")
@@ -206,27 +199,15 @@ class SqliteJournal:
 
     def halted(self) -> Halt | None:
         """Why an engine on this journal stopped for want of a durable write; None if none did."""
-        try:
-            return msgspec.json.decode(self._beside(".halt").read_bytes(), type=Halt)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as problem:
-            return Halt(cause=f"the sentinel {self._beside('.halt')} can not be read: {problem}")
+        return self._sentinel.read()
 
     def clear_halt(self) -> None:
         """An operator has looked: remove the sentinel."""
-        self._beside(".halt").unlink(missing_ok=True)
+        self._sentinel.clear()
 
     def write_halt(self, cause: str) -> None:
         """Leave a sentinel that does not need the database. Best effort: the disk may be what failed."""
-        body = msgspec.json.encode(Halt(cause=cause, durable_seq=self.durable_seq))
-        with contextlib.suppress(OSError):
-            fd = os.open(self._beside(".halt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(fd, body)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        self._sentinel.write(Halt(cause=cause, durable_seq=self.durable_seq))
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
