@@ -13,6 +13,7 @@ from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.events import RunStarted
 from engine.journal.chain import DECODER, Chain
 from engine.runtime.code_hashes import engine_hash, instruments_hash, strategy_hash
+from engine.runtime.interrupt import interrupting
 from engine.runtime.live_spec import LiveSpec
 from engine.runtime.recorded import COMMAND_TYPES, EVENT, Recording, Turn
 from engine.runtime.rerun import Decision, Rerun
@@ -77,7 +78,10 @@ def verify(
         ConfigError: the journal is another one, or the config has other accounts. JournalError: the recording is
             damaged.
     """
-    return _Verification(recording, spec, journal).outcome(heard)
+    verification = _Verification(recording, spec, journal)
+    # A handler that hung then, and was stopped, hangs again.
+    with interrupting(verification.rerun.core.runner):
+        return verification.outcome(heard)
 
 
 class _Verification:
