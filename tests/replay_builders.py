@@ -1,6 +1,6 @@
 """Builders for tests of recordings: live runs in virtual time that are written down, and their replays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,20 @@ class Recorded(msgspec.Struct):
         return verify(Recording(self.path), spec or self.spec, list(journal_bodies(self.journal)))
 
 
+def rewritten(path: Path, change: Callable[[Group], Group]) -> Path:
+    """The recording again, each of its groups put through ``change``; beside the first, every sum made anew."""
+    copy = path.with_name(f"changed-{path.name}")
+    copy.unlink(missing_ok=True)
+    tape = TapeWriter(copy)
+    for kind, body in TapeReader(path).frames():
+        group = change(msgspec.msgpack.decode(body, type=Group)) if kind == GROUP else None
+        tape.write(kind, body if group is None else msgspec.msgpack.encode(group))
+    tape.close()
+    return copy
+
+
 def four_brokers(folder: Path) -> Settings:
-    """The config of ``demo --gateway all``: four accounts, five strategies, late answers, with its files in a folder."""
+    """The config of ``demo --gateway all``: four accounts, five strategies, late answers; its files in a folder."""
     text = (ROOT / "config" / "demo-all.toml").read_text(encoding="utf-8")
     text = text.replace('"runs/demo-all"', f'"{folder / "runs"}"')
     text = text.replace('"instruments.toml"', f'"{ROOT / "config" / "instruments.toml"}"')
@@ -57,7 +69,12 @@ def four_brokers(folder: Path) -> Settings:
 
 
 def a_recorded_session(
-    folder: Path, seconds: float, *, seed: int = 5, schedule: Schedule = (), change: Callable[[LiveSpec], LiveSpec] = lambda s: s
+    folder: Path,
+    seconds: float,
+    *,
+    seed: int = 5,
+    schedule: Schedule = (),
+    change: Callable[[LiveSpec], LiveSpec] = lambda s: s,
 ) -> tuple[Recorded, Outcome[LiveRun]]:
     """All four brokers' simulators and the whole engine in virtual time for so many seconds of market."""
     settings = four_brokers(folder)
@@ -68,16 +85,14 @@ def a_recorded_session(
         for name, row in settings.gateways.items()
     }
     settings = replace(settings, gateways=gateways)
-    spec = change(replace(live_spec(settings, mode="simulation"), threads=False, run_tag=f"t{seed}"))
+    spec = replace(live_spec(settings, mode="simulation"), threads=False, run_tag=f"t{seed}")
     journal = folder / "journal.sqlite3"
     recorder = Recorder(folder / "recordings", threads=False)
 
     async def trade(world: World) -> LiveRun:
         start_ns = settings.start_ns or 0
         clock = world.clock(start_ns=start_ns)
-        serving = world.start(
-            "brokers", lambda: simulate(faces, clock=clock, entropy=Entropy(seed), ports=ports)
-        )
+        serving = world.start("brokers", lambda: simulate(faces, clock=clock, entropy=Entropy(seed), ports=ports))
         await anyio.sleep(1.0)
         mine = world.clock(start_ns=start_ns + SECOND_NS)
         around = Surroundings(clock=mine, entropy=Entropy(seed + 1), environ=_credentials(settings))

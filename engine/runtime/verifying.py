@@ -104,32 +104,29 @@ class _Verification:
         self.decisions = 0
         self.end_seq = header.seq
         self.difference: Difference | None = None
+        self.stopped = False
+        """Nothing more is compared."""
+        self.torn = False
+        """The journal ends before the recording."""
+        self.torn_journal = False
+        """It must not: the run ended in order."""
+        self.bound = header.seq
         self.rerun = Rerun(spec, header, [DECODER.decode(body) for body in before])
 
     def outcome(self, heard: Callable[[Recording], None]) -> Outcome:
-        inputs, broken = 0, False
+        inputs = 0
         for turn in self.recording.turns():
+            if inputs == 0:
+                self.bound = self._bound(turn)
+            if self.stopped:
+                continue
             inputs = turn.number
-            self._note(turn)
-            error = self._take(turn)
-            self.end_seq = min(turn.end_seq, len(self.journal) + 1)
-            if turn.failed:
-                self.notes.append(f"turn {turn.number} ended with an error then; nothing after it was compared")
-                broken = True
-                break
-            self._compare(turn, error)
-            if self.difference is not None:
-                break
+            self._turn(turn)
             heard(self.recording)
-        end = self.recording.end
-        complete = end is not None and bool(end.digest) and not broken
-        if end is not None and not end.digest:
-            self.notes.append(f"the recording ends before its run: {end.reason}")
-        if self.recording.tape.torn:
-            self.notes.append(f"{self.recording.tape.torn} bytes of a torn end were cut: the run was killed")
+        complete = self._ended()
         digest, replayed = self.then.digest(), self.now.digest()
         return Outcome(
-            identical=self.difference is None and digest == replayed,
+            identical=self.difference is None and digest == replayed and not self.torn_journal,
             inputs=inputs,
             decisions=self.decisions,
             digest=digest,
@@ -138,8 +135,49 @@ class _Verification:
             changed=tuple(self.changed),
             notes=tuple(dict.fromkeys(self.notes)),
             complete=complete,
-            unverified=0 if self.difference is not None else self._left(),
+            unverified=0 if self.difference is not None else self.bound - self.end_seq,
         )
+
+    def _turn(self, turn: Turn) -> None:
+        self._note(turn)
+        error = self._take(turn)
+        self.end_seq = min(turn.end_seq, self.bound)
+        if turn.failed:
+            self.notes.append(f"turn {turn.number} ended with an error then; nothing after it was compared")
+            self.stopped = True
+        elif turn.end_seq > self.bound:
+            lost = f"the journal of this run ends at record {self.bound - 1}: what came after was lost with the process"
+            self.notes.append(lost)
+            self.stopped = self.torn = True
+            self._compare_records(turn)
+        else:
+            self._compare(turn, error)
+            self.stopped = self.difference is not None
+
+    def _bound(self, first: Turn) -> int:
+        """The number of the first record that is no longer this run's."""
+        starts = [
+            (seq, record.ts_ns)
+            for seq in range(first.seq, len(self.journal) + 1)
+            if isinstance(record := DECODER.decode(self.journal[seq - 1]), RunStarted)
+        ]
+        if not starts or starts[0] != (first.seq, first.ts_ns):
+            return first.seq
+        return starts[1][0] if len(starts) > 1 else len(self.journal) + 1
+
+    def _ended(self) -> bool:
+        """What the recording's end says; whether it is the run's own end."""
+        end = self.recording.end
+        if self.recording.tape.torn:
+            self.notes.append(f"{self.recording.tape.torn} bytes of a torn end were cut: the run was killed")
+        if end is None or not end.digest:
+            if end is not None:
+                self.notes.append(f"the recording ends before its run: {end.reason}")
+            return False
+        if self.torn or (not self.stopped and end.digest != self.then.digest()):
+            self.notes.append("the journal is not as it was when this run ended: records are missing or were added")
+            self.torn_journal = True
+        return not self.stopped
 
     def _note(self, turn: Turn) -> None:
         self.notes += turn.notes
@@ -158,6 +196,17 @@ class _Verification:
     def _compare(self, turn: Turn, error: str) -> None:
         theirs = list(self._recorded(turn))
         ours = self.rerun.remade.made
+        self._hold(turn, theirs, ours, error)
+        if error and self.difference is None:
+            self.difference = _difference(turn, None, None, error)
+
+    def _compare_records(self, turn: Turn) -> None:
+        """Of a turn whose last records were lost: the commands between them have no place to be compared at."""
+        theirs = list(self._records(turn.seq, self.bound))
+        ours = [decision for decision in self.rerun.remade.made if decision.is_record and decision.seq < self.bound]
+        self._hold(turn, theirs, ours, "")
+
+    def _hold(self, turn: Turn, theirs: Sequence[Decision], ours: Sequence[Decision], error: str) -> None:
         for number in range(max(len(theirs), len(ours))):
             then = theirs[number] if number < len(theirs) else None
             now = ours[number] if number < len(ours) else None
@@ -168,8 +217,6 @@ class _Verification:
             if then.is_record:
                 self.then.extend(then.body)
                 self.now.extend(now.body)
-        if error:
-            self.difference = _difference(turn, None, None, error)
 
     def _agree(self, then: Decision, now: Decision) -> bool:
         return (then.name, then.body) == (now.name, now.body) or self._only_configured(then, now)
@@ -200,15 +247,6 @@ class _Verification:
             body = self.journal[seq - 1]
             record = DECODER.decode(body)
             yield Decision(type(record).__name__, seq, body, record, True)
-
-    def _left(self) -> int:
-        """Records of this run that were journaled after its recording ends."""
-        left = 0
-        for body in self.journal[self.end_seq - 1 :]:
-            if isinstance(DECODER.decode(body), RunStarted):
-                break
-            left += 1
-        return left
 
 
 def changes(recording: Recording, spec: LiveSpec) -> Iterator[str]:
