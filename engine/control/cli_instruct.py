@@ -58,7 +58,7 @@ def instruct(
         settings, environ=environment(), note=log_line, mode="instruct", arm=arm, record=False,
         watchers=instructing.watchers(),
     )  # fmt: skip
-    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_path}")
+    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_place}")
     anyio.run(lambda: session.conduct(screen=instructing.conduct))
     told = outcome(instructing)
     if as_json:

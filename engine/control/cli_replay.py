@@ -41,7 +41,7 @@ def replay(
     from engine.runtime.recorded import Recording
 
     recording = Recording(_recording_of(run))
-    bodies = list(journal_bodies(journal or _journal_of(recording)))
+    bodies = list(_bodies(recording, journal, config))
     if not verify:
         told = summary_of(recording, bodies)
         if as_json:
@@ -94,6 +94,17 @@ def _recording_of(run: Path) -> Path:
             "[recording] enabled = false, or its journal is in memory"
         )
     return found[-1]
+
+
+def _bodies(recording: "Recording", journal: Path | None, config: Path | None) -> Iterator[bytes]:
+    """The records of the run's journal, from its file or its database."""
+    if journal is None and not recording.header.journal:
+        from engine.control.cli_report import records_of
+        from engine.journal.chain import ENCODER
+
+        yield from (ENCODER.encode(record) for _, record in records_of(str(config or _config_of(recording)), ""))
+        return
+    yield from journal_bodies(journal or _journal_of(recording))
 
 
 def _journal_of(recording: "Recording") -> Path:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
@@ -50,6 +49,8 @@ __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+LAST_LOOKS = 5
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:
@@ -92,9 +93,8 @@ class LiveRun:
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
-        self._stopping = anyio.Event()
+        self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
-        self._rescheduled = anyio.Event()
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
@@ -183,10 +183,11 @@ class LiveRun:
             for account in self.spec.accounts:
                 self._sample(account.id)
             self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            # Nobody may append behind it.
+            tasks.cancel_scope.cancel()
             await self.journal.durable(self.journal.next_seq - 1)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -205,9 +206,11 @@ class LiveRun:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
                 self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(0 if self._untouched(account.id) else 2):
+            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                await seeker.look()
+                snapshot = await seeker.look()
+                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                    break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""
