@@ -57,8 +57,6 @@ class _HeldVenue:
     """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
 
     def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
-        self._boxes = boxes
-        self._held = held
         self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
         self.on_replace_wanted = boxes.on_replace_wanted
         self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
