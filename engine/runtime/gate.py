@@ -61,8 +61,8 @@ def end_reconciliation(core: Core, gateway: Gateway, account: AccountId, *, ok: 
 
 
 def settle(core: Core, snapshot: AccountSnapshot) -> None:
-    """A reading that agrees, with nothing undecided, also ends a reconciliation that had failed."""
-    if core.settles(snapshot) and not core.manager.undecided(snapshot.account):
+    """Book what the reading differs by; one that agrees, with nothing undecided, ends a reconciliation that failed."""
+    if core.reconcile(snapshot) and not core.manager.undecided(snapshot.account):
         core.view.readiness.clear(f"account:{snapshot.account} {RECONCILED}")
 
 
