@@ -16,6 +16,7 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
+from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
 
 # --- orders: journaled steps -----------------------------------------------------------------------------------------
 
@@ -269,6 +270,15 @@ class AccountObserved(Struct, frozen=True, kw_only=True):
     snapshot: AccountSnapshot
 
 
+class AccountLink(Struct, frozen=True, kw_only=True, gc=False):
+    """The way to an account broke, or stands again: what happened meanwhile must be read before anything is sent."""
+
+    account: AccountId
+    ts_ns: int
+    up: bool
+    reason: str = ""
+
+
 class TimerFired(Struct, frozen=True, kw_only=True, gc=False):
     """A timer of a strategy is due."""
 
@@ -323,13 +333,6 @@ class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):
     cash: Decimal
 
 
-class ReconcileEnded(Struct, frozen=True, kw_only=True, gc=False, tag="recon"):
-    account: AccountId
-    ts_ns: int
-    ok: bool
-    text: str
-
-
 class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
     ts_ns: int
     reason: str = ""
@@ -339,4 +342,5 @@ JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
     | StrategyStopped | CallAnswered | EquitySampled | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
+    | ReconcileStarted | ReconcileRow | OperatorActed
 )  # fmt: skip

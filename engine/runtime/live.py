@@ -14,16 +14,13 @@ import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
-from engine.domain.account import AccountSnapshot
 from engine.domain.commands import CancelOrder, OrderType
 from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
-    AccountObserved,
     Alert,
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    ReconcileEnded,
     RunEnded,
     RunStarted,
     SubscriptionRequested,
@@ -40,6 +37,7 @@ from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.reconciling import Reconciling
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
@@ -105,10 +103,12 @@ class LiveRun:
             note=note,
         )
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
-        self.boxes: dict[str, Outbox] = {}
-        self.seekers: dict[str, EvidenceSeeker] = {}
+        self.boxes: dict[AccountId, Outbox] = {}
+        self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
+        core.reconciler.explanations.settings = spec.reconcile
+        self.reconciling = Reconciling(core, self.boxes, self.seekers, clock, self.ready.is_set)
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
@@ -118,7 +118,7 @@ class LiveRun:
             keep_history=True,
             subscriptions=self._on_subscription,
             held=self.held,
-            reconcile=self._on_account,
+            reconcile=self.reconciling,
             instruct=self.instructions.on_submitted,
             watchers=watchers,
         )
@@ -159,7 +159,7 @@ class LiveRun:
             for box in self.boxes.values():
                 tasks.start_soon(box.run)
             for account in self.spec.accounts:
-                await self._reconcile_at_start(account, fresh)
+                await self.reconciling.at_start(account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -167,6 +167,7 @@ class LiveRun:
             for seeker in self.seekers.values():
                 tasks.start_soon(seeker.run)
             self.instructions.start(tasks)
+            tasks.start_soon(self.reconciling.run)
             tasks.start_soon(self._fire_timers)
             tasks.start_soon(self._sample_equity)
             self.ready.set()
@@ -261,29 +262,6 @@ class LiveRun:
             else:
                 return
 
-    async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's."""
-        seeker = self.seekers[account.id]
-        settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
-        before: AccountSnapshot | None = None
-        while settled:
-            snapshot = await seeker.look()
-            if snapshot is not None and snapshot.positions is not None:
-                if not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before):
-                    for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
-                        self.core.book(adjustment)
-                    if self.core.settles(snapshot):
-                        break
-                before = snapshot
-            await self.clock.sleep(RETRY_NS)
-        text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
-
-    def _may_be_empty(self, account: AccountId) -> bool:
-        """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
-        sheet = self.boxes[account].sheet
-        return sheet.lists_orders and not sheet.echoes_client_id
-
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
         recovered: dict[StrategyId, Recovered] = {}
@@ -348,13 +326,6 @@ class LiveRun:
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
         self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
-
-    def _on_account(self, event: AccountObserved) -> None:
-        if self.ready.is_set() and event.snapshot.account in self.boxes:
-            for adjustment in self.core.reconciler.differences(event.snapshot):
-                self.core.book(adjustment)
-            self.core.settles(event.snapshot)
-            self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:
         refusals = []

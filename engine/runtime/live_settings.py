@@ -41,6 +41,7 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         books=settings.books,
         limits=settings.limits,
         rates=settings.rates,
+        reconcile=settings.reconcile,
         mode=mode or settings.run.profile,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),

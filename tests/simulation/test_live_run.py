@@ -11,6 +11,7 @@ from engine.domain.ids import ClientOrderId, InstrumentId
 from engine.domain.order import OrderState
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.live import LiveRun
+from engine.runtime.reconciling import accept
 from engine.simulators.faults import Fault, Trigger
 from tests.live_builders import ACCOUNT, a_trading_place, trade_until
 
@@ -167,8 +168,8 @@ async def test_an_operators_latch_survives_a_restart(tmp_path: Path) -> None:
         assert place.trades() == []
 
 
-async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> None:
-    """Shares a person bought beside us are nobody's order: EXTERNAL, with an alert."""
+async def test_a_manual_trade_that_no_list_shows_latches_the_account_until_it_is_accepted(tmp_path: Path) -> None:
+    """Shares nobody can explain: no new order until a person accepts them; then they are EXTERNAL."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         bought = False
@@ -181,6 +182,23 @@ async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> 
             return any("DL.VSM" in alert.text for alert in place.alerts)
 
         await trade_until(run, done)
+        assert run.core.view.latches[f"account:{ACCOUNT}"].who == "reconciliation"
+        assert run.core.portfolio.account_quantity(ACCOUNT, InstrumentId("DL.VSM")) == 0
+        again = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        await trade_until(again, lambda: True)
+        assert again.core.view.latches[f"account:{ACCOUNT}"].level is KillLevel.HALT
+        third = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        accepted: list[object] = []
+
+        def accepts() -> bool:
+            accepted.extend(accept(third.core, ACCOUNT, "tester", "bought by hand"))
+            return True
+
+        await trade_until(third, accepts)
+        assert len(accepted) == 2
+        run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        await trade_until(run, lambda: True)
+        assert not run.core.view.latches
         book = run.core.portfolio.accounts[ACCOUNT]
         assert book.positions[InstrumentId("DL.VSM")].quantity == 30
         assert run.core.portfolio.strategy_quantity("BuysOnce", InstrumentId("DL.VSM")) == 0  # type: ignore[arg-type]
