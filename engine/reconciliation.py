@@ -61,6 +61,8 @@ class Reconciler:
         """Unexplained differences that no person has accepted yet."""
         self.opened: dict[AccountId, bool] = {}
         """Accounts whose opening position was booked, in this life or one before."""
+        self.last: dict[AccountId, ReconcileEnded] = {}
+        """How the last reconciliation of each account ended."""
         self.disputed_doings: dict[ClientOrderId, int] = {}
         """Signed quantities booked as EXTERNAL that a disputed order may have done."""
         self._portfolio = portfolio
@@ -211,7 +213,7 @@ class Reconciler:
                 ts_ns=row.ts_ns,
                 cash=row.missing,
                 currency=row.currency,
-                reason=f"{why}: {row.missing:+} {row.currency} in cash, {row.text}",
+                reason=f"{why}: {row.amount} in cash, {row.text}",
             )
         quantity = int(row.missing)
         return PositionAdjusted(
@@ -222,7 +224,7 @@ class Reconciler:
             quantity=quantity,
             locked=0 if snapshot is None else self._locked(snapshot, row.instrument, quantity),
             client_id=row.client_id,
-            reason=f"{why}: {quantity:+d} {row.instrument} that no order of ours explains, {row.text}",
+            reason=f"{why}: {row.amount} that no order of ours explains, {row.text}",
         )
 
     def _locked(self, snapshot: AccountSnapshot, instrument: InstrumentId, quantity: int) -> int:
@@ -265,6 +267,7 @@ class Reconciler:
 
     def _ended(self, record: ReconcileEnded) -> None:
         account = record.account
+        self.last[account] = record
         rows = self._begun.pop(account, None)
         if record.ok:
             self.opened[account] = True

@@ -35,6 +35,8 @@ from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal
+from engine.runtime.operator import Operator
+from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
@@ -155,6 +157,11 @@ class Session:
             note=note,
             watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
+        self.operator = Operator(
+            self.run.core,
+            {account.id: account.gateway for account in spec.accounts},
+            live=self.run.reconciling,
+        )
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
@@ -166,8 +173,11 @@ class Session:
             ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
         """
 
+        inbox = Inbox(self.settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
+
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(inbox.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)

@@ -40,6 +40,11 @@ class ReconcileRow(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
         return self.instrument or self.currency
 
     @property
+    def amount(self) -> str:
+        """``missing`` as people write it."""
+        return f"{self.missing.normalize():+f} {self.what}"
+
+    @property
     def difference(self) -> tuple[str, Decimal]:
         return self.what, self.missing
 

@@ -182,7 +182,7 @@ class Reconciling:
             booked = core.reconciler.strangers.booked(snapshot, core.reconciler.strangers.read(snapshot))
         text = f"{len(judgement.booked)} booked as EXTERNAL" if judgement.booked else "book and venue agree"
         if bad:
-            found = ", ".join(f"{row.missing:+} {row.what}" for row in bad)
+            found = ", ".join(f"{row.amount}" for row in bad)
             text = f"unexplained: {found}; {bad[0].text}"
             self._latch(account, text)
         self._end(account, text, ok=not bad, strangers=booked)
@@ -209,7 +209,7 @@ class Reconciling:
             return
         if not held and ok:
             record(self._core, ReconcileStarted(account=account, ts_ns=self._clock.now_ns, why=why))
-        found = f"still unexplained: {', '.join(f'{row.missing:+} {row.what}' for row in held)}"
+        found = f"still unexplained: {', '.join(f'{row.amount}' for row in held)}"
         self._end(account, text or (found if held else "book and venue agree"), ok=ok and not held)
 
     def _hold_outbox(self, account: AccountId) -> None:
