@@ -162,6 +162,7 @@ class Session:
             {account.id: account.gateway for account in spec.accounts},
             live=self.run.reconciling,
         )
+        self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
@@ -173,11 +174,9 @@ class Session:
             ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
         """
 
-        inbox = Inbox(self.settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
-
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(inbox.run)
+                tasks.start_soon(self.inbox.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)

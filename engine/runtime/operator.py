@@ -182,9 +182,8 @@ class Operator:
         after = _latch_text(self._core.view.latches.get(f"account:{account}"))
         found = ", ".join(row.amount for row in rows)
         self._journal(command.who, "accept", f"account:{account}", command.reason, f"{before}; held {found}", after)
-        left = "" if after == "free" else f"; still {after}"
         return Answer(
-            text=f"{account}: booked as EXTERNAL: {found}; the account is free{left}".replace("free; still", ""),
+            text=f"{account}: booked as EXTERNAL: {found}; the account is {'' if after == 'free' else 'still '}{after}",
             details={"booked": [entry.reason for entry in booked], "latch": after},
         )
 

@@ -44,12 +44,17 @@ class Inbox:
         self._tell = tell
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+        mark = _put(folder, b"")
+        self._began_ns = _written_ns(mark)
+        """What was asked before this was asked of an engine that is gone."""
+        _remove(mark)
 
     async def run(self) -> None:
         """Until cancelled: take requests twice a second; a slow one keeps none of the others waiting."""
         async with anyio.create_task_group() as tasks:
             for left in sorted(self._folder.iterdir()):
-                await self._left_over(left)
+                if left.suffix == ".taken" or _written_ns(left) < self._began_ns:
+                    await self._left_over(left)
             while True:
                 for request in sorted(self._folder.glob("*.request")):
                     tasks.start_soon(self._answer, request)
@@ -106,6 +111,11 @@ def _put(folder: Path, body: bytes) -> Path:
     _write(request, body)
     Path(name).unlink()
     return request
+
+
+def _written_ns(path: Path) -> int:
+    """By the clock of the file system, which is everybody's."""
+    return path.stat().st_mtime_ns
 
 
 def _take(request: Path) -> Path | None:
