@@ -178,7 +178,12 @@ class Reconciler:
             held = what in self._instruments
             if held:
                 why, order = asked.of_holding(account, InstrumentId(what), int(theirs - ours), moves)
+                move = moves.get(InstrumentId(what))
+                part = (
+                    "" if move is None else f"; others' orders {', '.join(move.names)} did {move.most or move.least:+d}"
+                )
             else:
+                part = ""
                 clean = all(row.explained for row in made)
                 why, order = asked.of_cash(account, what, theirs - ours, doings, made, clean=clean), ""
             made.append(
@@ -188,7 +193,7 @@ class Reconciler:
                     ours=ours,
                     theirs=theirs,
                     explained=opening or bool(why),
-                    text=OPENING if opening else why or nothing,
+                    text=OPENING if opening else why or nothing + part,
                     instrument=InstrumentId(what if held else ""),
                     currency="" if held else what,
                     client_id=ClientOrderId(order),

@@ -182,8 +182,8 @@ class Reconciling:
             booked = core.reconciler.strangers.booked(snapshot, core.reconciler.strangers.read(snapshot))
         text = f"{len(judgement.booked)} booked as EXTERNAL" if judgement.booked else "book and venue agree"
         if bad:
-            found = ", ".join(f"{row.amount}" for row in bad)
-            text = f"unexplained: {found}; {bad[0].text}"
+            found = ", ".join(row.amount for row in bad)
+            text = f"unexplained difference: {found}; {bad[0].text}"
             self._latch(account, text)
         self._end(account, text, ok=not bad, strangers=booked)
 
@@ -192,7 +192,7 @@ class Reconciling:
         scope = f"account:{account}"
         known = self._core.view.latches.get(scope)
         if known is None or known.level < KillLevel.HALT:
-            self._core.manager.latch(KillLevel.HALT, scope, f"unexplained difference: {text}", WHO)
+            self._core.manager.latch(KillLevel.HALT, scope, text, WHO)
         advice = f'{text}; no new orders until a person says: run.py accept {account} --reason "..."'
         self._core.bus.publish(Alert(ts_ns=self._clock.now_ns, about=scope, text=advice))
 
@@ -209,7 +209,7 @@ class Reconciling:
             return
         if not held and ok:
             record(self._core, ReconcileStarted(account=account, ts_ns=self._clock.now_ns, why=why))
-        found = f"still unexplained: {', '.join(f'{row.amount}' for row in held)}"
+        found = f"still unexplained: {', '.join(row.amount for row in held)}"
         self._end(account, text or (found if held else "book and venue agree"), ok=ok and not held)
 
     def _hold_outbox(self, account: AccountId) -> None:
