@@ -47,14 +47,14 @@ __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+LAST_LOOKS = 5
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:
     """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
 
     def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
-        self._boxes = boxes
-        self._held = held
         self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
         self.on_replace_wanted = boxes.on_replace_wanted
         self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
@@ -88,9 +88,8 @@ class LiveRun:
         """Set once trading is enabled."""
         self.stop_reason = ""
         self._note = note
-        self._stopping = anyio.Event()
+        self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
-        self._rescheduled = anyio.Event()
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
@@ -180,10 +179,11 @@ class LiveRun:
             for account in self.spec.accounts:
                 self._sample(account.id)
             self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            # Nobody may append behind it.
+            tasks.cancel_scope.cancel()
             await self.journal.durable(self.journal.next_seq - 1)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -202,9 +202,11 @@ class LiveRun:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
                 self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(0 if self._untouched(account.id) else 2):
+            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                await seeker.look()
+                snapshot = await seeker.look()
+                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                    break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""
