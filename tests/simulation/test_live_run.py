@@ -207,8 +207,8 @@ async def test_a_manual_trade_that_no_list_shows_latches_the_account_until_it_is
         assert book.cash["COIN"] == place.ledger.coins(place.user.login)
 
 
-async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> None:
-    """A stop looks until book and venue agree: what one reading found, the next one confirms."""
+async def test_what_is_found_at_the_very_end_is_still_decided(tmp_path: Path) -> None:
+    """A stop looks on: what one reading found, the next one confirms; what nothing explains is latched for the next run."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         seeker = run.seekers[ACCOUNT]
@@ -230,9 +230,10 @@ async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> 
         # Nobody looks but the stop itself, whose second look finds what was bought a moment before.
         seeker.settle, seeker.look, seeker.run = settled, late, anyio.sleep_forever  # type: ignore[method-assign]
         await trade_until(run, lambda: bool(place.fills))
-        book = run.core.portfolio.accounts[ACCOUNT]
-        assert book.positions[InstrumentId("DL.VSM")].quantity == 30
-        assert book.cash["COIN"] == place.ledger.coins(place.user.login)
+        held = {row.what: row.missing for row in run.core.reconciler.findings[ACCOUNT]}
+        assert held["DL.VSM"] == 30
+        assert held["COIN"] == place.ledger.coins(place.user.login) - run.core.portfolio.accounts[ACCOUNT].cash["COIN"]
+        assert run.core.view.latches[f"account:{ACCOUNT}"].who == "reconciliation"
 
 
 async def test_the_journal_tells_intent_send_and_outcome_in_that_order(tmp_path: Path) -> None:
