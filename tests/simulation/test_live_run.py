@@ -208,7 +208,7 @@ async def test_a_manual_trade_that_no_list_shows_latches_the_account_until_it_is
 
 
 async def test_what_is_found_at_the_very_end_is_still_decided(tmp_path: Path) -> None:
-    """A stop looks on: what one reading found, the next one confirms; what nothing explains is latched for the next run."""
+    """What one reading of a stop found, the next one confirms; what nothing explains is latched for the next run."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         seeker = run.seekers[ACCOUNT]
