@@ -47,6 +47,7 @@ def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> Liv
         books=settings.books,
         limits=settings.limits,
         rates=settings.rates,
+        reconcile=settings.reconcile,
         mode=mode or settings.run.profile,
         armed=armed,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.

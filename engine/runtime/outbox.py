@@ -6,7 +6,7 @@ at a time. It is sent once. What the answer means is the core's to judge (RELIAB
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -18,7 +18,7 @@ from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
-from engine.domain.ids import ClientOrderId
+from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
@@ -75,6 +75,8 @@ class Outbox:
         """Client id -> when this life last asked the venue to withdraw it."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
+        self.held: Callable[[], bool] = _never
+        """Whether nothing new may leave just now: the account was out of sight and has not been read since."""
 
     @property
     def idle(self) -> bool:
@@ -160,7 +162,9 @@ class Outbox:
         return self._next_change() is not None or self._first_may_leave()
 
     def _first_may_leave(self) -> bool:
-        return bool(self._parcels) and not self._blocked(self._parcels[0]) and not self._paced_ns()
+        if not self._parcels or self.held():
+            return False
+        return not self._blocked(self._parcels[0]) and not self._paced_ns()
 
     async def _send_next(self, senders: Any) -> bool:
         change = self._next_change()
@@ -361,10 +365,14 @@ async def _no_look() -> None:
     """Where nobody reads the account."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Outboxes:
     """Every account's outbox as the one venue the wiring knows."""
 
-    def __init__(self, boxes: dict[str, Outbox]) -> None:
+    def __init__(self, boxes: Mapping[AccountId, Outbox]) -> None:
         self.boxes = boxes
 
     def on_submitted(self, event: OrderSubmitted) -> None:

@@ -1,7 +1,7 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
-[[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are
+[[strategy]] [matching] [[data]] [rates.<pair>] [reconcile] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are
 relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused:
 gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
 """
@@ -24,6 +24,7 @@ from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.rates import Rates
 from engine.domain.timestamps import parse_time
+from engine.explanations import CashTolerance
 from engine.gateways import GATEWAYS
 from engine.markets import MARKETS
 from engine.markets.rulebook import RuleBook
@@ -113,6 +114,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     matching: dict[str, Any] = {}
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
+    reconcile: CashTolerance = CashTolerance()
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -157,6 +159,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: tuple[DataTable, ...]
     rates: Mapping[str, Mapping[str, Decimal]]
     """As ``Rates`` takes them."""
+    reconcile: CashTolerance
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -205,6 +208,7 @@ def load_settings(path: str | Path) -> Settings:
         fill_model=_fill_model(document, where),
         data=document.data,
         rates=_rates(document, where),
+        reconcile=document.reconcile,
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
