@@ -49,7 +49,10 @@ class LiveClock:
         if not speed > 0:
             raise ValueError(f"a clock's speed is above 0, not {speed}")
         self.speed = speed
-        wall = wall_ns()
+        self.real = speed == 1 and start_ns is None
+        """Whether it shows the time of this machine's wall clock."""
+        wall = self._zero_wall = wall_ns()
+        self._wall_ns = wall_ns
         anchor = wall if anchor_ns is None else anchor_ns
         start = anchor if start_ns is None else start_ns
         self._monotonic_ns = monotonic_ns
@@ -59,6 +62,12 @@ class LiveClock:
     @property
     def now_ns(self) -> int:
         return self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+
+    @property
+    def slip_ns(self) -> int:
+        """How far the wall clock has moved ahead of the monotonic one since the start (real time): a step, or a sleep
+        of the machine, which the monotonic clock does not count."""
+        return (self._wall_ns() - self._zero_wall) - (self._monotonic_ns() - self._zero_mono)
 
     def real_seconds(self, duration_ns: int) -> float:
         return duration_ns / self.speed / SECOND_NS

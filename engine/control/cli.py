@@ -1,7 +1,8 @@
 """The command line: ``python run.py`` or ``sluice``; every command in a file of its own, every mistake one sentence.
 
 Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted. Of
-``instruct`` also 3 refused, 4 not known whether it was done.
+``instruct`` also 3 refused, 4 not known whether it was done; of ``live`` 3 the journal failed; of ``watchdog`` 3 the
+engine was silent and everything is withdrawn, 4 something may still be open.
 """
 
 import sys

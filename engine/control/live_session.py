@@ -43,6 +43,8 @@ CANDLES = 5_000
 READY_SECONDS = 60.0
 """A run of limited length that could not start trading within this (real time) has failed."""
 NEVER_READY = "trading could not start"
+HALTING = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+"""Signals that stop new orders and leave the run alive (RELIABILITY 4.4)."""
 
 
 class Told(Struct):
@@ -196,9 +198,12 @@ class Session:
         self._note("strategy stopped", {"strategy": event.strategy, "reason": event.reason})
 
     async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *HALTING) as signals:
             async for received in signals:
-                self.run.stop(f"signal {received.name}")
+                if received in HALTING:
+                    self.run.safety.halt(f"signal {received.name}", "operator")
+                else:
+                    self.run.stop(f"signal {received.name}")
 
     async def _stop_after(self, seconds: float) -> None:
         with anyio.move_on_after(READY_SECONDS):

@@ -24,7 +24,6 @@ from engine.domain.events import (
     EquitySampled,
     OrderSubmitted,
     ReconcileEnded,
-    RunEnded,
     RunStarted,
     SubscriptionRequested,
 )
@@ -35,11 +34,13 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
+from engine.runtime.enduring import EnduringJournal
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.safety import SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
@@ -84,7 +85,7 @@ class LiveRun:
         """
         self.spec = spec
         self.clock = clock
-        self.journal = journal
+        self.journal = EnduringJournal(journal)
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
@@ -96,7 +97,7 @@ class LiveRun:
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
-            journal=journal,
+            journal=self.journal,
             instruments=spec.instruments,
             books=spec.books,
             limits=spec.limits,
@@ -105,13 +106,14 @@ class LiveRun:
             note=note,
         )
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
-        self.boxes: dict[str, Outbox] = {}
-        self.seekers: dict[str, EvidenceSeeker] = {}
+        self.boxes: dict[AccountId, Outbox] = {}
+        self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
+        self.safety = SafetyOfRun(self)
         join(
             core,
             _HeldVenue(boxes, self.held),
@@ -120,7 +122,7 @@ class LiveRun:
             held=self.held,
             reconcile=self._on_account,
             instruct=self.instructions.on_submitted,
-            watchers=watchers,
+            watchers=(*self.safety.ears(), *watchers),
         )
 
     def _open(self, account: AccountSpec) -> None:
@@ -158,6 +160,7 @@ class LiveRun:
             await self._connect_all()
             for box in self.boxes.values():
                 tasks.start_soon(box.run)
+            self.safety.start(tasks)
             for account in self.spec.accounts:
                 await self._reconcile_at_start(account, fresh)
             for gateway in self.gateways.values():
@@ -178,8 +181,7 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
-            await self.journal.durable(self.journal.next_seq - 1)
+            await self.safety.seal()
             for gateway in self.gateways.values():
                 await gateway.close()
         tasks.cancel_scope.cancel()
@@ -197,6 +199,7 @@ class LiveRun:
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
         await self.instructions.settle()
+        await self.safety.settle()
         for account in self.spec.accounts:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):

@@ -11,6 +11,7 @@ from engine.domain.ids import AccountId
 from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
+from engine.runtime import sentinel
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveSpec
 from engine.runtime.settings import Settings
@@ -45,6 +46,7 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
+        safety=settings.safety,
     )
 
 
@@ -71,7 +73,12 @@ def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJ
     """
     if settings.journal.kind == "memory":
         return MemoryJournal()
-    return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+    journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+    left = journal.halted()
+    # One file stops a run, not two: what a failed journal left beside itself goes where a person looks.
+    if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
+        journal.clear_halt()
+    return journal
 
 
 def _journaled(spec: StrategySpec) -> StrategySpec:

@@ -1,9 +1,9 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>] [[strategy]]
-[matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the
-config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them from
-the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+[matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``. Paths of ``[instruments]`` and
+``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are
+refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
 """
 
 import hashlib
@@ -32,6 +32,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
 
@@ -116,6 +117,9 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     matching: dict[str, Any] = {}
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
+    kill: KillTable = KillTable()
+    monitors: MonitorsTable = MonitorsTable()
+    watchdog: WatchdogTable = WatchdogTable()
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -159,6 +163,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: tuple[DataTable, ...]
     rates: Mapping[str, Mapping[str, Decimal]]
     """As ``Rates`` takes them."""
+    safety: Safety
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -201,6 +206,7 @@ def load_settings(path: str | Path) -> Settings:
         fill_model=_fill_model(document, where),
         data=document.data,
         rates=_rates(document, where),
+        safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
