@@ -23,6 +23,7 @@ from engine.control.cli_new import new
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
 from engine.control.cli_states import order_states
+from engine.control.cli_watchdog import watchdog
 from engine.control.printing import complain, print_json
 from engine.domain.errors import ConfigError, SluiceError
 
@@ -47,6 +48,7 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(live)
+app.command()(watchdog)
 app.command()(instruct)
 app.command()(simulate)
 app.add_typer(check_app, name="check")
