@@ -67,7 +67,7 @@ class Drill:
 
 
 class _Steps:
-    """A journal each of whose calls is a step, before and after."""
+    """A journal each of whose records is a step, and each wait for the disk two: before it and after."""
 
     def __init__(self, journal: Any, drill: Drill, run: LiveRun) -> None:
         self._journal, self._drill, self._run = journal, drill, run
@@ -78,9 +78,9 @@ class _Steps:
     def append(self, record: Any) -> int:
         if type(record).__name__ == "OrderSubmitted":
             self._drill.counting = True
+        # Nothing can come between a record and what it records: one step, before both.
         self._drill.one_step(self._run)
         seq: int = self._journal.append(record)
-        self._drill.one_step(self._run)
         return seq
 
     async def durable(self, seq: int) -> None:

@@ -7,7 +7,6 @@ one comes alive. No limit and no latch stands in its way, and a restart takes it
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import anyio
 from msgspec import Struct
@@ -17,15 +16,14 @@ from engine.domain.account import AccountSnapshot, CancelScope
 from engine.domain.commands import CancelOrder
 from engine.domain.events import Alert, KillLevel, LatchCleared, LatchSet
 from engine.domain.evidence import Evidence
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId
-from engine.domain.instrument import Instrument
+from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import Order, OrderState
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import OrderManager
-from engine.markets.rulebook import RuleBook
 from engine.ports import Publish
 from engine.risk.kill import FLATTENER
 from engine.risk.view import RiskView
+from engine.runtime.cancel_windows import takes_cancels
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.flattening import Flattener
 from engine.runtime.outbox import Outbox
@@ -33,19 +31,13 @@ from engine.runtime.safety_settings import KillTable
 
 STEP_NS = SECOND_NS
 READ_EVERY_NS = 5 * SECOND_NS
+IDLE_READ_NS = MINUTE_NS
 PAGE_AGAIN_NS = 5 * MINUTE_NS
 NONE_READS = 2
 """Consecutive readings that must show none."""
 RETRY_GROWTH_MAX = 12
 LISTED_MAX = 20
 """Orders named in one page."""
-
-
-@runtime_checkable
-class CancelWindows(Protocol):
-    """A rule book that knows when its exchange acts on cancels."""
-
-    def may_cancel(self, ts_ns: int) -> bool: ...
 
 
 class Asked(Struct):
@@ -144,10 +136,16 @@ class Killing:
                 continue
             for campaign in campaigns:
                 self._round(campaign)
-            if any(not one.done for one in campaigns) and self._clock.now_ns - read_ns >= READ_EVERY_NS:
+            if any(not one.done for one in campaigns) and self._clock.now_ns - read_ns >= self._pause_ns(campaigns):
                 await self._read(account, campaigns)
                 read_ns = self._clock.now_ns
             await self._clock.sleep(STEP_NS)
+
+    def _pause_ns(self, campaigns: Sequence[Campaign]) -> int:
+        """Between two readings; while no exchange acts on the cancels of what is open, nothing is learnt from more."""
+        orders = [order for one in campaigns for order in self._open(one)]
+        idle = orders and not any(self._takes_cancels(order) for order in orders)
+        return IDLE_READ_NS if idle else READ_EVERY_NS
 
     def _round(self, campaign: Campaign) -> None:
         """Ask for what is still open, count the time it has been, page when that is too long."""
@@ -160,7 +158,7 @@ class Killing:
             return
         campaign.none_reads, campaign.done = 0, False
         self._ask(campaign, orders)
-        if any(self._takes_cancels(order.request.instrument) for order in orders):
+        if any(self._takes_cancels(order) for order in orders):
             campaign.open_ns += elapsed_ns
         due_ns = campaign.paged_ns + PAGE_AGAIN_NS if campaign.paged_ns else self._settings.deadline_ns
         if campaign.open_ns >= due_ns:
@@ -189,17 +187,14 @@ class Killing:
             known = campaign.asked.get(client_id)
             if known is not None:
                 wait_ns = self._settings.retry_ns * min(2 ** (known.times - 1), RETRY_GROWTH_MAX)
-                if now_ns - known.at_ns < wait_ns or not self._takes_cancels(order.request.instrument):
+                if now_ns - known.at_ns < wait_ns or not self._takes_cancels(order):
                     continue
             campaign.asked[client_id] = Asked(1 if known is None else known.times + 1, now_ns)
             who = f"kill {campaign.latch.scope}"
             self._manager.on_cancel(CancelOrder(client_id=client_id, ts_ns=now_ns, who=who))
 
-    def _takes_cancels(self, instrument: InstrumentId) -> bool:
-        found: Instrument = self._view.instruments[instrument]
-        book: RuleBook = self._view.books[found.market]
-        now_ns = self._clock.now_ns
-        return book.may_cancel(now_ns) if isinstance(book, CancelWindows) else book.is_open(now_ns)
+    def _takes_cancels(self, order: Order) -> bool:
+        return takes_cancels(self._view, order.request.instrument, self._clock.now_ns)
 
     def _page(self, campaign: Campaign, orders: Sequence[Order]) -> None:
         listed = [

@@ -24,6 +24,7 @@ from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.kill import forbids
 from engine.risk.view import RiskView
+from engine.runtime.cancel_windows import refuses_cancels
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
@@ -106,6 +107,8 @@ class Outbox:
                 continue
             asked_ns = self._cancels_ns.get(client_id)
             lost = order.cancel_uncertain and self._clock.now_ns - (asked_ns or 0) >= self.sheet.max_lag_ns
+            if lost and refuses_cancels(self._view, order.request.instrument, self._clock.now_ns):
+                continue
             if asked_ns is None or lost:
                 self._changes.append(CancelWanted(order))
 

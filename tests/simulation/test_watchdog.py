@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from engine.domain.events import KillLevel, LatchSet, OrderDenied
+from engine.domain.events import KillLevel, LatchSet, OrderDenied, OrderSent
 from engine.journal import store
 from engine.journal.chain import Chain, verified
-from engine.runtime import heartbeat, sentinel
+from engine.runtime import sentinel
 from engine.simulators.futu import EXAMPLE_TOKEN
 from tests.simulation.test_kill_nine import ROOT, a_free_port
 
@@ -130,16 +130,30 @@ class Place:
             finally:
                 market.terminate()
 
-    def start(self, command: str, *more: str) -> subprocess.Popen[bytes]:
+    @contextmanager
+    def start(self, command: str, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A process that does not outlive the block; what it complains of is in ``<command>.err``."""
         words = [sys.executable, "run.py", command, "--config", str(self.config), "--json", *more]
-        return subprocess.Popen(words, cwd=ROOT, env=ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with (
+            (self.folder / f"{command}.err").open("w") as err,
+            subprocess.Popen(words, cwd=ROOT, env=ENVIRON, stdout=subprocess.PIPE, stderr=err) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def complains(self, command: str, words: str) -> None:
+        """Wait until it has said so."""
+        until(words, lambda: words in (self.folder / f"{command}.err").read_text())
 
     def orders(self) -> list[dict[str, Any]]:
         """As the market has them."""
         body = {"header": {"trd_env": 0, "acc_id": ACC_ID, "trd_market": 1}, "refresh_cache": True}
         headers = {"authorization": f"Bearer {EXAMPLE_TOKEN}"}
         answer = httpx.post(f"http://127.0.0.1:{self.port}/api/orders", json=body, headers=headers, timeout=20)
-        found: list[dict[str, Any]] = answer.json()["data"]["order_list"] or []
+        found: list[dict[str, Any]] = (answer.json()["s2c"] or {}).get("order_list") or []
+        assert answer.status_code == 200, answer.text
         return found
 
     def records(self) -> list[Any]:
@@ -173,32 +187,34 @@ def open_orders(orders: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [order for order in orders if order["order_status"] not in FINAL]
 
 
+def is_killed(record: Any) -> bool:
+    return isinstance(record, OrderDenied) and record.code == "KILLED"
+
+
 def test_a_hung_engine_is_withdrawn_from_and_sends_nothing_when_it_wakes(tmp_path: Path) -> None:
     """SIGSTOP: the watchdog cancels all at the market. SIGCONT: the engine is latched before any new order."""
     with a_place(tmp_path) as place, place.start("live", "--no-report") as engine:
-        try:
-            until("two orders rest", lambda: place.journal.exists() and len(open_orders(place.orders())) >= 2)
-            with place.start("watchdog") as watchdog:
-                until("a heartbeat", lambda: heartbeat.read(tmp_path))
-                time.sleep(1.0)  # the watch has to see the engine alive first; it has no other way to be told
-                engine.send_signal(signal.SIGSTOP)
-                out, _ = watchdog.communicate(timeout=DEADLINE_SECONDS)
-            told = json.loads(out)
-            assert (watchdog.returncode, told["state"], told["clean"]) == (3, "silent", True)
-            before = place.orders()
-            assert open_orders(before) == []
-            assert len(told["accounts"][0]["cancelled"]) >= 2
-            assert sentinel.read(tmp_path) is not None
+        until("two orders rest", lambda: place.journal.exists() and len(open_orders(place.orders())) >= 2)
+        with place.start("watchdog") as watchdog:
+            place.complains("watchdog", "is alive")
+            engine.send_signal(signal.SIGSTOP)
+            out, _ = watchdog.communicate(timeout=DEADLINE_SECONDS)
+        told = json.loads(out)
+        assert (watchdog.returncode, told["state"], told["clean"]) == (3, "silent", True)
+        before = place.orders()
+        assert open_orders(before) == []
+        assert len(told["accounts"][0]["cancelled"]) >= 2
+        assert sentinel.read(tmp_path) is not None
 
-            engine.send_signal(signal.SIGCONT)
-            until("an order denied", lambda: [r for r in place.records() if isinstance(r, OrderDenied)][2:])
-            latches = [r for r in place.records() if isinstance(r, LatchSet)]
-            assert [(latch.level, latch.scope, latch.who) for latch in latches] == [(KillLevel.HALT, "all", "watchdog")]
-            assert len(place.orders()) == len(before)
-        finally:
-            engine.send_signal(signal.SIGCONT)
-            engine.send_signal(signal.SIGTERM)
-            engine.communicate(timeout=DEADLINE_SECONDS)
+        engine.send_signal(signal.SIGCONT)
+        until("an order is denied for the latch", lambda: [r for r in place.records() if is_killed(r)])
+        records = place.records()
+        latches = [r for r in records if isinstance(r, LatchSet)]
+        assert [(latch.level, latch.scope, latch.who) for latch in latches] == [(KillLevel.HALT, "all", "watchdog")]
+        assert not [r for r in records[records.index(latches[0]) :] if isinstance(r, OrderSent)]
+        assert len(place.orders()) == len(before)
+        engine.send_signal(signal.SIGTERM)
+        engine.communicate(timeout=DEADLINE_SECONDS)
         assert sentinel.read(tmp_path) is not None, "a stop must not take the sentinel away"
 
 
@@ -207,8 +223,7 @@ def test_a_run_that_ends_in_order_disarms_its_watchdog(tmp_path: Path) -> None:
     with a_place(tmp_path) as place, place.start("live", "--no-report") as engine:
         until("an order rests", lambda: place.journal.exists() and open_orders(place.orders()))
         with place.start("watchdog") as watchdog:
-            first = until("a heartbeat", lambda: heartbeat.read(tmp_path))
-            until("another", lambda: heartbeat.read(tmp_path).seq > first.seq + 4)  # type: ignore[union-attr]
+            place.complains("watchdog", "is alive")
             engine.send_signal(signal.SIGUSR1)
             until("SIGUSR1 halts", lambda: any(isinstance(record, LatchSet) for record in place.records()))
             engine.send_signal(signal.SIGTERM)
