@@ -105,10 +105,11 @@ class FillChecks:
             yield _found(fill, "slippage", f"filled {slip:.2%} worse than the price it was decided at ({decided:g})")
 
     def _fee(self, fill: Fill) -> Iterator[Finding]:
-        """All the order has paid against what the rule book says of all it has filled."""
+        """All the order has paid against what the rule book says of all it has filled; nothing at all is paid where
+        money is simulated."""
         core = self._core
         order = core.manager.orders.get(fill.client_id)
-        if order is None or fill.leaves or not order.cum:
+        if order is None or fill.leaves or not order.cum or not order.fee:
             return
         spec = core.instruments[fill.instrument]
         book, side = core.books[spec.market], order.request.side

@@ -182,9 +182,11 @@ class Killing:
         can = self._boxes[campaign.account].sheet.cancel_scope is not CancelScope.NONE
         for order in orders:
             client_id = order.request.client_id
+            known = campaign.asked.get(client_id)
+            if order.cancel_pending and known is None:
+                campaign.asked[client_id] = Asked(1, now_ns)
             if order.cancel_pending or not (can or order.state is OrderState.QUEUED):
                 continue
-            known = campaign.asked.get(client_id)
             if known is not None:
                 wait_ns = self._settings.retry_ns * min(2 ** (known.times - 1), RETRY_GROWTH_MAX)
                 if now_ns - known.at_ns < wait_ns or not self._takes_cancels(order):
