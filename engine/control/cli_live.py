@@ -36,7 +36,8 @@ def live(
     complain(f"{settings.run.name}: profile {settings.risk_profile}, journal {settings.journal_path}; stop with Ctrl-C")
     anyio.run(lambda: session.conduct(seconds=seconds))
     if session.run.journal.failure:
-        sentence = f"{session.run.journal.failure}; orders at the broker were left as they are: look there, then resume"
+        why = session.run.journal.failure
+        sentence = f"the journal failed ({why}); orders at the broker were left as they are: look there, then resume"
         complain(sentence)
         if as_json:
             print_json({"error": sentence})

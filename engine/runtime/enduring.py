@@ -33,7 +33,7 @@ class EnduringJournal:
     def healthy(self) -> bool:
         """Also looks: a writer that failed while nobody appended is found out here."""
         if not self.failure and not self._journal.healthy:
-            self._failed("the last write failed")
+            self._failed("a write did not reach the disk")
         return not self.failure
 
     @healthy.setter

@@ -109,6 +109,7 @@ class SafetyOfRun:
         cause = f"the journal failed: {why}"
         if self._settings.folder is not None:
             sentinel.write(self._settings.folder, cause, who="engine", ts_ns=self._clock.now_ns)
+        self.alert("journal", f"{cause}; nothing new is sent, cancels go on, the run ends")
         self.halt(cause, "engine")
         self._run.stop(cause)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from engine.domain.events import KillLevel, LatchSet, OrderDenied, OrderSent
 from engine.journal import store
@@ -218,6 +219,7 @@ def test_a_hung_engine_is_withdrawn_from_and_sends_nothing_when_it_wakes(tmp_pat
         assert sentinel.read(tmp_path) is not None, "a stop must not take the sentinel away"
 
 
+@pytest.mark.kill
 def test_a_run_that_ends_in_order_disarms_its_watchdog(tmp_path: Path) -> None:
     """Its last heartbeat says so: the watchdog ends with 0, writes no sentinel and cancels nothing."""
     with a_place(tmp_path) as place, place.start("live", "--no-report") as engine:

@@ -133,7 +133,7 @@ def test_a_refused_cancel_is_asked_for_again_less_and_less_often() -> None:
     bench.report(1, Evidence.CANCEL_REJECT, reason="busy")
     asked = len(bench.asked)
     bench.seconds(300, refuses=[1])
-    assert len(bench.asked) - asked == 8
+    assert len(bench.asked) - asked == 7
 
 
 def test_after_the_deadline_a_person_is_paged_with_the_list_and_again_later() -> None:
