@@ -29,14 +29,6 @@ MIB = 1024 * 1024
 
 
 @runtime_checkable
-class KnowsServerClock(Protocol):
-    """A gateway that has compared its server's clock with ours."""
-
-    def clock_offset_ns(self) -> int | None:
-        """Least amount by which the server's clock provably differs from ours; None: not known."""
-
-
-@runtime_checkable
 class Expires(Protocol):
     """A gateway whose login ends."""
 
@@ -128,7 +120,7 @@ def watched(run: "LiveRun", pulse: "Pulse") -> Scene:
         intervals=intervals,
         worst_lag=worst_lag,
         free_mib=free_mib_of(run.spec.safety.folder),
-        offsets=lambda: _offsets(clock, gateways) if clock.real else {},
+        offsets=lambda: offsets_of(clock) if clock.real else {},
         expiries=lambda: _expiries(gateways),
     )
 
@@ -148,13 +140,10 @@ def free_mib_of(folder: Path | None) -> Callable[[], int | None]:
     return free
 
 
-def _offsets(clock: LiveClock, gateways: Mapping[str, Gateway]) -> Mapping[str, int]:
+def offsets_of(clock: LiveClock) -> Mapping[str, int]:
+    """Whose clock, and how far from ours, as far as is proven."""
     found = {"this machine's wall clock (stepped, or the machine slept)": clock.slip_ns}
-    for name, gateway in gateways.items():
-        offset = gateway.clock_offset_ns() if isinstance(gateway, KnowsServerClock) else None
-        if offset is not None:
-            found[f"the clock of {name}'s server"] = offset
-    return found
+    return found | {f"the clock of {address}": theirs.offset_ns for address, theirs in clock.servers.items()}
 
 
 def _expiries(gateways: Mapping[str, Gateway]) -> Mapping[str, int]:
