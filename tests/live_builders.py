@@ -21,6 +21,7 @@ from engine.markets.virtual import Virtual
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
+from engine.runtime.safety_settings import Safety
 from engine.simulators.faults import Faults, Trigger
 from engine.simulators.virtual_market import VirtualMarketSimulator
 from engine.strategy import Strategy
@@ -51,7 +52,14 @@ class TradingPlace:
         return list(self.ledger.trades(self.user.login))
 
     def run(
-        self, strategies: Sequence[type[Strategy]], journal: Path, *, prices: str = "", bars_ns: int = 0, **risk: Any
+        self,
+        strategies: Sequence[type[Strategy]],
+        journal: Path,
+        *,
+        prices: str = "",
+        bars_ns: int = 0,
+        safety: Safety | None = None,
+        **risk: Any,
     ) -> LiveRun:
         """A live run over this place; each strategy is named after its class.
 
@@ -84,6 +92,7 @@ class TradingPlace:
             books={"virtual": Virtual()},
             limits=limits_for("paper", {"duplicate_order": {"window": "1ms"}, **risk}),
             mode="test",
+            safety=safety or Safety(),
         )
         watchers = ((Fill, self.fills.append), (Alert, self.alerts.append), (OrderDenied, self.denied.append))
         return LiveRun(

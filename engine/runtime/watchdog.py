@@ -10,6 +10,7 @@ import enum
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -243,13 +244,19 @@ class OurOrders:
         }
 
 
-def our_orders(settings: Settings, gateways: Mapping[str, Gateway], clock: LiveClock) -> OurOrders:
-    """Replay the journal, read-only, beside an engine that may still hold it."""
+def our_orders(journal: Path, core: Core) -> OurOrders:
+    """Replay the journal into a core that knows nothing yet; read-only, beside an engine that may still hold it."""
     try:
-        with contextlib.closing(store.reader(settings.journal_path)) as db:
+        with contextlib.closing(store.reader(journal)) as db:
             records = [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
     except (sqlite3.Error, JournalError, OSError) as why:
         return OurOrders(None, f"the journal can not be read ({why}): none of the orders is taken for ours")
+    core.manager.recover(records, core.relive)
+    return OurOrders(core)
+
+
+def _core(settings: Settings, gateways: Mapping[str, Gateway], clock: LiveClock) -> Core:
+    """Books and order gate of the run, which nobody listens to."""
     sheets = {}
     for account, row in settings.accounts.items():
         router = gateways[row.gateway].router
@@ -267,8 +274,7 @@ def our_orders(settings: Settings, gateways: Mapping[str, Gateway], clock: LiveC
     )
     for account, row in settings.accounts.items():
         core.portfolio.open_account(account, row.currency, Decimal(0))
-    core.manager.recover(records, core.relive)
-    return OurOrders(core)
+    return core
 
 
 def order_of(row: OrderRow, account: AccountId, now_ns: int) -> Order:
@@ -293,7 +299,7 @@ async def withdraw_all(
     settings: Settings, gateways: Mapping[str, Gateway], clock: LiveClock, say: Say
 ) -> list[Withdrawn]:
     """Every account at the same time, each over its own gateway."""
-    ours = our_orders(settings, gateways, clock)
+    ours = our_orders(settings.journal_path, _core(settings, gateways, clock))
     if ours.trouble:
         say(ours.trouble)
     deadline = duration_ns(settings.safety.watchdog.deadline) / SECOND_NS
