@@ -270,6 +270,8 @@ def test_flatten_closes_a_tenth_of_the_minutes_volume_a_minute_within_the_collar
                 quantity=order.quantity, price=Decimal(40), fee=Decimal(0), fill_id=f"x{number}",
             )
         )  # fmt: skip
+        bench.flattener.step("all", ACCOUNT)
+        assert len(sent) == number + 1, "another slice in the same minute"
         fresh(bench)
     bench.flattener.step("all", ACCOUNT)
     assert [order.quantity for order in sent] == [100, 100, 50]
