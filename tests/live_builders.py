@@ -18,6 +18,7 @@ from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.journal.sqlite import SqliteJournal
 from engine.markets.virtual import Virtual
+from engine.ports import Journal
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
@@ -54,7 +55,7 @@ class TradingPlace:
     def run(
         self,
         strategies: Sequence[type[Strategy]],
-        journal: Path,
+        journal: Path | Journal,
         *,
         prices: str = "",
         bars_ns: int = 0,
@@ -98,7 +99,7 @@ class TradingPlace:
         return LiveRun(
             spec,
             clock=self.clock,
-            journal=SqliteJournal(journal),
+            journal=SqliteJournal(journal) if isinstance(journal, Path) else journal,
             gateways=gateways,
             watchers=watchers,
         )

@@ -33,7 +33,8 @@ def live(
 
     settings = load_settings(config)
     session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild, arm=arm)
-    complain(f"{settings.run.name}: profile {settings.risk_profile}, journal {settings.journal_path}; stop with Ctrl-C")
+    told = f"profile {settings.risk_profile}, journal {settings.journal_place}"
+    complain(f"{settings.run.name}: {told}; stop with Ctrl-C")
     anyio.run(lambda: session.conduct(seconds=seconds))
     if session.run.journal.failure:
         why = session.run.journal.failure

@@ -50,6 +50,12 @@ def forbids(view: RiskView, order: SubmitOrder) -> LatchSet | None:
     return None if working <= (-held if order.side.sign > 0 else held) else latch
 
 
+def halted(view: RiskView, order: SubmitOrder) -> bool:
+    """Whether nothing of this order may be changed at its venue but its withdrawal."""
+    latch = view.latch(order)
+    return latch is not None and latch.level >= KillLevel.HALT
+
+
 def _reducing_passes(order: SubmitOrder, latch: LatchSet) -> bool:
     """Whether the level lets this order through if it only shrinks the position."""
     return latch.level <= KillLevel.REDUCE or (latch.level is KillLevel.FLATTEN and order.strategy == FLATTENER)

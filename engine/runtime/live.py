@@ -50,6 +50,8 @@ __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+LAST_LOOKS = 5
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:
@@ -91,9 +93,8 @@ class LiveRun:
         """Set once trading is enabled."""
         self.stop_reason = ""
         self._note = note
-        self._stopping = anyio.Event()
+        self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
-        self._rescheduled = anyio.Event()
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
@@ -158,8 +159,6 @@ class LiveRun:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
-            for box in self.boxes.values():
-                tasks.start_soon(box.run)
             self.safety.start(tasks)
             for account in self.spec.accounts:
                 await self._reconcile_at_start(account, fresh)
@@ -181,10 +180,9 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            await self.safety.seal()
+            await self.safety.seal(tasks.cancel_scope.cancel)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -204,9 +202,11 @@ class LiveRun:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
                 self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(0 if self._untouched(account.id) else 2):
+            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                await seeker.look()
+                snapshot = await seeker.look()
+                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                    break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""

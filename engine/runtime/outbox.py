@@ -12,17 +12,18 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
+from engine import traps
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, JournalError, NotSent, OutcomeUnknown, Refused
-from engine.domain.events import KillLevel, OrderSubmitted
+from engine.domain.events import OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
-from engine.risk.kill import forbids
+from engine.risk.kill import forbids, halted
 from engine.risk.view import RiskView
 from engine.runtime.cancel_windows import refuses_cancels
 from engine.runtime.pace import Pace
@@ -75,7 +76,7 @@ class Outbox:
         """Client id -> when this life last asked the venue to withdraw it."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
-        self.held: Callable[[], bool] = _never
+        self.held: Callable[[], bool] = lambda: False
         """Whether nothing new may leave just now: the loop lags, or the run was away and has not read its account."""
 
     @property
@@ -249,10 +250,6 @@ class Outbox:
     def _latched(self, order: SubmitOrder) -> bool:
         return self.held() or forbids(self._view, order) is not None
 
-    def _halted(self, order: SubmitOrder) -> bool:
-        latch = self._view.latch(order)
-        return latch is not None and latch.level >= KillLevel.HALT
-
     def _withdraw(self, order: SubmitOrder) -> None:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
 
@@ -273,8 +270,10 @@ class Outbox:
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
         departure = self._pace.leaves(orders[0])
+        traps.passed("C3")
         try:
             reports = await self.router.submit(orders, body)
+            traps.passed("C6")
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
         except Refused as error:
@@ -328,10 +327,11 @@ class Outbox:
             self._cancels_ns |= {each.request.client_id: self._clock.now_ns for each in orders}
         with anyio.CancelScope(shield=True):
             written = await self._is_durable(self._journal.next_seq - 1)
-            if not cancels and (not written or self._halted(order.request)):
+            if not cancels and (not written or halted(self._view, order.request)):
                 reason = "latched before the first byte" if written else "its request could not be written"
                 self._tell(order.request, reject, reason, Proof.LOCAL)
                 return
+            traps.passed("C11")
             try:
                 if isinstance(change, ReplaceWanted):
                     reports = await self.router.replace(order, change.quantity, change.price)
@@ -339,6 +339,7 @@ class Outbox:
                     reports = await self.router.cancel_together(orders)
                 else:
                     reports = await self.router.cancel(order)
+                traps.passed("C12" if cancels else "C13")
             except (NotSent, Refused) as error:
                 self._tell_all([each.request for each in orders], reject, error.message, Proof.VENUE)
             except (OutcomeUnknown, BadMessage) as error:
@@ -377,10 +378,6 @@ class Outbox:
 
 async def _no_look() -> None:
     """Where nobody reads the account."""
-
-
-def _never() -> bool:
-    return False
 
 
 class Outboxes:

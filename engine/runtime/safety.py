@@ -79,9 +79,11 @@ class SafetyOfRun:
         )
 
     def start(self, tasks: Any) -> None:
-        """After recovery, before the first order can leave."""
+        """After recovery: what guards the ways out, then the ways out."""
         self.pulse.look_at_sentinel()
         self.killing.take_up()
+        for box in self._run.boxes.values():
+            tasks.start_soon(box.run)
         tasks.start_soon(self.pulse.run)
         tasks.start_soon(self.pulse.mend)
         tasks.start_soon(self.monitors.run)
@@ -113,10 +115,15 @@ class SafetyOfRun:
         self.halt(cause, "engine")
         self._run.stop(cause)
 
-    async def seal(self) -> None:
-        """The last row of the run, and the last beat: the watchdog may rest if the run ended in order."""
+    async def seal(self, stop: Callable[[], None]) -> None:
+        """The last row of the run, and the last beat: the watchdog may rest if the run ended in order.
+
+        Args:
+            stop: ends the run's tasks, so that nobody appends behind the last row.
+        """
         run = self._run
         run.journal.append(RunEnded(ts_ns=self._clock.now_ns, reason=run.stop_reason))
+        stop()
         try:
             await run.journal.durable(run.journal.next_seq - 1)
         except JournalError:

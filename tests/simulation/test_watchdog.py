@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from engine.journal import store
 from engine.journal.chain import Chain, verified
 from engine.runtime import sentinel
 from engine.simulators.futu import EXAMPLE_TOKEN
-from tests.simulation.test_kill_nine import ROOT, a_free_port
 
+ROOT = Path(__file__).parents[2]
 ENVIRON = {**os.environ, "SLUICE_FUTU_TOKEN": EXAMPLE_TOKEN}
 START, SPEED = "2026-11-18T10:00:00+08:00", 20.0
 DEADLINE_SECONDS = 60.0
@@ -164,6 +165,12 @@ class Place:
                 return [record for batch in verified(store.rows(db), Chain()) for _, record in batch]
         except sqlite3.Error:
             return []
+
+
+def a_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def until(what: str, true: Callable[[], Any]) -> Any:
