@@ -46,6 +46,7 @@ class FillChecks:
 
     def on_submitted(self, event: OrderSubmitted) -> Iterator[Finding]:
         order = event.order
+        self._forget_ended()
         mark = self._core.portfolio.marks.get(order.instrument)
         if mark:
             self._decided_at[order.client_id] = mark
@@ -67,7 +68,7 @@ class FillChecks:
         yield from self._slippage(fill)
         yield from self._fee(fill)
 
-    def forget_ended(self) -> None:
+    def _forget_ended(self) -> None:
         """Orders that are over need no price any more."""
         working = self._core.manager.working
         if len(self._decided_at) > 2 * len(working) + 100:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
@@ -34,14 +33,14 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
-from engine.runtime.enduring import EnduringJournal
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
-from engine.runtime.safety import SafetyOfRun
+from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
+from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
@@ -58,8 +57,6 @@ class _HeldVenue:
     """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
 
     def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
-        self._boxes = boxes
-        self._held = held
         self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
         self.on_replace_wanted = boxes.on_replace_wanted
         self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
@@ -77,22 +74,23 @@ class LiveRun:
         gateways: Mapping[str, Gateway],
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
         watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
+        turns: Turns | None = None,
     ) -> None:
         """
         Args:
-            watchers: (event class, who looks on), called after everybody else.
+            watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
         Raises:
             ConfigError: an account names a gateway that has no order side.
         """
         self.spec = spec
         self.clock = clock
-        self.journal = EnduringJournal(journal)
+        self.turns = turns or Turns(clock)
+        self.journal = EnduringJournal(self.turns.journal(journal))
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
-        self._note = note
         self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
         sheets = sheets_of(spec.accounts, gateways)
@@ -105,6 +103,7 @@ class LiveRun:
             sheets=sheets,
             outside=self._outside,
             note=note,
+            bus=self.turns.bus,
         )
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
         self.boxes: dict[AccountId, Outbox] = {}
@@ -115,6 +114,7 @@ class LiveRun:
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
         self.safety = SafetyOfRun(self)
+        self.turns.guard(self)
         join(
             core,
             _HeldVenue(boxes, self.held),
@@ -151,10 +151,10 @@ class LiveRun:
             ConfigError: credentials, environment or config are wrong. JournalError: the journal failed.
         """
         self._learn()
-        fresh = self._recover()
-        async with anyio.create_task_group() as tasks:
+        async with self.turns.lasting(self) as fresh, anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self.journal.run)
+            tasks.start_soon(self.turns.run)
             if observe is not None:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
@@ -181,8 +181,6 @@ class LiveRun:
             for account in self.spec.accounts:
                 self._sample(account.id)
             await self.safety.seal(tasks.cancel_scope.cancel)
-            for gateway in self.gateways.values():
-                await gateway.close()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -196,7 +194,6 @@ class LiveRun:
             return
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
-        await self.instructions.settle()
         await self.safety.settle()
         for account in self.spec.accounts:
             seeker = self.seekers[account.id]
@@ -272,11 +269,9 @@ class LiveRun:
         while settled:
             snapshot = await seeker.look()
             if snapshot is not None and snapshot.positions is not None:
-                if not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before):
-                    for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
-                        self.core.book(adjustment)
-                    if self.core.settles(snapshot):
-                        break
+                believed = not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before)
+                if believed and self.core.reconcile(snapshot, at_once=fresh):
+                    break
                 before = snapshot
             await self.clock.sleep(RETRY_NS)
         text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
@@ -354,9 +349,7 @@ class LiveRun:
 
     def _on_account(self, event: AccountObserved) -> None:
         if self.ready.is_set() and event.snapshot.account in self.boxes:
-            for adjustment in self.core.reconciler.differences(event.snapshot):
-                self.core.book(adjustment)
-            self.core.settles(event.snapshot)
+            self.core.reconcile(event.snapshot)
             self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:

@@ -1,6 +1,6 @@
 """A config as a live run: its journal and its specification."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from engine.runtime import sentinel
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
+from engine.runtime.recorded import FOLDER as RECORDINGS
+from engine.runtime.recording import Origin, Recorder
 from engine.runtime.settings import Settings
 
 
@@ -89,6 +91,22 @@ def open_journal(
     if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
         journal.clear_halt()
     return journal
+
+
+def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:
+    """Who writes down what goes into the run; None where nothing is kept that a replay could be held against."""
+    if not settings.recording.enabled or settings.journal.kind == "memory":
+        return None
+    return Recorder(
+        settings.data_dir / RECORDINGS,
+        max_bytes=settings.recording.max_mb * 1_000_000,
+        origin=Origin(
+            config=str(settings.path.absolute()),
+            config_hash=settings.config_hash,
+            journal="" if settings.journal.kind == "postgres" else str(settings.journal_path.absolute()),
+        ),
+        say=say,
+    )
 
 
 def _journaled(spec: StrategySpec) -> StrategySpec:

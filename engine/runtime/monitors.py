@@ -73,7 +73,6 @@ class Monitors:
         self._said = standing | {
             key: at for key, at in self._said.items() if key.startswith("fill") and now_ns - at < self._repeat_ns
         }
-        self._fills.forget_ended()
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Keep the price at which it was decided."""

@@ -1,6 +1,7 @@
 """What keeps a live run safe, made and joined: kill campaigns, the pulse, the monitors, the end of a failed journal."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from engine.domain.errors import JournalError
 from engine.domain.events import Alert, Fill, KillLevel, LatchCleared, LatchSet, OrderSubmitted, RunEnded
 from engine.domain.timestamps import SECOND_NS
 from engine.runtime import heartbeat, sentinel
+from engine.runtime.enduring import EnduringJournal
 from engine.runtime.flattening import Flattener
 from engine.runtime.killing import Killing
 from engine.runtime.monitors import Monitors, watched
@@ -17,6 +19,8 @@ from engine.runtime.pulse import Pulse
 
 if TYPE_CHECKING:
     from engine.runtime.live import LiveRun
+
+__all__ = ["EnduringJournal", "SafetyOfRun"]
 
 PENDING_MAX_SECONDS = 120.0
 """How long a run whose journal failed waits for what is under way (real time)."""
@@ -116,7 +120,7 @@ class SafetyOfRun:
         self._run.stop(cause)
 
     async def seal(self, stop: Callable[[], None]) -> None:
-        """The last row of the run, and the last beat: the watchdog may rest if the run ended in order.
+        """The last row of the run, its gateways closed, and the last beat: then the watchdog may rest.
 
         Args:
             stop: ends the run's tasks, so that nobody appends behind the last row.
@@ -124,15 +128,16 @@ class SafetyOfRun:
         run = self._run
         run.journal.append(RunEnded(ts_ns=self._clock.now_ns, reason=run.stop_reason))
         stop()
-        try:
+        with suppress(JournalError):
             await run.journal.durable(run.journal.next_seq - 1)
-        except JournalError:
-            return
-        if not self.killing.under_way:
+        for gateway in run.gateways.values():
+            await gateway.close()
+        if not run.journal.failure and not self.killing.under_way:
             self._tell(ended=run.stop_reason or "ended")
 
     async def settle(self) -> None:
-        """A run whose journal failed ends when the cancels it asked for are answered, or after a while."""
+        """What is under way is answered; a run whose journal failed waits for its cancels as well, but not for ever."""
+        await self._run.instructions.settle()
         if not self._run.journal.failure:
             return
         with anyio.move_on_after(PENDING_MAX_SECONDS):

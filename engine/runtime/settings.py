@@ -1,9 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>] [[strategy]]
-[matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``. Paths of ``[instruments]`` and
-``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are
-refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
+[[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``. Paths of
+``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
+directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
+simulators converts it.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import JournalTable, checked, place_of
+from engine.runtime.recording_table import RecordingTable
 from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
@@ -103,6 +105,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: RunTable = RunTable()
     clock: ClockTable = ClockTable()
     journal: JournalTable = JournalTable()
+    recording: RecordingTable = RecordingTable()
     instruments: InstrumentsTable = InstrumentsTable()
     markets: dict[str, dict[str, Any]] = {}
     risk: dict[str, Any] = {}
@@ -144,6 +147,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path
     journal: JournalTable
     journal_path: Path
+    recording: RecordingTable
     instruments: Mapping[InstrumentId, Instrument]
     books: Mapping[str, RuleBook]
     """A rule book for every market there is, with the config's settings."""
@@ -195,6 +199,7 @@ def load_settings(path: str | Path) -> Settings:
         data_dir=data_dir,
         journal=checked(document.journal, where),
         journal_path=Path(document.journal.path) if document.journal.path else data_dir / "journal.sqlite3",
+        recording=document.recording,
         instruments=instruments,
         books=_books(document, where),
         risk_profile=profile,

@@ -78,9 +78,12 @@ class Core:
         note: Callable[[str, Mapping[str, Any]], None],
         record: Callable[[JournalRecord], int | None] | None = None,
         keep_ended_ns: int = KEEP_ENDED_NS,
+        bus: Bus | None = None,
     ) -> None:
-        """``record``: a quicker way into the journal for the order gate, which then gets no numbers back (replay)."""
-        self.bus = Bus()
+        """``record``: a quicker way into the journal for the order gate, which then gets no numbers back (replay).
+
+        ``bus``: the live one, which knows where a turn begins (``turns.py``)."""
+        self.bus = bus or Bus()
         self.clock = clock
         self.journal = journal
         self.instruments = instruments
@@ -134,6 +137,16 @@ class Core:
         if adjustment.quantity and not adjustment.reason.startswith("opening"):
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
+
+    def reconcile(self, snapshot: AccountSnapshot, *, at_once: bool = False) -> bool:
+        """Book what this reading shows and no order explains; whether book and reading then agree.
+
+        Args:
+            at_once: believe one reading (``Reconciler.differences``).
+        """
+        for adjustment in self.reconciler.differences(snapshot, at_once=at_once):
+            self.book(adjustment)
+        return self.settles(snapshot)
 
     def settles(self, snapshot: AccountSnapshot) -> bool:
         """Whether our book equals this reading; then it has what instructions did that were over before."""

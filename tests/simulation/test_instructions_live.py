@@ -459,13 +459,17 @@ class OrdersOnly:
 
 
 def the_books() -> dict[str, Any]:
-    return {"free": Free(), "china_a": ChinaA()}
+    book = ChinaA()
+    # Calendars take a second to read, which at these speeds is a quarter of an hour: now, and not in the gate.
+    book.is_open(parse_time("2026-03-02T09:45:00+08:00"))
+    return {"free": Free(), "china_a": book}
 
 
 async def test_the_daily_subscription_goes_out_at_its_time(tmp_path: Path) -> None:
     """At 09:45, not at the start; the strategy hears that it was done."""
+    books = the_books()
     broker = a_broker(speed=1_200, start_ns=parse_time("2026-03-02T09:15:00+08:00"))
-    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], the_books())
+    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], books)
     async with trading(run):
         assert broker.performed == []
         await until(lambda: bool(told.changes))
@@ -477,8 +481,9 @@ async def test_the_daily_subscription_goes_out_at_its_time(tmp_path: Path) -> No
 
 async def test_on_a_day_without_a_session_nothing_is_sent(tmp_path: Path) -> None:
     """On a Saturday the gate says no."""
+    books = the_books()
     broker = a_broker(speed=1_200, start_ns=parse_time("2026-02-28T09:15:00+08:00"))
-    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], the_books())
+    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], books)
     async with trading(run):
         await until(lambda: bool(told.changes))
     assert told.changes[0].report.code == "SESSION"

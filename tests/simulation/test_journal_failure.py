@@ -4,6 +4,7 @@ import json
 import resource
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,12 +37,20 @@ class Breaks:
             raise _Broken(28, "No space left on device")
 
 
+def inmost(run: Any) -> Any:
+    """The journal itself, in its wrappings."""
+    journal = run.journal
+    while hasattr(journal, "_journal"):
+        journal = journal._journal
+    return journal
+
+
 async def test_a_failed_write_stops_orders_and_the_run_ends_by_itself(tmp_path: Path) -> None:
     """The first order can not be journaled: nothing leaves, everything is halted, and the run says why it ended."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         breaks = Breaks()
-        inner = run.journal._journal
+        inner = inmost(run)
         assert isinstance(inner, SqliteJournal)
         inner.fault = breaks
 
@@ -63,7 +72,7 @@ class _BreaksThenCancels(Drill):
 
     def press(self, run: object) -> None:
         if not self.pressed:
-            journal = run.journal._journal  # type: ignore[attr-defined]
+            journal = inmost(run)
             breaks = Breaks()
             breaks.broken = True
             journal.fault = breaks
