@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from engine.chaos.desktop_scenario import ACCOUNT, SHARES, DesktopHangar, Scenario
-from engine.chaos.faults import server_script
+from engine.chaos.desktop_scenario import DesktopHangar, Scenario
 from engine.clock import Clock
 from engine.entropy import Entropy
 from engine.gateways.easyths.adapter import Easyths
@@ -50,7 +49,7 @@ class EasythsHangar(DesktopHangar):
             counter=self.pace,
             history=self.lists_ended,
             quirk_script=self.script(),
-            faults=Faults(script=server_script(self.world.schedule)),
+            faults=Faults(script=self.server_share()),
         ).app(self.clock, Entropy(self.world.seed))
 
     def present_ns(self) -> int:
@@ -65,7 +64,7 @@ class EasythsHangar(DesktopHangar):
 
     def open(self, clock: Clock, entropy: Entropy) -> Gateway:
         gateway: Any = Easyths(
-            base_url=f"http://127.0.0.1:{PORT}", account=ACCOUNT, instruments=SHARES, account_poll="60s"
+            base_url=f"http://127.0.0.1:{self.port}", account=self.account_name, instruments=self.shares, **self.polls
         ).open(Surroundings(clock=clock, entropy=entropy, environ={"API_KEY": KEY}))
         found: Gateway = gateway
         return found

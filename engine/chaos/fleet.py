@@ -13,7 +13,8 @@ from anyio.streams.text import TextReceiveStream
 from msgspec import Struct
 
 from engine.chaos import easyths_scenario, futu_scenario, huatai_scenario, scenario
-from engine.chaos.faults import Schedule, shrink
+from engine.chaos.faults import Schedule
+from engine.chaos.schedules import shrink
 from engine.domain.errors import SluiceError
 
 MODULE = "engine.chaos.run"

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from engine.chaos.desktop_scenario import ACCOUNT, SHARES, DesktopHangar, Scenario
-from engine.chaos.faults import server_script
+from engine.chaos.desktop_scenario import DesktopHangar, Scenario
 from engine.clock import Clock
 from engine.entropy import Entropy
 from engine.gateways.huatai.adapter import Huatai
@@ -43,7 +42,7 @@ class HuataiHangar(DesktopHangar):
             account=self.account,
             pace=self.pace,
             quirk_script=self.script(),
-            faults=Faults(script=server_script(self.world.schedule)),
+            faults=Faults(script=self.server_share()),
         ).app(self.clock, Entropy(self.world.seed))
 
     def lose_client(self) -> None:
@@ -56,7 +55,7 @@ class HuataiHangar(DesktopHangar):
     def open(self, clock: Clock, entropy: Entropy) -> Gateway:
         environ = {"SLUICE_HT_USER": USER, "SLUICE_HT_PASSWORD": PASSWORD, "SLUICE_HT_COMM_PASSWORD": COMM_PASSWORD}
         gateway: Any = Huatai(
-            base_url=f"http://127.0.0.1:{PORT}", account=ACCOUNT, instruments=SHARES, account_poll="60s"
+            base_url=f"http://127.0.0.1:{self.port}", account=self.account_name, instruments=self.shares, **self.polls
         ).open(Surroundings(clock=clock, entropy=entropy, environ=environ))
         found: Gateway = gateway
         return found

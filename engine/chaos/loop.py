@@ -72,6 +72,8 @@ class VirtualLoop(MachinelessLoop):
         self._graveyard: list[SimTask] = []
         self._agen_lives: dict[int, Life] = {}  # by address, as a generator at its end has no weak references left
         self._signal_handlers: dict[int, asyncio.Handle] = {}
+        self._frozen: Life | None = None
+        self._parked: list[asyncio.Handle] = []
         self.events = 0
         self.findings: list[str] = []
         self.set_exception_handler(self._note_exception)
@@ -108,7 +110,10 @@ class VirtualLoop(MachinelessLoop):
         for _ in range(count):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                if self._frozen is not None and _life_of(handle) is self._frozen:
+                    self._parked.append(handle)
+                else:
+                    handle._run()
 
     def _drop_cancelled_timers(self) -> None:
         scheduled = self._scheduled
@@ -191,7 +196,20 @@ class VirtualLoop(MachinelessLoop):
         if life is None or life.alive:
             super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
 
-    # Death of a simulated process.
+    # Sleep and death of a simulated process.
+
+    def freeze(self, life: Life) -> bool:
+        """Let nothing of a process run until ``thaw``, as a machine that sleeps; False: one sleeps already."""
+        if self._frozen is not None or not life.alive:
+            return False
+        self._frozen = life
+        return True
+
+    def thaw(self) -> None:
+        """Let it go on: first what was due while it slept, in the order in which it was due."""
+        self._frozen = None
+        parked, self._parked = self._parked, []
+        self._ready.extend(parked)
 
     def kill(self, life: Life) -> None:
         """End a process as SIGKILL would.
@@ -204,6 +222,10 @@ class VirtualLoop(MachinelessLoop):
         if not life.alive:
             return
         life.alive = False
+        if self._frozen is life:
+            self._frozen = None
+        parked, self._parked = self._parked, []
+        self._ready.extend(parked)
         for handle in itertools.chain(self._ready, list(self._scheduled)):
             if not handle._cancelled and _life_of(handle) is life:
                 handle.cancel()
