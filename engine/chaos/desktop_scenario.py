@@ -131,6 +131,10 @@ class DesktopHangar(Hangar):
     def watch(self) -> HandWatcher:
         return HandWatcher(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
 
+    def shared_exchange(self) -> Any:
+        """The market where it is another bay's too."""
+        return None
+
     # --- the world ---------------------------------------------------------------------------------------------------
 
     @property
@@ -152,8 +156,12 @@ class DesktopHangar(Hangar):
         return tuple(QuirkTrigger(quirk=fault.quirk, occasion=fault.occasion) for fault in found)
 
     def servers(self) -> dict[int, Any]:
+        return self.stream(self.venue.exchange)
+
+    def stream(self, exchange: Any) -> dict[int, Any]:
+        """The prices of that market, pushed."""
         clock = self.clock if self.whole is None else self.whole.clock
-        stream = StreamSimulator().app(clock, Entropy(self.world.seed), exchange=self.venue.exchange)
+        stream = StreamSimulator().app(clock, Entropy(self.world.seed), exchange=exchange)
         return {STREAM_PORT: Edge(stream, self.world, STREAM_PORT, lambda _path: False)}
 
     def gateways(self, clock: Clock, entropy: Entropy) -> dict[str, Gateway]:

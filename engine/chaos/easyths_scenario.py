@@ -1,6 +1,7 @@
 """EasyTHS in flight: see ``desktop_scenario``. Every third flight is over the older generation of the server."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from engine.chaos.desktop_scenario import DesktopHangar, Scenario
 from engine.clock import Clock
@@ -35,6 +36,11 @@ class EasythsHangar(DesktopHangar):
     quirks = tuple(quirk.value for quirk in Quirk if quirk not in NOT_FLOWN)
     routes = ("*", "order", "query", "status")
 
+    hurry = 1.0
+    """Factor on the pauses of the client's automation."""
+    board: ClassVar[Mapping[str, Any]] = {}
+    """What is listed, and how often it moves, where it is not the simulator's own."""
+
     @property
     def generation(self) -> Any:
         return "old" if self.world.seed % 3 == 0 else "new"
@@ -47,10 +53,12 @@ class EasythsHangar(DesktopHangar):
             api_key=KEY,
             account=self.account,
             counter=self.pace,
+            pace=self.hurry,
+            **self.board,
             history=self.lists_ended,
             quirk_script=self.script(),
             faults=Faults(script=self.server_share()),
-        ).app(self.clock, Entropy(self.world.seed))
+        ).app(self.clock, Entropy(self.world.seed), exchange=self.shared_exchange())
 
     def present_ns(self) -> int:
         now_ns: int = self.venue.now_ns()

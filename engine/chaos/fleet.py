@@ -12,7 +12,7 @@ import msgspec
 from anyio.streams.text import TextReceiveStream
 from msgspec import Struct
 
-from engine.chaos import easyths_scenario, futu_scenario, huatai_scenario, scenario
+from engine.chaos import all_scenario, easyths_scenario, futu_scenario, huatai_scenario, scenario
 from engine.chaos.faults import Schedule
 from engine.chaos.schedules import shrink
 from engine.domain.errors import SluiceError
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Any] = {
     "futu": futu_scenario,
     "easyths": easyths_scenario.SCENARIO,
     "huatai": huatai_scenario.SCENARIO,
+    "all": all_scenario,
 }
 """Gateway -> the scenario it flies in: ``flown`` and ``schedule_of``."""
 

@@ -97,6 +97,7 @@ class FutuHangar(Hangar):
     orders_per_minute = ORDERS_PER_MINUTE
     max_position = MAX_POSITION
     in_turn = False
+    tick_seconds = TICK_SECONDS
     caps: ClassVar[Any] = {
         "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
         "max_order_value": {"value": "400000"},
@@ -125,7 +126,7 @@ class FutuHangar(Hangar):
             seed=self.world.seed,
             securities=SECURITIES,
             accounts=(account,),
-            tick_seconds=TICK_SECONDS,
+            tick_seconds=self.tick_seconds,
             answer_ms=draw.choice((0, 0, 400, 1200)),
             query_lag_ms=draw.choice((0, 0, 1500)),
             faults=Faults(script=self.server_share()),

@@ -66,6 +66,8 @@ class Hangar:
     max_position = 0
     in_turn = True
     """Whether the venue takes one order at a time."""
+    watcher: Watcher
+    """The whole's, in a bay."""
     traders: ClassVar[tuple[Maker, ...]] = ()
     polls: ClassVar[Mapping[str, str]] = {}
     """Settings of the gateway's polling."""
@@ -99,7 +101,8 @@ class Hangar:
         self.app = self.market()
         self.venue = self.app.state.venue
         self.witness = self.posted()
-        self.watcher = self.whole.watcher if self.whole is not None else self.watch()
+        if self.whole is None:
+            self.watcher = self.watch()
 
     def watch(self) -> Watcher:
         """Who hears every outcome."""

@@ -1,6 +1,7 @@
 """What else can go wrong, as data: answers and frames on their way, disks, clocks, processes, people, limits.
 
-Each is one entry of a schedule, as those of ``faults`` are; ``matrix`` says which row of RELIABILITY 5.1 it plays. A fault that names a port happens to the server there.
+Each is one entry of a schedule, as those of ``faults`` are; ``matrix`` says which row of RELIABILITY 5.1 it plays.
+A fault that names a port happens to the server there.
 """
 
 from enum import Enum

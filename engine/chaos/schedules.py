@@ -38,6 +38,7 @@ class Terrain(Struct, frozen=True, kw_only=True):
         server_kinds: what the simulator may do; ``server_routes``: its route classes.
         calls: about how many a route class sees.
         processes: names of those that may crash; ``seams``: about how many seam calls they make.
+        most: how often one kind happens at most. out: the share of kinds that do not happen at all.
     """
 
     ports: tuple[int, ...]
@@ -51,6 +52,10 @@ class Terrain(Struct, frozen=True, kw_only=True):
     calls: int = 60
     processes: tuple[str, ...] = ()
     seams: int = 400
+    most: int = 8
+    out: float = 0.5
+    named: bool = False
+    """Whether server faults name the port, as they must where there are several servers."""
 
 
 def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
@@ -60,15 +65,16 @@ def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
     Testing", ISSTA 2012).
     """
     drawn: list[Fault] = []
+    port = terrain.ports[0] if terrain.named else 0
     for kind in FaultKind:
-        drawn += [_connection_fault(rng, kind, terrain) for _ in range(swarm_count(rng))]
+        drawn += [_connection_fault(rng, kind, terrain) for _ in range(swarm_count(rng, terrain.most, terrain.out))]
     drawn += [
         PortFault(
             port=rng.choice(terrain.ports),
             at_seconds=round(rng.uniform(0, terrain.horizon_seconds), 3),
             seconds=round(rng.uniform(0.05, terrain.horizon_seconds / 6), 3),
         )
-        for _ in range(swarm_count(rng, most=3))
+        for _ in range(swarm_count(rng, min(3, terrain.most), terrain.out))
     ]
     for word in terrain.server_kinds:
         drawn += [
@@ -76,8 +82,9 @@ def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
                 kind=word,
                 call=1 + int(rng.random() ** 2 * terrain.calls),
                 route=rng.choice(terrain.server_routes),
+                port=port,
             )
-            for _ in range(swarm_count(rng))
+            for _ in range(swarm_count(rng, terrain.most, terrain.out))
         ]
     for name in terrain.processes:
         drawn += [
@@ -92,12 +99,14 @@ def draw_schedule(rng: random.Random, terrain: Terrain) -> Schedule:
     return tuple(drawn)
 
 
-def swarm_count(rng: random.Random, most: int = 8) -> int:
-    # Half the kinds are out; the rest from once to ``most`` times, few more often than many.
-    return 0 if rng.random() < 0.5 else round(math.exp(rng.uniform(0, math.log(most))))
+def swarm_count(rng: random.Random, most: int = 8, out: float = 0.5) -> int:
+    """0 for a share ``out`` of the kinds; else from once to ``most`` times, few more often than many."""
+    return 0 if rng.random() < out else round(math.exp(rng.uniform(0, math.log(most))))
 
 
-def draw_push_faults(rng: random.Random, horizon_seconds: float, *, calls: int = 60) -> Schedule:
+def draw_push_faults(
+    rng: random.Random, horizon_seconds: float, *, calls: int = 60, times: int = 8, port: int = 0
+) -> Schedule:
     """What goes wrong with a daemon that pushes, swarm style again: frames, answers, the daemon itself."""
     drawn: list[Fault] = []
     only = rng.choice(("", "trade", "trade"))
@@ -107,13 +116,14 @@ def draw_push_faults(rng: random.Random, horizon_seconds: float, *, calls: int =
         if rng.random() < 0.5:
             drawn.append(PushRate(kind=kind, chance=chance, only=only))
     for answer in AnswerKind:
-        drawn += [AnswerLoss(kind=answer, call=1 + int(rng.random() * calls)) for _ in range(swarm_count(rng))]
+        drawn += [AnswerLoss(kind=answer, call=1 + int(rng.random() * calls)) for _ in range(swarm_count(rng, times))]
     for daemon in DaemonKind:
         drawn += [
             DaemonFault(
                 kind=daemon,
                 at_seconds=round(rng.uniform(0, horizon_seconds), 3),
                 seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
+                port=port,
             )
             for _ in range(swarm_count(rng, most=3))
         ]
@@ -121,23 +131,34 @@ def draw_push_faults(rng: random.Random, horizon_seconds: float, *, calls: int =
 
 
 def draw_desktop_faults(
-    rng: random.Random, horizon_seconds: float, *, quirks: Sequence[str], shares: int, occasions: int = 40
+    rng: random.Random,
+    horizon_seconds: float,
+    *,
+    quirks: Sequence[str],
+    shares: int,
+    occasions: int = 40,
+    most: int = 6,
+    out: float = 0.5,
+    port: int = 0,
 ) -> Schedule:
     """What goes wrong with a client on somebody's desk: its quirks, its end, and the hand on its mouse."""
     drawn: list[Fault] = []
     for quirk in quirks:
-        count = swarm_count(rng, most=6)
-        drawn += [QuirkFault(quirk=quirk, occasion=1 + int(rng.random() ** 2 * occasions)) for _ in range(count)]
+        count = swarm_count(rng, most, out)
+        drawn += [
+            QuirkFault(quirk=quirk, occasion=1 + int(rng.random() ** 2 * occasions), port=port) for _ in range(count)
+        ]
     for daemon in DaemonKind:
         drawn += [
             DaemonFault(
                 kind=daemon,
                 at_seconds=round(rng.uniform(0, horizon_seconds), 3),
                 seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
+                port=port,
             )
             for _ in range(swarm_count(rng, most=3))
         ]
-    for _ in range(swarm_count(rng) if rng.random() < 0.6 else 0):
+    for _ in range(swarm_count(rng, most + 2) if rng.random() < 0.6 else 0):
         drawn.append(
             ManualTrade(
                 at_seconds=round(rng.uniform(0, horizon_seconds), 3),
@@ -147,6 +168,7 @@ def draw_desktop_faults(
                 crosses=rng.random() < 0.6,
                 copies=rng.random() < 0.3,
                 withdrawn_seconds=round(rng.uniform(5, 200), 3),
+                port=port,
             )
         )
     return tuple(drawn)

@@ -158,8 +158,9 @@ class LiveRun:
             await self._connect_all()
             for box in self.boxes.values():
                 tasks.start_soon(box.run)
-            for account in self.spec.accounts:
-                await self._reconcile_at_start(account, fresh)
+            async with anyio.create_task_group() as starts:
+                for account in self.spec.accounts:
+                    starts.start_soon(self._reconcile_at_start, account, account.id not in self._reconciled)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -178,8 +179,7 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
-            await self.journal.durable(self.journal.next_seq - 1)
+            await self.journal.durable(self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason)))
             for gateway in self.gateways.values():
                 await gateway.close()
         tasks.cancel_scope.cancel()
@@ -197,17 +197,19 @@ class LiveRun:
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
         await self.instructions.settle()
-        for account in self.spec.accounts:
-            seeker = self.seekers[account.id]
-            if not await seeker.settle(deadline_ns):
-                self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(0 if self._untouched(account.id) else 2):
-                await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                await seeker.look()
+        async with anyio.create_task_group() as ends:
+            for account in self.spec.accounts:
+                ends.start_soon(self._settle, account.id, deadline_ns)
 
-    def _untouched(self, account: AccountId) -> bool:
-        """Whether no order of ours worked or left in this run: then none can show up late."""
-        return account not in self._had_orders and not self.boxes[account].send_seconds
+    async def _settle(self, account: AccountId, deadline_ns: int) -> None:
+        """What is unknown of one account, and what may show up late."""
+        if not await self.seekers[account].settle(deadline_ns):
+            self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
+        # Where no order of ours worked or left in this run, none can show up late.
+        untouched = account not in self._had_orders and not self.boxes[account].send_seconds
+        for _ in range(0 if untouched else 2):
+            await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
+            await self.seekers[account].look()
 
     def _idle(self) -> bool:
         return self.instructions.idle and all(box.idle for box in self.boxes.values())
@@ -238,6 +240,8 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
+        # A life may have ended before it read this account for the first time.
+        self._reconciled = {record.account for record in records if isinstance(record, ReconcileEnded)}
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
@@ -255,11 +259,10 @@ class LiveRun:
         while True:
             try:
                 await gateway.connect()
+                return
             except GatewayError as error:
                 self._alert(f"gateway:{name}", f"not reachable: {error}; trying again in {RETRY_NS // SECOND_NS} s")
                 await self.clock.sleep(RETRY_NS)
-            else:
-                return
 
     async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
         """Evidence for what the last run left open, then our book against the venue's."""
