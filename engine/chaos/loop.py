@@ -222,6 +222,7 @@ class VirtualLoop(MachinelessLoop):
         """
         if not life.alive:
             return
+        theirs = [task for task in self.live_tasks() if task._context.get(LIFE) is life]
         life.alive = False
         if self._frozen is life:
             self._frozen = None
@@ -230,9 +231,8 @@ class VirtualLoop(MachinelessLoop):
         for handle in itertools.chain(self._ready, [entry[2] for entry in self._scheduled]):
             if not handle._cancelled and _life_of(handle) is life:
                 handle.cancel()
-        for task in self.live_tasks():
-            if task._context.get(LIFE) is life:
-                self._bury(task)
+        for task in theirs:
+            self._bury(task)
         for agen in list(self._asyncgens):
             if self._agen_lives.get(id(agen)) is life:
                 self._asyncgens.discard(agen)

@@ -176,8 +176,9 @@ class World:
             self.lines.append(f"{self.loop.seconds:.9f} {text}")
 
     def finding(self, text: str) -> None:
-        """Something that must not happen happened."""
-        self.loop.findings.append(text)
+        """Something that must not happen happened; what the dead say when they are put away is none."""
+        if not is_dead(None):
+            self.loop.findings.append(text)
 
     # Processes.
 
