@@ -185,6 +185,10 @@ class AllHangar(Hangar):
         for bay in self.bays:
             bay.count_faults()
 
+    async def errand(self, run: LiveRun) -> None:
+        for bay in self.bays:
+            await bay.errand(run)
+
     async def quiet(self, run: LiveRun) -> None:
         run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
         await anyio.sleep(QUIET_SECONDS)

@@ -15,6 +15,7 @@ from msgspec import Struct
 from engine.chaos import all_scenario, easyths_scenario, futu_scenario, huatai_scenario, scenario
 from engine.chaos.faults import Schedule
 from engine.chaos.schedules import shrink
+from engine.clock import cpu_seconds
 from engine.domain.errors import SluiceError
 
 MODULE = "engine.chaos.run"
@@ -37,6 +38,7 @@ class Finding(Struct, kw_only=True):
     checked: dict[str, int]
     fired: dict[str, int]
     crashes: int
+    cpu_seconds: float = 0.0
     copy: bool = False
 
 
@@ -77,6 +79,10 @@ class Tally:
         broken = {seed for seed, finding in self.findings.items() if finding.accusations}
         return sorted(broken | set(self.unequal))
 
+    @property
+    def cpu_seconds(self) -> float:
+        return sum(finding.cpu_seconds for finding in self.findings.values())
+
     def count(self, word: str) -> int:
         """Accusations of a kind: ``lost``, ``duplicated``, ``breach``, ``hung``."""
         return sum(1 for finding in self.findings.values() for text in finding.accusations if word in kind_of(text))
@@ -97,6 +103,7 @@ def fly_one(
     seed: int, schedule: Schedule | None = None, *, copy: bool = False, gateway: str = "virtual_market"
 ) -> Finding:
     """Fly a seed here and now; not from inside an event loop."""
+    began = cpu_seconds()
     outcome, flight = SCENARIOS[gateway].flown(seed, schedule)
     accusations = list(flight.accusations)
     if not flight.checked["orders"] and not accusations:
@@ -108,6 +115,7 @@ def fly_one(
         checked=dict(flight.checked),
         fired=outcome.fired,
         crashes=flight.crashes,
+        cpu_seconds=round(cpu_seconds() - began, 3),
         copy=copy,
     )
 

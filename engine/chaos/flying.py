@@ -53,6 +53,7 @@ async def engine(hangar: Hangar, process: Process, perils: Perils) -> None:
         async def observe() -> None:
             async with anyio.create_task_group() as beside:
                 beside.start_soon(perils.beside, run, process)
+                beside.start_soon(hangar.errand, run)
                 await _operate(hangar, run)
                 await anyio.sleep(max(0.0, hangar.fly_seconds - world.loop.seconds))
                 await hangar.quiet(run)

@@ -181,6 +181,9 @@ class Hangar:
             return self.whole.cap_of(order)
         return self.max_position
 
+    async def errand(self, run: LiveRun) -> None:
+        """What people ask of the venue beside trading."""
+
     async def quiet(self, run: LiveRun) -> None:
         """What an operator does before the end."""
 
