@@ -84,19 +84,19 @@ class Edge:
             await _say(send, status, headers, body)
             return
         start: Message = {}
-        body = bytearray()
+        given = bytearray()
 
         async def collect(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start":
                 start = message
                 return
-            body.extend(message.get("body", b""))
+            given.extend(message.get("body", b""))
             if not message.get("more_body", False):
                 self._note(kind)
                 headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
                 status = 200 if kind in (EdgeKind.HTML, EdgeKind.EMPTY) else start["status"]
-                await _say(send, status, headers, garbled(kind, bytes(body)))
+                await _say(send, status, headers, garbled(kind, bytes(given)))
 
         await self._app(scope, receive, collect)
 

@@ -19,7 +19,7 @@ from engine.chaos.witness import JournalFile, Witness
 from engine.chaos.world import World
 from engine.clock import Clock, LiveClock
 from engine.domain.commands import SubmitOrder
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order
 from engine.domain.timestamps import SECOND_NS, parse_time
@@ -226,7 +226,7 @@ class Hangar:
             (
                 self.account_name,
                 StrategySpec(
-                    name=kind.__name__.lower() if alone else f"{self.gateway}_{kind.__name__.lower()}",
+                    name=StrategyId(kind.__name__.lower() if alone else f"{self.gateway}_{kind.__name__.lower()}"),
                     make=lambda kind=kind, n=n: kind(seed=self.world.seed * 10 + n),  # type: ignore[misc]
                     instruments=ids,
                 ),

@@ -53,7 +53,7 @@ class VirtualLoop(MachinelessLoop):
     """
 
     _ready: deque[asyncio.Handle]
-    _scheduled: list[tuple[float, int, SimTimer]]  # type: ignore[assignment]
+    _scheduled: list[tuple[float, int, SimTimer]]
     _stopping: bool
     _thread_id: int | None
     _timer_cancelled_count: int

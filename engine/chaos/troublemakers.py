@@ -63,7 +63,7 @@ class Raiser(Faulty):
     """Raises where it hears a price."""
 
     # Its code lives outside the engine's rooms, as a strategy's does: a failure inside them ends the engine.
-    on_quote = FunctionType(_raise.__code__, {"__name__": "planted", "ZeroDivisionError": ZeroDivisionError})  # type: ignore[assignment]
+    on_quote = FunctionType(_raise.__code__, {"__name__": "planted", "ZeroDivisionError": ZeroDivisionError})
 
 
 class Hanger(Faulty):

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from engine.chaos import all_schedule
-from engine.chaos.faults import ConnectionFault, fault_name, schedule_from_json, schedule_to_json
+from engine.chaos.faults import ConnectionFault, CrashFault, fault_name, schedule_from_json, schedule_to_json
 from engine.chaos.fleet import SCENARIOS, fly_one
 from engine.chaos.matrix import ROWS, rows_missing
+from engine.chaos.mishaps import LatchFault, StopFault, StopKind
 from engine.chaos.run import main
+from engine.risk.view import RiskView
 
 SEEDS = (3, 16, 26)
 """Between them: a disk that fails, a crash, people trading by hand, disputes."""
@@ -63,6 +65,25 @@ def test_two_processes_give_one_digest_of_everything(capsys: pytest.CaptureFixtu
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert (report["digests_compared"], report["digests_equal"]) == (1, True)
     assert set(report["rows"]) == {name for name, row in ROWS.items() if row.counters}
+
+
+def test_a_start_that_was_cut_short_still_opens_its_books() -> None:
+    """What an account holds when it is read for the first time is its opening, in whichever life that is."""
+    cut = StopFault(start=0, seam=60, kind=StopKind.CANCEL, down_seconds=1.0)
+    finding = fly_one(3, (cut,), gateway="all")
+    assert finding.fired["stop.cancel"] == finding.checked["stops"] == 1
+    assert finding.accusations == []
+
+
+def test_a_latch_that_is_lost_in_a_crash_is_found() -> None:
+    """I9 is looked at in each new life: a planted bug shows."""
+    pressed = LatchFault(start=0, seam=300, cancels=False, seconds=120.0)
+    killed = CrashFault(process="engine", start=0, seam=340, down_seconds=1.0)
+    assert fly_one(3, (pressed, killed), gateway="all").accusations == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RiskView, "on_latch", lambda _view, _event: None)
+        found = fly_one(3, (pressed, killed), gateway="all").accusations
+    assert [text for text in found if text.startswith(("I8", "I9"))]
 
 
 @pytest.mark.long
