@@ -45,6 +45,8 @@ from engine.simulators.easyths import EasythsSimulator
 QUIET_SECONDS = 30.0
 LOOK_SECONDS = 10.0
 QUIET_LOOKS_MAX = 25
+TWO_READINGS_SECONDS = 300.0
+"""What a person did last is found by two readings of the account, each a period after the one before."""
 MAX_POSITION = 2_600
 MAX_ORDER = 3_000
 ORDERS_PER_MINUTE = 12
@@ -74,7 +76,7 @@ class SharedDesk(DesktopHangar):
     """A desktop broker over the market that the stream shows."""
 
     traders: ClassVar[Any] = (Crosser, Waiter)
-    polls: ClassVar[Any] = {"account_poll": "150s"}
+    polls: ClassVar[Any] = {"account_poll": "110s"}
     hurry = 0.4
     board: ClassVar[Any] = {"shares": LISTED, "tick_seconds": 6.0}
 
@@ -153,7 +155,8 @@ class AllHangar(Hangar):
             ill=lambda name: name.startswith("faulty"),
             sane=self._sane,
         )
-        watcher.hands = frozenset(n for n, b in self.traded.items() if isinstance(b, DesktopHangar) and b.by_hand)
+        # What is found there is summed up; where nobody traded by hand and nothing is disputed, the end must be even.
+        watcher.hands = frozenset(name for name, bay in self.traded.items() if isinstance(bay, DesktopHangar))
         for bay in self.bays:
             bay.watcher = watcher
 
@@ -200,6 +203,9 @@ class AllHangar(Hangar):
     def _settled(self, run: LiveRun) -> bool:
         """Nothing is open, and every account has been quiet for longer than its venue's lag: readings count again."""
         manager, now_ns = run.core.manager, run.clock.now_ns
+        by_hand = any(isinstance(bay, DesktopHangar) and bay.by_hand for bay in self.bays)
+        if by_hand and self.world.loop.seconds < self.hurt_seconds + TWO_READINGS_SECONDS:
+            return False
         return not manager.working and all(
             now_ns - manager.last_change_ns.get(name, 0) > run.boxes[name].sheet.max_lag_ns for name in self.traded
         )
