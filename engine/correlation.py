@@ -74,10 +74,10 @@ class Matcher:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
         near = [row for row in rows if row.quantity == order.request.quantity]
-        if not snapshot.whole and not near:
+        if not snapshot.shows_all and not near:
             # That such a list lacks it says nothing: holdings and money are asked, of all such orders at once.
             return ()
-        if not sheet.echoes_client_id and snapshot.whole:
+        if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
             if _speaks_against_absence(order, baseline, strangers, snapshot, books):
                 self.forget(order.request.client_id)
@@ -248,9 +248,12 @@ def needs_evidence(order: Order, sheet: Capabilities) -> bool:
     """Whether a trace in the account may still decide it.
 
     PENDING_NEW is not: its answer is on the way; but where answers are claims, and only a row is acceptance, its row
-    may be in a reading that began after them.
+    may be in a reading that began after them. Where a venue lists no orders at all, one that was accepted and not heard
+    of again is known by the position alone: a crash between the two left it so (RELIABILITY 3.3, C7 and C8).
     """
     state = order.state
+    if state in (OrderState.WORKING, OrderState.PARTIAL):
+        return not sheet.lists_orders
     if state is OrderState.PENDING_NEW:
         return sheet.lists_orders and not sheet.echoes_client_id
     return state is OrderState.UNKNOWN or (state is OrderState.NOT_PLACED and order.proof is Proof.INFERRED)

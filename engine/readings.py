@@ -71,7 +71,7 @@ class Readings:
             yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
         elif orders:
             yield from self._by_rows(orders, owned, snapshot, sheet)
-        if snapshot.orders is not None and not snapshot.whole and not sheet.echoes_client_id:
+        if snapshot.orders is not None and not snapshot.shows_all and not sheet.echoes_client_id:
             yield from self._by_holdings(orders, snapshot, sheet)
         if snapshot.orders is not None:
             self._listed[account] = tuple(

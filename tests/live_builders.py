@@ -18,6 +18,7 @@ from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.journal.sqlite import SqliteJournal
 from engine.markets.virtual import Virtual
+from engine.ports import Journal
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
@@ -51,7 +52,13 @@ class TradingPlace:
         return list(self.ledger.trades(self.user.login))
 
     def run(
-        self, strategies: Sequence[type[Strategy]], journal: Path, *, prices: str = "", bars_ns: int = 0, **risk: Any
+        self,
+        strategies: Sequence[type[Strategy]],
+        journal: Path | Journal,
+        *,
+        prices: str = "",
+        bars_ns: int = 0,
+        **risk: Any,
     ) -> LiveRun:
         """A live run over this place; each strategy is named after its class.
 
@@ -89,7 +96,7 @@ class TradingPlace:
         return LiveRun(
             spec,
             clock=self.clock,
-            journal=SqliteJournal(journal),
+            journal=SqliteJournal(journal) if isinstance(journal, Path) else journal,
             gateways=gateways,
             watchers=watchers,
         )

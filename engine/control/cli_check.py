@@ -62,7 +62,7 @@ def examine(config: Path) -> dict[str, Any]:
         "simulators": simulated,
         "data": [str(source.path) for source in open_data(settings)],
         "limits": [limit.name for limit in settings.limits],
-        "journal": str(settings.journal_path),
+        "journal": settings.journal_place,
         "missing_environment": list(dict.fromkeys(missing)),
     }
 

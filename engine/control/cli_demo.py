@@ -116,6 +116,8 @@ def _clear(settings: "Settings") -> None:
 
     if settings.run.profile == "live":
         raise ConfigError(f"config {settings.path}: profile live is no demo; take config/demo.toml")
+    if settings.journal.kind == "postgres":
+        raise ConfigError(f"config {settings.path}, [journal]: a demo begins with an empty journal; remove url")
     path = settings.journal_path
     if settings.data_dir not in path.parents:
         raise ConfigError(f"config {settings.path}, [journal] path: a demo's journal is within {settings.data_dir}")

@@ -57,7 +57,7 @@ def instruct(
     session = Session(
         settings, environ=environment(), note=log_line, mode="instruct", arm=arm, watchers=instructing.watchers()
     )
-    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_path}")
+    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_place}")
     anyio.run(lambda: session.conduct(screen=instructing.conduct))
     told = outcome(instructing)
     if as_json:

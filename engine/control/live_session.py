@@ -145,7 +145,7 @@ class Session:
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
         self.links = Links()
-        self._journal = open_journal(settings, accept_rebuild=accept_rebuild)
+        self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
         self.run = LiveRun(
             spec,
             clock=self.clock,

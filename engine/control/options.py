@@ -10,6 +10,8 @@ import msgspec
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import parse_time
 
+AMOUNT_DIGITS_MAX = 18
+
 
 def split_pairs(option: str, texts: Iterable[str]) -> list[tuple[str, str]]:
     """``fast=10`` as ("fast", "10"), for each.
@@ -62,8 +64,8 @@ def read_amount(option: str, text: str) -> Decimal:
         amount = Decimal(text.replace("_", "").replace(",", ""))
     except InvalidOperation:
         raise ConfigError(f"{option} {text!r} is no number; write it as in {option} 1000000") from None
-    if not amount.is_finite() or amount < 0:
-        raise ConfigError(f"{option} {text!r} is none; write a number of 0 or more")
+    if not amount.is_finite() or amount < 0 or amount.adjusted() > AMOUNT_DIGITS_MAX:
+        raise ConfigError(f"{option} {text!r} is none; write a number of 0 or more, of at most 18 digits")
     return amount
 
 
@@ -74,7 +76,10 @@ def read_moment(option: str, text: str, tz: str | None = None) -> int:
         ConfigError: unreadable, or naive where no zone is known.
     """
     if text.isdecimal() and len(text) > 12:
-        return int(text)
+        ts_ns = int(text[:20])
+        if len(text) > 19 or ts_ns >= 2**63:
+            raise ConfigError(f"{option} {text[:40]!r} is no moment; nanoseconds since 1970 have at most 19 digits")
+        return ts_ns
     try:
         return parse_time(text, tz)
     except ValueError as why:

@@ -177,5 +177,5 @@ def _read(path: Path) -> list[Filing]:
         return msgspec.json.decode(path.read_bytes(), type=list[Filing])
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.DecodeError) as why:
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError) as why:
         raise DataError(f"data file {path}: can not be read ({why}); delete it and fetch it again") from why

@@ -19,6 +19,10 @@ from engine.domain.instrument import Instrument, InstrumentKind
 _CURRENCIES = {"HK": "HKD", "US": "USD", "VSM": "COIN"}
 
 
+ID_MAX = 64
+"""Characters of an id."""
+
+
 class InstrumentRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file; the id is the table's name."""
 
@@ -62,9 +66,15 @@ def derived_instrument(instrument: str, known: dict[InstrumentId, Instrument] | 
     if found is not None:
         return found
     code, _, venue = instrument.rpartition(".")
-    if not code or not venue:
-        raise ConfigError(f"instrument {instrument!r} is no id; write code, dot and venue, as in 600000.SH")
+    if not is_id(code, venue):
+        raise ConfigError(f"instrument {instrument[:60]!r} is no id; write code, dot and venue, as in 600000.SH")
     return Instrument(id=InstrumentId(instrument), currency=_CURRENCIES.get(venue.upper(), "CNY"))
+
+
+def is_id(code: str, venue: str) -> bool:
+    """Whether these are the two parts of an id: nothing that can not be seen, or be mistaken for the end of a name."""
+    text = f"{code}.{venue}"
+    return bool(code and venue) and text.isprintable() and not any(map(str.isspace, text)) and len(text) <= ID_MAX
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _instrument(path: Path, name: str, row: Any, markets: Collection[str] | None) -> Instrument:
     place = f'instruments file {path}, [instrument."{name}"]'
     code, _, venue = name.rpartition(".")
-    if not code or not venue or name != name.strip():
+    if not is_id(code, venue):
         raise ConfigError(f'{place}: the name is no id; write code, dot and venue in quotes, as in "600000.SH"')
     try:
         read = msgspec.convert(row, InstrumentRow)

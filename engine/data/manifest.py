@@ -83,7 +83,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         found = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as why:
+    except (OSError, UnicodeDecodeError, RecursionError, msgspec.DecodeError) as why:
         raise DataError(f"data file {path}: can not be read ({why}); delete the folder and fetch it again") from why
     if found.format != FORMAT:
         raise DataError(f"data file {path}: is of form {found.format}, this program knows {FORMAT}; use a newer one")

@@ -84,6 +84,11 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     """The venue lists live orders only, as far as is known: one that was listed and is no more is over, unless the
     reading failed."""
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether an order that is not among ``orders`` is not there, and never was: holdings need not be asked."""
+        return self.whole and not self.live_only
+
     def shows_as(self, other: "AccountSnapshot | None") -> bool:
         """Whether another reading shows the same holdings and money."""
         return (

@@ -1,8 +1,14 @@
 """Errors, named by what the caller must do next (DESIGN, decision 16)."""
 
+SENTENCE_MAX = 500
+"""Characters of an error's text: much of it may be somebody else's words."""
+
 
 class SluiceError(Exception):
-    """Root of every error of the engine."""
+    """Root of every error of the engine; its text is one printable line, whatever words of others are in it."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class GatewayError(SluiceError):
@@ -10,7 +16,7 @@ class GatewayError(SluiceError):
 
     def __init__(self, message: str, *, status: int | None = None, body: bytes = b"") -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(self)
         self.status = status
         self.body = body
 
@@ -55,3 +61,16 @@ class JournalError(SluiceError):
 
 class CascadeLimit(SluiceError):
     """Events went on causing events past the bus's limit: a loop in the wiring or in a strategy."""
+
+
+def one_line(text: str) -> str:
+    """A text for logs, terminals and journals: control and bidi characters escaped, one line, at most 500 characters
+    (RELIABILITY 6, log injection).
+    """
+    if len(text) > SENTENCE_MAX:
+        text = f"{text[: SENTENCE_MAX - 1]}…"
+    if text.isprintable():
+        return text
+    words = " ".join(text.split())
+    plain = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in words)
+    return plain if len(plain) <= SENTENCE_MAX else f"{plain[: SENTENCE_MAX - 1]}…"

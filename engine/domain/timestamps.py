@@ -50,14 +50,17 @@ def parse_time(text: str, tz: str | None = None) -> int:
     """ISO 8601 text as nanoseconds UTC; text without an offset is read in ``tz``.
 
     Raises:
-        ValueError: unreadable, or naive with no ``tz`` to read it in.
+        ValueError: unreadable, naive with no ``tz`` to read it in, or outside what 64 bits hold (1677 to 2262).
     """
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
         if tz is None:
             raise ValueError(f"{text!r} has no time zone; name one (--tz)")
         moment = moment.replace(tzinfo=ZoneInfo(tz))
-    return ns_from_datetime(moment)
+    ts_ns = ns_from_datetime(moment)
+    if not -(2**63) <= ts_ns < 2**63:
+        raise ValueError(f"{text!r} is too far away; write a year from 1678 to 2261")
+    return ts_ns
 
 
 def format_time(ts_ns: int, tz: str = "UTC") -> str:

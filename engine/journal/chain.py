@@ -75,7 +75,7 @@ def verified(
         chain.extend(body)
         try:
             batch.append((seq, DECODER.decode(body)))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             unreadable = unreadable or seq
         if seal is None:
             continue

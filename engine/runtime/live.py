@@ -49,14 +49,14 @@ __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+LAST_LOOKS = 5
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:
     """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
 
     def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
-        self._boxes = boxes
-        self._held = held
         self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
         self.on_replace_wanted = boxes.on_replace_wanted
         self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
@@ -90,9 +90,8 @@ class LiveRun:
         """Set once trading is enabled."""
         self.stop_reason = ""
         self._note = note
-        self._stopping = anyio.Event()
+        self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
-        self._rescheduled = anyio.Event()
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
@@ -179,10 +178,12 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            await self.journal.durable(self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason)))
+            ended = self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            # Nobody may append behind it.
+            tasks.cancel_scope.cancel()
+            await self.journal.durable(ended)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -202,14 +203,15 @@ class LiveRun:
                 ends.start_soon(self._settle, account.id, deadline_ns)
 
     async def _settle(self, account: AccountId, deadline_ns: int) -> None:
-        """What is unknown of one account, and what may show up late."""
+        """What is unknown of one account; what may show up late, where an order of ours worked or left in this run."""
         if not await self.seekers[account].settle(deadline_ns):
             self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
-        # Where no order of ours worked or left in this run, none can show up late.
         untouched = account not in self._had_orders and not self.boxes[account].send_seconds
-        for _ in range(0 if untouched else 2):
+        for looks in range(0 if untouched else LAST_LOOKS):
             await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
-            await self.seekers[account].look()
+            snapshot = await self.seekers[account].look()
+            if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                break
 
     def _idle(self) -> bool:
         return self.instructions.idle and all(box.idle for box in self.boxes.values())
@@ -240,7 +242,6 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
-        # A life may have ended before it read this account for the first time.
         self._reconciled = {record.account for record in records if isinstance(record, ReconcileEnded)}
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
@@ -265,7 +266,7 @@ class LiveRun:
                 await self.clock.sleep(RETRY_NS)
 
     async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's."""
+        """Evidence for what the last run left open, then our book against the venue's; ``fresh``: for the first time."""
         seeker = self.seekers[account.id]
         settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
         before: AccountSnapshot | None = None
@@ -338,8 +339,7 @@ class LiveRun:
             await self.clock.sleep(self.spec.sample_ns)
 
     def _sample(self, account: AccountId) -> None:
-        portfolio = self.core.portfolio
-        book = portfolio.accounts[account]
+        portfolio, book = self.core.portfolio, self.core.portfolio.accounts[account]
         try:
             equity = portfolio.equity(account)
         except DataError as error:

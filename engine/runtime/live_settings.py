@@ -1,5 +1,6 @@
 """A config as a live run: its journal and its specification."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from engine.domain.ids import AccountId
 from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
+from engine.ports import Journal
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
 from engine.runtime.settings import Settings
 
@@ -63,14 +66,21 @@ def _statements(settings: Settings) -> Fundamentals | None:
     return read_fundamentals(catalog)
 
 
-def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJournal | SqliteJournal:
-    """The journal of ``[journal]``; a SQLite one is locked until it is closed.
+def open_journal(
+    settings: Settings, environ: Mapping[str, str] | None = None, *, accept_rebuild: bool = False
+) -> Journal:
+    """The journal of ``[journal]``, locked until it is closed; the one place where a run's journal is opened.
+
+    Args:
+        environ: where the password of a server may be.
 
     Raises:
-        ConfigError: another engine holds it, or no place to write. JournalError: damaged.
+        ConfigError: another engine holds it, no place to write, no server. JournalError: damaged.
     """
     if settings.journal.kind == "memory":
         return MemoryJournal()
+    if settings.journal.kind == "postgres":
+        return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
     return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
 
 

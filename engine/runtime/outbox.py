@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
+from engine import traps
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
@@ -246,8 +247,10 @@ class Outbox:
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
         departure = self._pace.leaves(orders[0])
+        traps.passed("C3")
         try:
             reports = await self.router.submit(orders, body)
+            traps.passed("C6")
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
         except Refused as error:
@@ -301,6 +304,7 @@ class Outbox:
             self._cancels_ns |= {each.request.client_id: self._clock.now_ns for each in orders}
         with anyio.CancelScope(shield=True):
             await self._journal.durable(self._journal.next_seq - 1)
+            traps.passed("C11")
             try:
                 if isinstance(change, ReplaceWanted):
                     reports = await self.router.replace(order, change.quantity, change.price)
@@ -308,6 +312,7 @@ class Outbox:
                     reports = await self.router.cancel_together(orders)
                 else:
                     reports = await self.router.cancel(order)
+                traps.passed("C12" if cancels else "C13")
             except (NotSent, Refused) as error:
                 self._tell_all([each.request for each in orders], reject, error.message, Proof.VENUE)
             except (OutcomeUnknown, BadMessage) as error:

@@ -32,6 +32,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
 
@@ -58,12 +59,6 @@ class ClockTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ISO 8601 with its offset; default: now."""
     anchor: str | None = None
     """The real moment at which the clock shows ``start``, so that two processes, or one started again, agree."""
-
-
-class JournalTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    kind: Literal["sqlite", "memory"] = "sqlite"
-    path: str = ""
-    """Default ``<data_dir>/journal.sqlite3``."""
 
 
 class InstrumentsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,6 +158,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     config_hash: str
     """SHA-256 of the document."""
 
+    @property
+    def journal_place(self) -> str:
+        """Where the journal is, for people."""
+        return place_of(self.journal, self.journal_path)
+
 
 def load_settings(path: str | Path) -> Settings:
     """Read a config and check it against all it points to; opens no connection and no data file.
@@ -188,7 +188,7 @@ def load_settings(path: str | Path) -> Settings:
         start_ns=_moment_ns(document.clock.start, f"{where}, [clock] start"),
         anchor_ns=_moment_ns(document.clock.anchor, f"{where}, [clock] anchor"),
         data_dir=data_dir,
-        journal=document.journal,
+        journal=checked(document.journal, where),
         journal_path=Path(document.journal.path) if document.journal.path else data_dir / "journal.sqlite3",
         instruments=instruments,
         books=_books(document, where),

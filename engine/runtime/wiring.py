@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from engine import traps
 from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
@@ -128,6 +129,7 @@ class Core:
     def book(self, adjustment: PositionAdjusted) -> None:
         """Journal and book a difference found at the venue; a person is told of every position."""
         self.journal.append(adjustment)
+        traps.passed("C14")
         self.bus.publish(adjustment)
         if adjustment.quantity and not adjustment.reason.startswith("opening"):
             about = f"account:{adjustment.account}"

@@ -387,6 +387,24 @@ def test_how_an_order_ended_that_the_list_shows_no_more_is_read_from_the_positio
     assert desk.cum(1) == cum
 
 
+def test_an_empty_list_of_live_orders_is_whole_and_still_ends_what_it_shows_no_more() -> None:
+    """Money and holdings vouch for the empty table; what is over ends, so that the unknown one beside it is told."""
+    desk = a_gone_order()
+    lose(desk, 2, instrument=STOCKS[1])
+    for _ in range(4):
+        see(desk, live_only=True, positions=(), cash="100000/100000")
+    assert (desk.state(1), desk.state(2)) == ("canceled", "not_placed")
+
+
+def test_an_empty_list_of_live_orders_beside_a_move_nobody_explains_makes_the_unknown_a_persons_case() -> None:
+    """Ours and a stranger's may both have moved it: waiting longer would tell nobody more."""
+    desk = a_desk()
+    lose(desk, 1)
+    for _ in range(3):
+        see(desk, live_only=True, positions=a_position(-70), cash="100000/100000")
+    assert desk.state(1) == "disputed"
+
+
 def test_where_two_ways_fit_the_position_a_person_decides() -> None:
     """A sale that is over and a purchase of unknown outcome: both filled, or neither; no guess."""
     desk = a_desk()

@@ -221,7 +221,10 @@ def words_of(envelope: Envelope) -> str:
         return envelope.message
     if envelope.detail is UNSET:
         return "(no text)"
-    detail = msgspec.json.decode(envelope.detail)
+    try:
+        detail = msgspec.json.decode(envelope.detail)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return "(no text)"
     if isinstance(detail, list):
         return "; ".join(_complaint(entry) for entry in detail) or "(no text)"
     return str(detail)
@@ -244,7 +247,7 @@ def data_from_wire(answer: Answer, envelope: Envelope, kind: type[T]) -> T:
         raise BadMessage(f"{answer.request}: the answer has no data", status=answer.status, body=answer.body)
     try:
         return msgspec.json.decode(envelope.data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = f"{answer.request}: can not be read: {error}"
         raise BadMessage(text, status=answer.status, body=answer.body) from error
 

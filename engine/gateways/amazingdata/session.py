@@ -59,11 +59,13 @@ class Session:
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise ConfigError("amazingdata: the server's token holds characters no token has; check base_url")
         self.logins += 1
-        life_ns = max(round(answer.expires_in * SECOND_NS), SECOND_NS)
+        # A life that no token has, or none at all, is not believed.
+        life_ns = max(round(min(answer.expires_in, LIFE_MAX_SECONDS) * SECOND_NS), SECOND_NS)
         # Counted from before the login, whose answer may have been slow: the server began to count no earlier.
         self._end_ns = asked_ns + life_ns
         self._renew_ns = asked_ns + max(life_ns - EARLY_NS, life_ns // 2)
         self._headers = {**PLAIN, "authorization": f"Bearer {token}"}
 
 
+LIFE_MAX_SECONDS = 30 * 86_400
 PLAIN = {"content-type": "application/json", "accept": "application/json"}

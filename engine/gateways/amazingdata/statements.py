@@ -92,5 +92,13 @@ def _row(statement: Statement, code: str, named: Mapping[str, Any], announced: d
         announced=announced,
         figures=figures,
         currency=str(named.get("CURRENCY_CODE") or "CNY"),
-        company_type=int(named.get("COMP_TYPE_CODE") or 1),
+        company_type=_company_type(named.get("COMP_TYPE_CODE") or 1, f"{statement} of {instrument}"),
     )
+
+
+def _company_type(value: Any, what: str) -> int:
+    """Raises: BadMessage: no number of two digits at most."""
+    text = str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 2:
+        raise BadMessage(f"{what}: COMP_TYPE_CODE {text[:40]!r} is none")
+    return int(text)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.domain.errors import BadMessage
-from engine.domain.money import exact
+from engine.domain.money import exact_from_wire
 
 Cell = str | int | float | None
 Row = dict[str, Cell]
@@ -111,12 +111,9 @@ def number_of(cell: Cell, what: str) -> Decimal | None:
     if isinstance(cell, str):
         text = cell.translate(_SEPARATORS)
         if _NUMBER.match(text):
-            return Decimal(text)
+            return exact_from_wire(text, what)
     elif not isinstance(cell, bool):
-        try:
-            return exact(cell)
-        except ValueError:
-            pass
+        return exact_from_wire(cell, what)
     raise BadMessage(f"{what}: {str(cell)[:40]!r} is no number")
 
 

@@ -1,14 +1,17 @@
 """The gateway's numbers, and our words for them: the one place where both meet (contracts/futu.md 3 and 5)."""
 
+import re
 from enum import IntEnum
 
 from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, TimeInForce
-from engine.domain.errors import ConfigError
+from engine.domain.errors import BadMessage, ConfigError
 from engine.domain.evidence import Evidence
 from engine.domain.ids import InstrumentId, code_of
 from engine.domain.timestamps import DAY_NS, MINUTE_NS
+
+_CODE = re.compile(r"[0-9A-Za-z._&$#-]{1,40}\Z")
 
 ENVIRONMENTS = {"simulate": 0, "real": 1}
 """The official protocol's TrdEnv; the page prints 1 and 2, which is wrong (contract 3)."""
@@ -74,7 +77,13 @@ def place_of(instrument: str) -> Place:
 
 
 def instrument_from_wire(place: Place, code: str) -> InstrumentId:
-    """``00700`` in Hong Kong is ``00700.HK``."""
+    """``00700`` in Hong Kong is ``00700.HK``.
+
+    Raises:
+        BadMessage: no code: characters that none has, or more than any.
+    """
+    if not _CODE.match(code):
+        raise BadMessage(f"code {code[:40]!r} is none")
     return InstrumentId(f"{code}.{place.suffix}")
 
 

@@ -15,7 +15,7 @@ from engine.domain.errors import BadMessage
 from engine.domain.events import Alert
 from engine.domain.evidence import Evidence, OrderReport
 from engine.domain.ids import AccountId, ClientOrderId, VenueOrderId
-from engine.domain.money import ZERO, exact
+from engine.domain.money import ZERO, exact_from_wire
 from engine.domain.timestamps import DAY_NS, SECOND_NS
 from engine.gateways.futu import codes
 from engine.gateways.futu import trade_messages as t
@@ -158,7 +158,7 @@ class Lives:
         life.answered_ns = life.answered_ns or self._clock.now_ns
         life.as_of_ns = max(life.as_of_ns, as_of)
         life.status = row.order_status
-        average = exact(row.fill_avg_price or 0.0)
+        average = exact_from_wire(row.fill_avg_price or 0.0, "fill_avg_price")
         if row.order_status == Status.FILL_CANCELLED:
             self._taken_back(life, as_of, cum, average)
             return
@@ -283,7 +283,7 @@ class Lives:
     def _take_fill(self, life: Life, fill: t.OrderFill) -> None:
         fill_id = _fill_id(fill)
         quantity = whole_from_wire(fill.qty, "fill qty")
-        price = exact(fill.price)
+        price = exact_from_wire(fill.price, "fill price")
         if quantity <= 0 or price <= 0:
             raise BadMessage(f"fill {fill_id}: {quantity} at {price}")
         stamp = fill.update_timestamp if fill.status else None

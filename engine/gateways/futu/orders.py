@@ -11,7 +11,7 @@ from engine.domain.commands import OrderType, SubmitOrder, TimeInForce
 from engine.domain.errors import BadMessage, NotSent
 from engine.domain.evidence import Evidence
 from engine.domain.ids import InstrumentId, VenueOrderId, code_of
-from engine.domain.money import exact
+from engine.domain.money import exact_from_wire
 from engine.gateways.futu import account_messages as a
 from engine.gateways.futu import codes
 from engine.gateways.futu import trade_messages as t
@@ -134,10 +134,10 @@ def order_row_from_wire(row: t.Order, evidence: Evidence, venue_id: VenueOrderId
         instrument=codes.instrument_from_wire(place, row.code),
         side=codes.SIDE_FROM_WIRE.get(row.trd_side),
         quantity=whole_from_wire(row.qty, "qty"),
-        price=exact(row.price) if row.price else None,
+        price=exact_from_wire(row.price, "price") if row.price else None,
         status=evidence,
         cum=cum,
-        average_price=exact(row.fill_avg_price).quantize(_PRICE_STEP).normalize()
+        average_price=exact_from_wire(row.fill_avg_price, "fill_avg_price").quantize(_PRICE_STEP).normalize()
         if cum and row.fill_avg_price
         else None,
         venue_id=venue_id,
@@ -157,7 +157,7 @@ def fill_row_from_wire(row: t.OrderFill, venue_id: VenueOrderId) -> FillRow | No
         instrument=codes.instrument_from_wire(place, row.code),
         side=codes.SIDE_FROM_WIRE.get(row.trd_side),
         quantity=whole_from_wire(row.qty, "fill qty"),
-        price=exact(row.price),
+        price=exact_from_wire(row.price, "fill price"),
         fill_id=row.fill_id_ex or str(row.fill_id),
         venue_id=venue_id,
         ts_ns=instant_from_wire(row.create_timestamp, row.create_time, place.timezone),
@@ -179,7 +179,7 @@ def position_from_wire(row: a.Position) -> PositionRow | None:
         instrument=codes.instrument_from_wire(place, row.code),
         quantity=quantity,
         sellable=sellable,
-        average_price=exact(cost) if cost else None,
+        average_price=exact_from_wire(cost, "cost") if cost else None,
     )
 
 
@@ -190,11 +190,13 @@ def balances_from_wire(funds: a.Funds, currency: str) -> tuple[Balance, ...]:
         word = codes.CURRENCIES.get(row.currency or 0)
         if word is not None and row.cash is not None:
             available = row.available_balance if row.available_balance is not None else row.cash
-            found[word] = Balance(currency=word, total=exact(row.cash), available=exact(available))
+            total, free = exact_from_wire(row.cash, "cash"), exact_from_wire(available, "available_balance")
+            found[word] = Balance(currency=word, total=total, available=free)
     if not found:
         word = codes.CURRENCIES.get(funds.currency or 0, currency)
-        cash = exact(funds.cash)
-        found[word] = Balance(currency=word, total=cash, available=cash - exact(funds.frozen_cash))
+        cash = exact_from_wire(funds.cash, "cash")
+        frozen = exact_from_wire(funds.frozen_cash, "frozen_cash")
+        found[word] = Balance(currency=word, total=cash, available=cash - frozen)
     return tuple(found.values())
 
 

@@ -5,7 +5,7 @@ So a code may have lost its zeros, and the same column may hold a number in one 
 
 import re
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from engine.domain.errors import BadMessage
 from engine.domain.money import exact
 from engine.domain.timestamps import ns_from_datetime
 
+NUMBER_MAX = 10**15
+"""Beyond any quantity or amount in yuan: what a table says of that size was read wrongly."""
 NOTHING = ("", "-", "--", "---", "None", "nan")
 _PREFIXED = re.compile(r"(sh|sz|bj)\.?([0-9]{6})\Z", re.IGNORECASE)
 _SUFFIXED = re.compile(r"([0-9]{6})\.(sh|sz|bj|ss)\Z", re.IGNORECASE)
@@ -44,9 +46,12 @@ def number(cell: Any, what: str) -> Decimal | None:
     if cell is None or cell in NOTHING:
         return None
     try:
-        return exact(cell)
-    except (ValueError, InvalidOperation) as error:
-        raise BadMessage(f"{what}: {cell!r} is no number") from error
+        found = exact(cell)
+    except ValueError as error:
+        raise BadMessage(f"{what}: {str(cell)[:40]!r} is no number") from error
+    if abs(found) >= NUMBER_MAX:
+        raise BadMessage(f"{what}: {str(cell)[:40]} is more than any amount")
+    return found
 
 
 def code(cell: Any) -> tuple[str, str]:

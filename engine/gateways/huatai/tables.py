@@ -227,8 +227,8 @@ class Reader:
             action=row.text("side"),
             word=row.text("status"),
             quantity=int(quantity),
-            filled=_whole(row.number("filled")),
-            withdrawn=_whole(row.number("withdrawn")),
+            filled=_whole(row.number("filled"), f"{reply.request}: {HEADERS['filled'][0]}"),
+            withdrawn=_whole(row.number("withdrawn"), f"{reply.request}: {HEADERS['withdrawn'][0]}"),
             price=price or None,
             average=average or None,
             contract=cells.order_number(row.cell("contract")),
@@ -263,14 +263,14 @@ class Reader:
         instrument, held = self._places.instrument_of(row), row.number("held")
         if instrument is None:
             return None
-        if held is None:
+        quantity = _whole(held, f"{reply.request}: {HEADERS['held'][0]}")
+        if quantity is None:
             raise BadMessage(f"{reply.request}: {instrument}: no {HEADERS['held'][0]}")
-        sellable, cost = row.number("sellable"), row.number("cost")
-        # A broken share can not be traded here.
+        cost = row.number("cost")
         return PositionRow(
             instrument=instrument,
-            quantity=int(held),
-            sellable=None if sellable is None else int(sellable),
+            quantity=quantity,
+            sellable=_whole(row.number("sellable"), f"{reply.request}: {HEADERS['sellable'][0]}"),
             average_price=cost if cost is not None and cost > 0 else None,
         )
 
@@ -286,7 +286,14 @@ class Reader:
         return named or today, cells.instant(named or today, seconds, self._timezone)
 
 
-def _whole(value: Decimal | None) -> int | None:
+def _whole(value: Decimal | None, what: str) -> int | None:
+    """The units in a cell; a broken share can not be traded here.
+
+    Raises:
+        BadMessage: below zero.
+    """
+    if value is not None and value < 0:
+        raise BadMessage(f"{what}: {value} is no quantity")
     return None if value is None else int(value)
 
 

@@ -148,8 +148,11 @@ def _bar(frame: BarFrame) -> Bar:
     )
 
 
+PRICE_MAX = 1e15
+
+
 def _prices(*values: float) -> bool:
-    return all(0 < value < math.inf for value in values)
+    return all(0 < value < PRICE_MAX for value in values)
 
 
 def _sizes(*values: float) -> bool:

@@ -14,7 +14,7 @@ from engine.domain.errors import BadMessage
 from engine.domain.ids import AccountId, InstrumentId, code_of
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.market import Bar
-from engine.domain.money import exact
+from engine.domain.money import exact_from_wire
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS, parse_time
 
 CURRENCY = "COIN"
@@ -174,10 +174,9 @@ def price_from_wire(value: Number) -> float:
     Raises:
         BadMessage: zero, negative or not finite.
     """
-    price = float(value)
-    if not 0 < price < 1e15:
+    if not 0 < value < 1e15:
         raise BadMessage(f"virtual market: {value} is no price")
-    return price
+    return float(value)
 
 
 def bars_from_wire(instrument: InstrumentId, klines: list[Kline], timezone: str) -> list[Bar]:
@@ -192,6 +191,8 @@ def bars_from_wire(instrument: InstrumentId, klines: list[Kline], timezone: str)
             ts_ns = parse_time(line.date, timezone)
         except ValueError as error:
             raise BadMessage(f"virtual market: kline date {line.date!r}: {error}") from error
+        if ts_ns <= 0:
+            raise BadMessage(f"virtual market: kline date {line.date!r} is before 1970")
         first, high, low, last = (price_from_wire(p) for p in (line.open, line.high, line.low, line.close))
         if not low <= min(first, last) <= max(first, last) <= high:
             raise BadMessage(f"virtual market: kline of {line.date}: prices contradict each other")
@@ -212,7 +213,7 @@ def snapshot_from_wire(
     with_coins: bool = True,
 ) -> AccountSnapshot:
     """Cash and positions; orders and fills are None: the venue has no such lists (contract 2)."""
-    coins = exact(assets.coins)
+    coins = exact_from_wire(assets.coins, "coins")
     return AccountSnapshot(
         account=account,
         as_of_ns=as_of_ns,
@@ -223,7 +224,7 @@ def snapshot_from_wire(
                 instrument=instrument_id(row.stock_id),
                 quantity=row.quantity,
                 sellable=sellable(instrument_id(row.stock_id)),
-                average_price=exact(row.avg_cost),
+                average_price=exact_from_wire(row.avg_cost, "avg_cost"),
             )
             for row in assets.holdings_detailed
             if row.quantity

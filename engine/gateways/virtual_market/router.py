@@ -11,7 +11,7 @@ from engine.domain.account import AccountSnapshot, CancelScope, Capabilities
 from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder
 from engine.domain.errors import BadMessage, GatewayError, NotSent, OutcomeUnknown, Refused
 from engine.domain.ids import AccountId, code_of
-from engine.domain.money import exact
+from engine.domain.money import exact_from_wire
 from engine.domain.order import Evidence, Order, OrderReport, Proof
 from engine.domain.timestamps import SECOND_NS
 from engine.gateways.virtual_market import messages as m
@@ -244,7 +244,7 @@ class VirtualMarketRouter:
         if assets.holdings_count > len(assets.holdings_detailed):
             self._note("router.holdings_hidden", {"gateway": self._gateway, "count": assets.holdings_count})
         held = {str(m.instrument_id(row.stock_id)): row.quantity for row in assets.holdings_detailed}
-        coins = self._believed(exact(assets.coins))
+        coins = self._believed(exact_from_wire(assets.coins, "coins"))
         if sends == self._sends:
             # A reading that a trade overlapped may show the account before or after it: of no use for differences.
             self._held, self._coins = held, self._coins if coins is None else coins

@@ -70,7 +70,7 @@ async def body(request: Request, *fields: Field) -> list[Any]:
     except json.JSONDecodeError as why:
         extra = {"msg": "JSON decode error", "ctx": {"error": why.msg}}
         raise Invalid([_Misfit("json_invalid", ("body", why.pos), {}, **extra).problem]) from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         raise Failure(400, "There was an error parsing the body") from None
     if not isinstance(given, dict):
         text = "Input should be a valid dictionary or object to extract fields from"

@@ -68,7 +68,8 @@ def _json(raw: bytes) -> Any:
         raise Unprocessable(
             _reason("json_invalid", ["body", problem.pos], "JSON decode error", {}) | {"ctx": {"error": problem.msg}}
         ) from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        # Bytes that are no text, a number of thousands of digits, brackets within brackets.
         raise Unprocessable(_reason("json_invalid", ["body", 0], "JSON decode error", {})) from None
 
 

@@ -34,6 +34,10 @@ _RANGES = {
 }
 
 
+DEPTH_MAX = 100
+FLOAT_MAX = 1e308
+
+
 def snake(key: str) -> str:
     """``orderIDEx`` as ``order_id_ex``; a key that is snake_case already stays as it is."""
     return _HUMP.sub("_", key).lower()
@@ -52,7 +56,7 @@ def read_body(route: Route, raw: bytes, *, strict: bool) -> dict[str, Any]:
         return {}
     try:
         body = msgspec.json.decode(raw or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadRequest(f"invalid JSON: {problem}") from None
     if not isinstance(body, dict):
         raise BadRequest("invalid JSON: the body must be an object")
@@ -81,11 +85,13 @@ def read_body(route: Route, raw: bytes, *, strict: bool) -> dict[str, Any]:
     return read
 
 
-def _spelled(value: Any) -> Any:
+def _spelled(value: Any, depth: int = 0) -> Any:
+    if depth > DEPTH_MAX:
+        raise BadRequest("invalid JSON: recursion limit exceeded")
     if isinstance(value, dict):
-        return {snake(str(key)): _spelled(inner) for key, inner in value.items()}
+        return {snake(str(key)): _spelled(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_spelled(inner) for inner in value]
+        return [_spelled(inner, depth + 1) for inner in value]
     return value
 
 
@@ -119,7 +125,7 @@ def _value(name: str, kind: str, value: Any, *, strict: bool) -> Any:
         case "string":
             fits = isinstance(value, str)
         case "double":
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FLOAT_MAX
         case "bytes":
             fits = isinstance(value, list) and all(isinstance(b, int) and 0 <= b <= 255 for b in value)
         case "any":
@@ -132,7 +138,7 @@ def _value(name: str, kind: str, value: Any, *, strict: bool) -> Any:
 
 
 def _integer(name: str, kind: str, value: Any) -> int:
-    if isinstance(value, str) and kind in {"uint64", "int64"} and value.isdecimal():
+    if isinstance(value, str) and kind in {"uint64", "int64"} and value.isdecimal() and len(value) <= 20:
         value = int(value)
     low, high = _RANGES[kind]
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
