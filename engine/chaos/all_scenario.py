@@ -193,6 +193,8 @@ class AllHangar(Hangar):
             await bay.errand(run)
 
     async def quiet(self, run: LiveRun) -> None:
+        # A life that began late is let begin: how long that may take is bounded like everything else.
+        await run.ready.wait()
         run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
         await anyio.sleep(QUIET_SECONDS)
         for _ in range(QUIET_LOOKS_MAX):

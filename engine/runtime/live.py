@@ -266,7 +266,7 @@ class LiveRun:
                 await self.clock.sleep(RETRY_NS)
 
     async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's; ``fresh``: for the first time."""
+        """Evidence for what the last run left open, then our book against the venue's; ``fresh``: the first time."""
         seeker = self.seekers[account.id]
         settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
         before: AccountSnapshot | None = None
