@@ -46,7 +46,7 @@ from engine.chaos.schedules import Terrain, draw_desktop_faults, draw_push_fault
 from engine.entropy import Entropy
 
 HURT_SECONDS = 240.0
-CALM_SECONDS = 60.0
+CALM_SECONDS = 30.0
 MARKET_PORT, HUATAI_PORT, EASYTHS_PORT, FUTU_PORT, STREAM_PORT, DATA_PORT = 5000, 5001, 7648, 22222, 8801, 8000
 
 STARTS = {
