@@ -67,10 +67,24 @@ class LiveClock:
         self._monotonic_ns = monotonic_ns
         self._zero_mono = monotonic_ns()
         self._zero = start + round((wall - anchor) * speed)
+        self._held_ns = 0
 
     @property
     def now_ns(self) -> int:
-        return self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+        return self._held_ns or self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+
+    def hold(self, at_ns: int = 0) -> int:
+        """Stand still until ``release``, now or at a given moment; gives the moment.
+
+        While the core works on one input nothing waits, so nobody misses the time that does not pass; and the input
+        with its one moment is then all that is needed to do the same again.
+        """
+        self._held_ns = at_ns or self.now_ns
+        return self._held_ns
+
+    def release(self) -> None:
+        """Go on, as if it had never stood still."""
+        self._held_ns = 0
 
     def real_seconds(self, duration_ns: int) -> float:
         return duration_ns / self.speed / SECOND_NS

@@ -26,6 +26,7 @@ from engine.chaos.mishaps import LimitFault, RaceFault, StrategyFault, SuspendFa
 from engine.chaos.scenario import MarketHangar
 from engine.chaos.traders import Churner, Sloppy
 from engine.chaos.troublemakers import FAULTY, RACERS, Racer, Steady
+from engine.chaos.wide import WIDE
 from engine.chaos.world import Outcome, World
 from engine.clock import Clock
 from engine.domain.commands import SubmitOrder
@@ -301,6 +302,7 @@ class AllHangar(Hangar):
         cap = min([MAX_POSITION, *lowered])
         self._caps.append((self.start_ns + round(self.world.loop.seconds * SECOND_NS), cap))
         return {
+            **WIDE,
             "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
             "symbol_orders_per_minute": {"cap": ORDERS_PER_MINUTE},
             "orders_per_second": {"cap": ORDERS_PER_MINUTE},
@@ -319,6 +321,7 @@ class AllHangar(Hangar):
             books=self.books(),
             limits=limits_for("paper", self.caps_now),
             mode="simulation",
+            armed=any(bay.armed for bay in self.bays),
             threads=False,
         )
 

@@ -169,7 +169,7 @@ def _of_lives(rng: random.Random) -> list[Fault]:
     faults: list[Fault] = []
     for start in range(rng.choice((0, 1, 1, 2))):
         seam, down = 1 + int(rng.random() * SEAMS), round(rng.uniform(0.1, 15.0), 3)
-        match rng.choice(("crash", "crash", "crash", "term", "cancel", "store")):
+        match rng.choice(("crash", "crash", "crash", "term", "cancel", "store", "store")):
             case "crash":
                 faults.append(CrashFault(process="engine", start=start, seam=seam, down_seconds=down))
                 if rng.random() < 0.5:

@@ -271,8 +271,9 @@ class DesktopHangar(Hangar):
             checked["manual orders"] += entrust.source == "manual"
             if entrust.source == "client" and not self.witness.owners.get(entrust.request):
                 self.accuse(f"lost: {entrust.side} {entrust.quantity} {entrust.code} belongs to no order of ours")
-        partial = sum(1 for e in self.counter.entrusts(now_ns) if 0 < e.filled < e.quantity)
-        self.world.network.fired.update({"order.partial": partial} if partial else {})
+        deals = Counter(deal.entrust.number for deal in self.counter.deals(now_ns))
+        in_parts = sum(1 for e in self.counter.entrusts(now_ns) if 0 < e.filled < e.quantity or deals[e.number] > 1)
+        self.world.network.fired.update({"order.partial": in_parts} if in_parts else {})
         for client_id, found in theirs.items():
             if len(found) > 1:
                 self.accuse(f"I5 duplicated: {client_id} is {len(found)} orders at the counter")

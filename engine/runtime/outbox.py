@@ -6,7 +6,7 @@ at a time. It is sent once. What the answer means is the core's to judge (RELIAB
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -18,12 +18,13 @@ from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
-from engine.domain.ids import ClientOrderId
+from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.view import RiskView
+from engine.runtime.last_look import difference
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
@@ -74,6 +75,8 @@ class Outbox:
         """Client id -> when this life last asked the venue to withdraw it."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
+        self.held: Callable[[], bool] = _never
+        """Whether nothing new may leave just now: the account was out of sight and has not been read since."""
 
     @property
     def idle(self) -> bool:
@@ -159,7 +162,9 @@ class Outbox:
         return self._next_change() is not None or self._first_may_leave()
 
     def _first_may_leave(self) -> bool:
-        return bool(self._parcels) and not self._blocked(self._parcels[0]) and not self._paced_ns()
+        if not self._parcels or self.held():
+            return False
+        return not self._blocked(self._parcels[0]) and not self._paced_ns()
 
     async def _send_next(self, senders: Any) -> bool:
         change = self._next_change()
@@ -226,7 +231,9 @@ class Outbox:
 
     def _latched(self, order: SubmitOrder) -> bool:
         latch = self._view.latch(order)
-        return latch is not None and latch.level >= KillLevel.HALT
+        if latch is None:
+            return False
+        return latch.level >= KillLevel.HALT or not self._view.reduced(order)
 
     def _withdraw(self, order: SubmitOrder) -> None:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
@@ -236,6 +243,11 @@ class Outbox:
             body = self.router.encode(orders)
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+            return
+        strange = difference(orders, body)
+        if strange:
+            self._manager.latch(KillLevel.HALT, f"account:{orders[0].account}", f"last look: {strange}", "engine")
+            self._tell_all(orders, Evidence.SEND_FAILED, f"last look: {strange}", Proof.LOCAL)
             return
         digest = hashlib.sha256(body).hexdigest()
         seq = 0
@@ -353,10 +365,14 @@ async def _no_look() -> None:
     """Where nobody reads the account."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Outboxes:
     """Every account's outbox as the one venue the wiring knows."""
 
-    def __init__(self, boxes: dict[str, Outbox]) -> None:
+    def __init__(self, boxes: Mapping[AccountId, Outbox]) -> None:
         self.boxes = boxes
 
     def on_submitted(self, event: OrderSubmitted) -> None:
