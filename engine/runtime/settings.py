@@ -1,9 +1,9 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
-[[strategy]] [matching] [[data]] [rates.<pair>] [reconcile] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are
-relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused:
-gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [[account]]
+[gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and
+``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are
+refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
 """
 
 import hashlib
