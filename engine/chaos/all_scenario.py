@@ -192,8 +192,9 @@ class AllHangar(Hangar):
             bay.count_faults()
 
     async def errand(self, run: LiveRun) -> None:
-        for bay in self.bays:
-            await bay.errand(run)
+        async with anyio.create_task_group() as errands:
+            for bay in self.bays:
+                errands.start_soon(bay.errand, run)
 
     async def quiet(self, run: LiveRun) -> None:
         # A life that began late is let begin: how long that may take is bounded like everything else.

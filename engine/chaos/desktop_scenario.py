@@ -44,6 +44,7 @@ from engine.markets.china_a import ChinaA
 from engine.markets.rulebook import RuleBook
 from engine.ports import Gateway
 from engine.runtime.live import LiveRun
+from engine.runtime.reconciling import accept
 from engine.simulators.counter import Counter as Counterdesk
 from engine.simulators.counter import CounterAccount, CounterPace, CounterRefusal, Entrust, EntrustStatus, Opening
 from engine.simulators.quirks import QuirkTrigger
@@ -54,6 +55,7 @@ ACCOUNT = AccountId("desk")
 HURT_SECONDS = 10 * 60.0
 FLY_SECONDS = 16 * 60.0
 QUIET_SECONDS = 200.0
+ACCEPT_SECONDS = 20.0
 ORDERS_PER_MINUTE = 10
 MAX_POSITION = 4_000
 HELD = 2_000
@@ -226,6 +228,14 @@ class DesktopHangar(Hangar):
         super().count_faults()
         fired = self.world.network.fired
         fired.update({f"quirk.{quirk.value}": n for quirk, n in self.venue.quirks.fired.items()})
+
+    async def errand(self, run: LiveRun) -> None:
+        """Where a person trades by hand, an operator accepts what nothing else explains; nowhere else may he have to."""
+        while self.by_hand:  # noqa: ASYNC110 - a person looks now and then
+            await anyio.sleep(ACCEPT_SECONDS)
+            if run.core.reconciler.findings.get(self.account_name):
+                accept(run.core, self.account_name, "operator", "traded by hand")
+                self.flight.checked["accepted"] += 1
 
     async def quiet(self, run: LiveRun) -> None:
         """Nothing new, and everything that still works is withdrawn."""
