@@ -167,8 +167,9 @@ class LiveRun:
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
             self.safety.start(tasks)
-            for account in self.spec.accounts:
-                await self.reconciling.at_start(account.id, self.clock.now_ns + SETTLE_NS)
+            async with anyio.create_task_group() as starts:
+                for account in self.spec.accounts:
+                    starts.start_soon(self.reconciling.at_start, account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -203,15 +204,19 @@ class LiveRun:
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
         await self.safety.settle()
-        for account in self.spec.accounts:
-            seeker = self.seekers[account.id]
-            if not await seeker.settle(deadline_ns):
-                self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
-                await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                snapshot = await seeker.look()
-                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
-                    break
+        async with anyio.create_task_group() as ends:
+            for account in self.spec.accounts:
+                ends.start_soon(self._settle, account.id, deadline_ns)
+
+    async def _settle(self, account: AccountId, deadline_ns: int) -> None:
+        """What is unknown of one account, and what may show up late: beside the others, each has its own lag."""
+        if not await self.seekers[account].settle(deadline_ns):
+            self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
+        for looks in range(0 if self._untouched(account) else LAST_LOOKS):
+            await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
+            snapshot = await self.seekers[account].look()
+            if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""
