@@ -73,6 +73,7 @@ class Broker:
         self.cash = OPENING_CASH
         self.held: Counter[InstrumentId] = Counter()
         self.orders = self.fills = self.cancels = 0
+        self.is_open = False
         self._clock = clock
         self._price = price
         self._publish: Publish | None = None
@@ -89,7 +90,7 @@ class Broker:
         await self._clock.sleep(SECOND_NS // 10)
         (request,) = orders
         self.orders += 1
-        if self.orders % REFUSES == 0:
+        if self.orders % REFUSES == 0 or not self.is_open:
             raise Refused("the counter refuses it")
         if self.orders % LOSES_BEFORE == 0:
             raise OutcomeUnknown("lost on the way there")
@@ -163,6 +164,7 @@ class Broker:
 
     def end_day(self) -> None:
         """What is left expires."""
+        self.is_open = False
         for entry in self.entries.values():
             if entry.leaves:
                 entry.over = Evidence.EXPIRED
@@ -171,6 +173,7 @@ class Broker:
     def open_day(self) -> None:
         """Yesterday's orders are gone from the list."""
         self.entries.clear()
+        self.is_open = True
 
     def _tell(self, report: OrderReport) -> None:
         if self._publish is not None and self.sheet.echoes_client_id:

@@ -104,7 +104,11 @@ class Soak:
 
     async def season(self) -> Log:
         gc.collect()
-        self.log.fds, self.log.tasks, self.log.threads = _fds(), len(self.world.loop.live_tasks()), threading.active_count()
+        self.log.fds, self.log.tasks, self.log.threads = (
+            _fds(),
+            len(self.world.loop.live_tasks()),
+            threading.active_count(),
+        )
         while self.tape.day < self.plan.days:
             opens_ns = self.plan.opens_ns(self.tape.day)
             await self.clock.sleep_until(opens_ns - BEFORE_NS)
@@ -267,7 +271,12 @@ class Soak:
         note("history rows", max((len(store.ts) for store in core.history._stores.values()), default=0))
         note("departures", max((len(window.departures) for window in run.pace._windows.values()), default=0))
         note("queued for a strategy", max(len(seat.queue) for seat in core.runner.seats.values()))
-        note("locked lots", max((len(p.locked) for p in core.portfolio.accounts[self.brokers[0].account].positions.values()), default=0))
+        note(
+            "locked lots",
+            max(
+                (len(p.locked) for p in core.portfolio.accounts[self.brokers[0].account].positions.values()), default=0
+            ),
+        )
 
 
 def stores(run: LiveRun) -> dict[str, Any]:
