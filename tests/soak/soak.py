@@ -6,16 +6,14 @@ Each night the run is stopped, the journal compacted and a new run started over 
 
 import gc
 import os
-import shutil
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import anyio
 from msgspec import Struct, field
 
 from engine.chaos.disk import SimJournal
@@ -43,10 +41,10 @@ BEFORE_NS, AFTER_NS = 30 * MINUTE_NS, 10 * MINUTE_NS
 """How long before the opening a run is started, and after the close it is stopped."""
 TABLE = {
     "duplicate_order": {"window": "1s"}, "price_collar": {"max_age": "2m"}, "orders_per_minute": {"cap": 240},
-    "orders_per_second": {"cap": 60}, "max_daily_value": {"value": "100000000"}, "symbol_orders_per_minute": {"cap": 60},
+    "orders_per_second": {"cap": 60}, "symbol_orders_per_minute": {"cap": 60},
+    "max_daily_value": {"value": "100000000"},
 }  # fmt: skip
 KINDS = (Taker, Rester, Sleeper, Looker)
-SHARES = {Taker: 0.6, Rester: 0.4, Sleeper: 0.0, Looker: 0.0}
 
 
 class Sample(Struct, frozen=True):
@@ -98,6 +96,7 @@ class Soak:
             Broker(AccountId(sheet.gateway), sheet, self.clock, self.tape.price) for sheet in (ECHOING, NAMELESS)
         ]
         self.run: LiveRun | None = None
+        self.each_night: Callable[[Soak], None] = lambda _soak: None
         self._next_sample = plan.sample_events
 
     # --- the season --------------------------------------------------------------------------------------------------
@@ -114,6 +113,7 @@ class Soak:
             await self.clock.sleep_until(opens_ns - BEFORE_NS)
             gone = await self.one_run()
             self.at_night(gone)
+            self.each_night(self)
         log, self.log.events = self.log, self.tape.events
         log.orders = sum(broker.orders for broker in self.brokers)
         log.fills = sum(broker.fills for broker in self.brokers)
@@ -307,7 +307,7 @@ def stores(run: LiveRun) -> dict[str, Any]:
 
 
 def _fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def rss_mib() -> float:
@@ -324,11 +324,13 @@ def slope(samples: Sequence[Sample]) -> float:
     return median(pairs) if pairs else 0.0
 
 
-def soaked(plan: Plan, place: Path) -> Log:
-    """Play a season; its journal is left in ``place``."""
+def soaked(plan: Plan, place: Path, each_night: Callable[[Soak], None] = lambda _soak: None) -> Log:
+    """Play a season; its journal is left in ``place``. ``each_night``: told when the night's work is done."""
 
     async def scenario(world: World) -> Log:
-        return await Soak(plan, world, place).season()
+        soak = Soak(plan, world, place)
+        soak.each_night = each_night
+        return await soak.season()
 
     began = cpu_seconds()
     outcome = simulated(scenario, seed=2, seconds_max=1e8, events_max=10**9, wall_start_ns=plan.start_ns)
