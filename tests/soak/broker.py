@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+import msgspec
 from msgspec import Struct
 
 from engine.clock import Clock
@@ -84,7 +85,9 @@ class Broker:
         return self.sheet
 
     def encode(self, orders: Sequence[SubmitOrder]) -> bytes:
-        return "\n".join(order.client_id for order in orders).encode()
+        (order,) = orders
+        price = None if order.price is None else str(order.price)
+        return msgspec.json.encode({"code": order.instrument, "quantity": order.quantity, "price": price})
 
     async def submit(self, orders: Sequence[SubmitOrder], body: bytes) -> Sequence[OrderReport]:
         await self._clock.sleep(SECOND_NS // 10)

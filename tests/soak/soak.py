@@ -25,12 +25,11 @@ from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.order import TERMINAL
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, parse_time
 from engine.journal.compaction import compact
-from engine.markets.free import Free
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from tests.soak.broker import COMMISSION, ECHOING, NAMELESS, Broker
-from tests.soak.tape import Plan, Tape
+from tests.soak.tape import Hours, Plan, Tape
 from tests.soak.traders import Looker, Rester, Sleeper, Taker
 
 START_NS = parse_time("2024-03-04T00:00:00+00:00")
@@ -201,7 +200,7 @@ class Soak:
             accounts=tuple(AccountSpec(id=b.account, gateway=b.name, currency="COIN") for b in self.brokers),
             strategies=tuple(self._strategies()),
             instruments=instruments,
-            books={"free": Free(commission=COMMISSION, currency="COIN")},
+            books={"free": Hours(commission=COMMISSION, currency="COIN", session_ns=self.plan.session_ns)},
             limits=limits_for("paper", TABLE),
             mode="soak",
             threads=False,

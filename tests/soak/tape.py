@@ -12,6 +12,7 @@ from engine.domain.commands import Side
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar, DataKind, Quote, Trade
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
+from engine.markets.free import Free
 from engine.ports import Publish
 
 BATCH = 100
@@ -57,6 +58,16 @@ class Plan(Struct, frozen=True, kw_only=True):
         """Of quotes and trades a day; bars come on top, one a minute and instrument."""
         bars = self.session_ns // MINUTE_NS * self.instruments
         return max(1, (self.events_a_day - bars) // BATCH)
+
+
+class Hours(Free, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No rules but hours: from Monday to Friday, the session of the plan."""
+
+    session_ns: int
+
+    def is_open(self, ts_ns: int) -> bool:
+        # The epoch was a Thursday.
+        return (ts_ns // DAY_NS + 3) % 7 < 5 and 0 <= ts_ns % DAY_NS - OPENS_NS < self.session_ns
 
 
 class Tape:
@@ -124,7 +135,7 @@ class Tape:
             if quotes:
                 publish(Quote(name, ts_ns, price - 0.01, price + 0.01, 100.0, 100.0))
             else:
-                publish(Trade(name, ts_ns, price, 10.0))
+                publish(Trade(name, ts_ns, price, 10_000.0))
         self.events += len(names)
 
     def _bars(self, publish: Publish, ts_ns: int) -> None:
@@ -132,7 +143,7 @@ class Tape:
         for name in self.names:
             price = WAVE[at % len(WAVE)]
             at += 7
-            publish(Bar(name, ts_ns, price, price + 0.02, price - 0.02, price, 1000.0))
+            publish(Bar(name, ts_ns, price, price + 0.02, price - 0.02, price, 100_000.0))
         self.events += len(self.names)
         self.on_minute()
         self._on_batch()
