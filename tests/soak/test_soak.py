@@ -16,7 +16,8 @@ WAL_BYTES_MAX = 16 * 2**20
 
 FULL = Plan(start_ns=START_NS)
 SHORT = Plan(
-    start_ns=START_NS, days=5, events=100_000, orders=100, session_ns=30 * MINUTE_NS, sample_events=4_000
+    start_ns=START_NS, days=5, events=100_000, orders=100, instruments=100, session_ns=20 * MINUTE_NS,
+    sample_events=4_000,
 )  # fmt: skip
 """One two-hundredth."""
 
