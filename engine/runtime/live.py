@@ -237,8 +237,7 @@ class LiveRun:
 
     def _recover(self) -> bool:
         """Replay the journal; True if it was empty."""
-        records = [record for _, record in self.journal.records()]
-        spec = self.spec
+        fresh, spec = self.journal.next_seq == 1, self.spec
         self.journal.append(
             RunStarted(
                 ts_ns=self.clock.now_ns,
@@ -250,14 +249,15 @@ class LiveRun:
                 accounts=tuple({"account": a.id, "currency": a.currency, "cash": "0"} for a in spec.accounts),
             )
         )
-        self.core.manager.recover(records, self.core.relive)
+        # One by one: a year of them would not fit into memory.
+        self.core.manager.recover((record for _, record in self.journal.records()), self.core.relive)
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
             if order.sent_ns > self.clock.now_ns - 2 * MINUTE_NS:
                 # When the venue counted it is not known: at the latest now.
                 self.pace.leaves(order.request).over_ns = self.clock.now_ns
-        return not records
+        return fresh
 
     async def _connect_all(self) -> None:
         async with anyio.create_task_group() as tasks:
