@@ -157,8 +157,9 @@ class LiveRun:
             await self._connect_all()
             for box in self.boxes.values():
                 tasks.start_soon(box.run)
-            for account in self.spec.accounts:
-                await self._reconcile_at_start(account, fresh)
+            async with anyio.create_task_group() as starts:
+                for account in self.spec.accounts:
+                    starts.start_soon(self._reconcile_at_start, account, account.id not in self._reconciled)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -177,10 +178,10 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            ended = self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
             # Nobody may append behind it.
             tasks.cancel_scope.cancel()
-            await self.journal.durable(self.journal.next_seq - 1)
+            await self.journal.durable(ended)
             for gateway in self.gateways.values():
                 await gateway.close()
 
@@ -197,19 +198,20 @@ class LiveRun:
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
         await self.instructions.settle()
-        for account in self.spec.accounts:
-            seeker = self.seekers[account.id]
-            if not await seeker.settle(deadline_ns):
-                self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
-                await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                snapshot = await seeker.look()
-                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
-                    break
+        async with anyio.create_task_group() as ends:
+            for account in self.spec.accounts:
+                ends.start_soon(self._settle, account.id, deadline_ns)
 
-    def _untouched(self, account: AccountId) -> bool:
-        """Whether no order of ours worked or left in this run: then none can show up late."""
-        return account not in self._had_orders and not self.boxes[account].send_seconds
+    async def _settle(self, account: AccountId, deadline_ns: int) -> None:
+        """What is unknown of one account; what may show up late, where an order of ours worked or left in this run."""
+        if not await self.seekers[account].settle(deadline_ns):
+            self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
+        untouched = account not in self._had_orders and not self.boxes[account].send_seconds
+        for looks in range(0 if untouched else LAST_LOOKS):
+            await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
+            snapshot = await self.seekers[account].look()
+            if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                break
 
     def _idle(self) -> bool:
         return self.instructions.idle and all(box.idle for box in self.boxes.values())
@@ -240,6 +242,7 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
+        self._reconciled = {record.account for record in records if isinstance(record, ReconcileEnded)}
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
@@ -257,14 +260,13 @@ class LiveRun:
         while True:
             try:
                 await gateway.connect()
+                return
             except GatewayError as error:
                 self._alert(f"gateway:{name}", f"not reachable: {error}; trying again in {RETRY_NS // SECOND_NS} s")
                 await self.clock.sleep(RETRY_NS)
-            else:
-                return
 
     async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's."""
+        """Evidence for what the last run left open, then our book against the venue's; ``fresh``: the first time."""
         seeker = self.seekers[account.id]
         settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
         before: AccountSnapshot | None = None
@@ -337,8 +339,7 @@ class LiveRun:
             await self.clock.sleep(self.spec.sample_ns)
 
     def _sample(self, account: AccountId) -> None:
-        portfolio = self.core.portfolio
-        book = portfolio.accounts[account]
+        portfolio, book = self.core.portfolio, self.core.portfolio.accounts[account]
         try:
             equity = portfolio.equity(account)
         except DataError as error:
