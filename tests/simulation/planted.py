@@ -56,7 +56,8 @@ BUGS: dict[str, Bug] = {
     "sender dies unseen": Bug(MARKET, sending.sender_dies_unseen, "I7 hung", 1),
     "client ids begin again": Bug(MARKET, sending.client_ids_begin_again, "I10", 3),
     "cancel taken for done": Bug(FUTU, sending.cancel_taken_for_done, "I7", 1),
-    "unknown closed by a timer": Bug(MARKET, evidence.unknown_closed_by_a_timer, "I7", 7001),
+    "lost cancels forgotten": Bug(FUTU, sending.lost_cancels_forgotten, "I7", 3),
+    "unknown closed by a timer": Bug(MARKET, evidence.unknown_closed_by_a_timer, "I7", 5),
     "market: time-out is refusal": Bug(MARKET, evidence.claims_believed, "I7", 1),
     "easyths: claims believed": Bug(EASYTHS, evidence.claims_believed, "I7", 1),
     "huatai: claims believed": Bug(HUATAI, evidence.claims_believed, "I7", 1),
@@ -83,12 +84,11 @@ SOUGHT: dict[str, Bug] = {
     "rates forgotten by a restart": Bug(MARKET, sending.rates_forgotten_by_a_restart, "I6 breach", 0),
     "last look blind to latches": Bug(MARKET, sending.last_look_blind_to_latches, "I8", 0),
     "latch cleared by a restart": Bug(MARKET, sending.latch_cleared_by_a_restart, "I9", 0),
-    "lost cancels forgotten": Bug(FUTU, sending.lost_cancels_forgotten, "I7", 0),
     "inferred fills added": Bug(FUTU, evidence.inferred_fills_added, "I3 duplicated", 0),
     "fills after the end dropped": Bug(FUTU, evidence.fills_after_the_end_dropped, "lost", 0),
     "executions not read again": Bug(FUTU, evidence.fills_told_once_only, "lost", 0),
     "fills booked twice": Bug(MARKET, evidence.fills_booked_twice, "lost", 0),
-    "fees forgotten": Bug(MARKET, evidence.fees_forgotten, "I3: our cash", 0),
+    "fees forgotten": Bug(MARKET, evidence.fees_forgotten, "I10: replay gives other cash", 0),
     "seeker dies unseen": Bug(MARKET, evidence.seeker_dies_unseen, "I7 hung", 0),
 }
 """Bugs that the few flights flown so far did not find (seed 0): the command looks for them; no part of the bar."""
