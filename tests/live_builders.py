@@ -22,6 +22,9 @@ from engine.ports import Journal
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
+from engine.runtime.recording import Recorder
+from engine.runtime.safety_settings import Safety
+from engine.runtime.turns import Turns
 from engine.simulators.faults import Faults, Trigger
 from engine.simulators.virtual_market import VirtualMarketSimulator
 from engine.strategy import Strategy
@@ -58,6 +61,8 @@ class TradingPlace:
         *,
         prices: str = "",
         bars_ns: int = 0,
+        safety: Safety | None = None,
+        recorder: Recorder | None = None,
         **risk: Any,
     ) -> LiveRun:
         """A live run over this place; each strategy is named after its class.
@@ -65,6 +70,7 @@ class TradingPlace:
         Args:
             prices: where a stream of prices is served; it is asked before the market's own.
             bars_ns: which bars the strategies want.
+            recorder: who writes it down.
         """
         ids = tuple(InstrumentId(f"{stock.code}.VSM") for stock in self.simulator.stocks)
         instruments = {
@@ -91,6 +97,7 @@ class TradingPlace:
             books={"virtual": Virtual()},
             limits=limits_for("paper", {"duplicate_order": {"window": "1ms"}, **risk}),
             mode="test",
+            safety=safety or Safety(),
         )
         watchers = ((Fill, self.fills.append), (Alert, self.alerts.append), (OrderDenied, self.denied.append))
         return LiveRun(
@@ -99,6 +106,7 @@ class TradingPlace:
             journal=SqliteJournal(journal) if isinstance(journal, Path) else journal,
             gateways=gateways,
             watchers=watchers,
+            turns=Turns(self.clock, recorder),
         )
 
 

@@ -25,7 +25,8 @@ from engine.chaos.huatai_scenario import HuataiHangar
 from engine.chaos.mishaps import LimitFault, RaceFault, StrategyFault, SuspendFault
 from engine.chaos.scenario import MarketHangar
 from engine.chaos.traders import Churner, Sloppy
-from engine.chaos.troublemakers import FAULTY, RACERS, Racer
+from engine.chaos.troublemakers import FAULTY, RACERS, Racer, Steady
+from engine.chaos.wide import WIDE
 from engine.chaos.world import Outcome, World
 from engine.clock import Clock
 from engine.domain.commands import SubmitOrder
@@ -42,6 +43,8 @@ from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.simulators.counter import DEFAULT_SHARES
 from engine.simulators.easyths import EasythsSimulator
 
+LIVELY_SECONDS = 40.0
+"""So long the last life trades at least."""
 QUIET_SECONDS = 30.0
 LOOK_SECONDS = 10.0
 QUIET_LOOKS_MAX = 25
@@ -59,7 +62,7 @@ class MarketBay(MarketHangar):
     """The virtual market's."""
 
     max_order = MAX_ORDER
-    traders: ClassVar[Any] = (Churner, Sloppy)
+    traders: ClassVar[Any] = (Churner, Sloppy, Steady)
     polls: ClassVar[Any] = {"poll": "60s", "account_poll": "150s"}
     price_age_ns = 122 * SECOND_NS
 
@@ -68,14 +71,14 @@ class FutuBay(FutuHangar):
     """Futu's."""
 
     tick_seconds = 10.0
-    traders: ClassVar[Any] = (Crosser, Waiter)
+    traders: ClassVar[Any] = (Crosser, Waiter, Steady)
     polls: ClassVar[Any] = {"order_poll": "40s", "account_poll": "120s", "state_poll": "60s", "stale": "45s"}
 
 
 class SharedDesk(DesktopHangar):
     """A desktop broker over the market that the stream shows."""
 
-    traders: ClassVar[Any] = (Crosser, Waiter)
+    traders: ClassVar[Any] = (Crosser, Waiter, Steady)
     polls: ClassVar[Any] = {"account_poll": "110s"}
     hurry = 0.4
     board: ClassVar[Any] = {"shares": LISTED, "tick_seconds": 6.0}
@@ -189,12 +192,14 @@ class AllHangar(Hangar):
             bay.count_faults()
 
     async def errand(self, run: LiveRun) -> None:
-        for bay in self.bays:
-            await bay.errand(run)
+        async with anyio.create_task_group() as errands:
+            for bay in self.bays:
+                errands.start_soon(bay.errand, run)
 
     async def quiet(self, run: LiveRun) -> None:
         # A life that began late is let begin: how long that may take is bounded like everything else.
         await run.ready.wait()
+        await anyio.sleep(LIVELY_SECONDS)
         run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
         await anyio.sleep(QUIET_SECONDS)
         for _ in range(QUIET_LOOKS_MAX):
@@ -298,6 +303,7 @@ class AllHangar(Hangar):
         cap = min([MAX_POSITION, *lowered])
         self._caps.append((self.start_ns + round(self.world.loop.seconds * SECOND_NS), cap))
         return {
+            **WIDE,
             "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
             "symbol_orders_per_minute": {"cap": ORDERS_PER_MINUTE},
             "orders_per_second": {"cap": ORDERS_PER_MINUTE},
@@ -316,6 +322,7 @@ class AllHangar(Hangar):
             books=self.books(),
             limits=limits_for("paper", self.caps_now),
             mode="simulation",
+            armed=any(bay.armed for bay in self.bays),
             threads=False,
         )
 

@@ -46,7 +46,7 @@ from engine.chaos.schedules import Terrain, draw_desktop_faults, draw_push_fault
 from engine.entropy import Entropy
 
 HURT_SECONDS = 240.0
-CALM_SECONDS = 60.0
+CALM_SECONDS = 30.0
 MARKET_PORT, HUATAI_PORT, EASYTHS_PORT, FUTU_PORT, STREAM_PORT, DATA_PORT = 5000, 5001, 7648, 22222, 8801, 8000
 
 STARTS = {
@@ -169,7 +169,7 @@ def _of_lives(rng: random.Random) -> list[Fault]:
     faults: list[Fault] = []
     for start in range(rng.choice((0, 1, 1, 2))):
         seam, down = 1 + int(rng.random() * SEAMS), round(rng.uniform(0.1, 15.0), 3)
-        match rng.choice(("crash", "crash", "crash", "term", "cancel", "store")):
+        match rng.choice(("crash", "crash", "crash", "term", "cancel", "store", "store")):
             case "crash":
                 faults.append(CrashFault(process="engine", start=start, seam=seam, down_seconds=down))
                 if rng.random() < 0.5:

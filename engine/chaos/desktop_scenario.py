@@ -44,6 +44,7 @@ from engine.markets.china_a import ChinaA
 from engine.markets.rulebook import RuleBook
 from engine.ports import Gateway
 from engine.runtime.live import LiveRun
+from engine.runtime.reconciling import accept
 from engine.simulators.counter import Counter as Counterdesk
 from engine.simulators.counter import CounterAccount, CounterPace, CounterRefusal, Entrust, EntrustStatus, Opening
 from engine.simulators.quirks import QuirkTrigger
@@ -54,6 +55,7 @@ ACCOUNT = AccountId("desk")
 HURT_SECONDS = 10 * 60.0
 FLY_SECONDS = 16 * 60.0
 QUIET_SECONDS = 200.0
+ACCEPT_SECONDS = 20.0
 ORDERS_PER_MINUTE = 10
 MAX_POSITION = 4_000
 HELD = 2_000
@@ -227,6 +229,14 @@ class DesktopHangar(Hangar):
         fired = self.world.network.fired
         fired.update({f"quirk.{quirk.value}": n for quirk, n in self.venue.quirks.fired.items()})
 
+    async def errand(self, run: LiveRun) -> None:
+        """Where a person trades by hand, an operator accepts what nothing else explains; nowhere else may that be."""
+        while self.by_hand:
+            await anyio.sleep(ACCEPT_SECONDS)
+            if run.core.reconciler.findings.get(self.account_name):
+                accept(run.core, self.account_name, "operator", "traded by hand")
+                self.flight.checked["accepted"] += 1
+
     async def quiet(self, run: LiveRun) -> None:
         """Nothing new, and everything that still works is withdrawn."""
         run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
@@ -271,8 +281,9 @@ class DesktopHangar(Hangar):
             checked["manual orders"] += entrust.source == "manual"
             if entrust.source == "client" and not self.witness.owners.get(entrust.request):
                 self.accuse(f"lost: {entrust.side} {entrust.quantity} {entrust.code} belongs to no order of ours")
-        partial = sum(1 for e in self.counter.entrusts(now_ns) if 0 < e.filled < e.quantity)
-        self.world.network.fired.update({"order.partial": partial} if partial else {})
+        deals = Counter(deal.entrust.number for deal in self.counter.deals(now_ns))
+        in_parts = sum(1 for e in self.counter.entrusts(now_ns) if 0 < e.filled < e.quantity or deals[e.number] > 1)
+        self.world.network.fired.update({"order.partial": in_parts} if in_parts else {})
         for client_id, found in theirs.items():
             if len(found) > 1:
                 self.accuse(f"I5 duplicated: {client_id} is {len(found)} orders at the counter")

@@ -108,6 +108,10 @@ class FutuHangar(Hangar):
     polls: ClassVar[Any] = {"order_poll": "20s", "account_poll": "60s", "state_poll": "30s", "stale": "45s"}
 
     @property
+    def armed(self) -> bool:  # type: ignore[override]
+        return self.real
+
+    @property
     def real(self) -> bool:
         return self.world.seed % 2 == 1
 

@@ -15,6 +15,7 @@ from engine.chaos.edge import Edge
 from engine.chaos.faults import ServerFault
 from engine.chaos.mishaps import SkewFault
 from engine.chaos.verdict import PRICE_AGE_NS, Watcher
+from engine.chaos.wide import WIDE
 from engine.chaos.witness import JournalFile, Witness
 from engine.chaos.world import World
 from engine.clock import Clock, LiveClock
@@ -64,6 +65,8 @@ class Hangar:
     caps: ClassVar[Mapping[str, Any]] = {}
     """The limits that differ from the profile's."""
     max_position = 0
+    armed = False
+    """Whether the account is a real one, as far as the engine knows."""
     in_turn = True
     """Whether the venue takes one order at a time."""
     watcher: Watcher
@@ -240,7 +243,8 @@ class Hangar:
             strategies=self.strategies(),
             instruments=self.instruments(),
             books=self.books(),
-            limits=limits_for("paper", self.caps),
+            limits=limits_for("paper", {**WIDE, **self.caps}),
             mode="simulation",
+            armed=self.armed,
             threads=False,
         )

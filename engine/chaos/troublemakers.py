@@ -4,9 +4,11 @@ import random
 from collections.abc import Callable
 from types import FunctionType
 
+from engine.chaos.futu_traders import LOT
 from engine.chaos.mishaps import FaultyKind
 from engine.domain.events import Fill, OrderDenied, OrderEvent
 from engine.domain.market import Quote
+from engine.domain.timestamps import SECOND_NS
 from engine.params import param
 from engine.strategy import Strategy
 
@@ -32,6 +34,28 @@ class Racer(Strategy):
             return
         half = max(self.lot, self.room // 2 // self.lot * self.lot)
         self.buy(self.instruments[0], half + self.draw.choice((-self.lot, 0, self.lot)) or self.lot)
+
+
+class Steady(Strategy):
+    """A lot with the first price it hears, and another every so often: no life and no flight goes without an order."""
+
+    seed: int = param(0, doc="of its decisions")
+    every_ns: int = 60 * SECOND_NS
+
+    def on_start(self) -> None:
+        self.draw = random.Random(self.seed)  # dst-ok: a strategy of its own, seeded by the run's seed
+        self.next_ns = 0
+
+    def on_quote(self, quote: Quote) -> None:
+        if self.now_ns < self.next_ns:
+            return
+        self.next_ns = self.now_ns + self.every_ns
+        name, lot = quote.instrument, 1 if quote.instrument.endswith(".VSM") else LOT
+        price = self.draw.choice((None, quote.ask, quote.bid)) if lot > 1 else None
+        if self.draw.random() < 0.3 and min(self.position(name), self.sellable(name)) >= lot:
+            self.sell(name, lot, price)
+        else:
+            self.buy(name, lot, price)
 
 
 class Faulty(Strategy):

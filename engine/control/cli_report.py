@@ -30,7 +30,7 @@ def report(
     """
     from engine.runtime.report import build_report
 
-    records = list(_records(journal, schema))
+    records = list(records_of(journal, schema))
     if run is not None:
         records = _only_run(records, run, journal)
     made = build_report(records)
@@ -64,7 +64,7 @@ def report(
         console.print(f"report: {page}")
 
 
-def _records(place: str, schema: str) -> Iterator[tuple[int, "JournalRecord"]]:
+def records_of(place: str, schema: str) -> Iterator[tuple[int, "JournalRecord"]]:
     """The records of a file, of a database, or of what a config names.
 
     Raises:

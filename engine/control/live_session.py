@@ -4,6 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,17 +33,23 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
+from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
-from engine.runtime.live_settings import armed, live_spec, open_journal
+from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
+from engine.runtime.operator import Operator
+from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
+from engine.runtime.turns import Turns
 
 CANDLES = 5_000
 READY_SECONDS = 60.0
 """A run of limited length that could not start trading within this (real time) has failed."""
 NEVER_READY = "trading could not start"
+HALTING = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+"""Signals that stop new orders and leave the run alive (RELIABILITY 4.4)."""
 
 
 class Told(Struct):
@@ -123,11 +130,13 @@ class Session:
         mode: str = "",
         accept_rebuild: bool = False,
         arm: bool = False,
+        record: bool = True,
         watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
     ) -> None:
         """
         Args:
             arm: a person said at the start of this run that real money may be traded; a config can not say it.
+            record: keep what goes into the run, unless the config says no (``runtime/recording.py``).
             watchers: (event class, who looks on), besides the session's own.
 
         Raises:
@@ -136,7 +145,7 @@ class Session:
         """
         self.settings = settings
         self.told = Told()
-        spec = live_spec(settings, mode=mode)
+        spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )
@@ -146,6 +155,7 @@ class Session:
         }
         self.links = Links()
         self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
+        told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
             spec,
             clock=self.clock,
@@ -153,8 +163,16 @@ class Session:
             journal=cast(Journal, TellingJournal(self._journal, self.told)),
             gateways=self.gateways,
             note=note,
+            turns=Turns(self.clock, told),
             watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
+        self.operator = Operator(
+            self.run.core,
+            {account.id: account.gateway for account in spec.accounts},
+            live=self.run.reconciling,
+            released=partial(sentinel.clear, settings.data_dir),
+        )
+        self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
@@ -168,6 +186,7 @@ class Session:
 
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.inbox.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
@@ -196,9 +215,12 @@ class Session:
         self._note("strategy stopped", {"strategy": event.strategy, "reason": event.reason})
 
     async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *HALTING) as signals:
             async for received in signals:
-                self.run.stop(f"signal {received.name}")
+                if received in HALTING:
+                    self.run.safety.halt(f"signal {received.name}", "operator")
+                else:
+                    self.run.stop(f"signal {received.name}")
 
     async def _stop_after(self, seconds: float) -> None:
         with anyio.move_on_after(READY_SECONDS):

@@ -86,9 +86,8 @@ class SqliteJournal:
             self.durable_seq, self._sealed = self._check(accept_rebuild)
             write_ahead.let_go(self.path)
             self._lock.mark(self.durable_seq)
-            if not inline:
-                # A thread may wait for somebody else's lock; a turn of the loop may not.
-                self._db.execute(f"PRAGMA busy_timeout = {LOCKED_MS}")
+            # A thread may wait for somebody else's lock; a turn of the loop may not.
+            self._db.execute(f"PRAGMA busy_timeout = {0 if inline else LOCKED_MS}")
         except BaseException:
             self._lock.release(refused=True)
             raise

@@ -20,6 +20,7 @@ APPLICATION_ID = 0x536C7569
 _TABLE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB) STRICT"
 INSERT = "INSERT INTO record (seq, body, chain) VALUES (?, ?, ?)"
 _PAGE = 500
+OPENING_MS = 2_000
 STUMP = 512
 """No database is smaller than SQLite's smallest page."""
 _LAST = 2**63 - 1
@@ -51,7 +52,9 @@ def make_place(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The writer's connection: WAL, synchronous FULL, no waiting for locks.
+    """The writer's connection: WAL, synchronous FULL.
+
+    A reader that looks in while it is opened is waited for; how long a write waits is the caller's to set.
 
     Raises:
         Damage: a stump, which SQLite would take for an empty database.
@@ -60,7 +63,7 @@ def connect(path: Path) -> sqlite3.Connection:
         raise Damage(f"only {size} bytes of it are left", 0)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA busy_timeout = 0")
+        db.execute(f"PRAGMA busy_timeout = {OPENING_MS}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")

@@ -7,24 +7,20 @@ reconciliation, feeds, strategies (RELIABILITY 3.2).
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
-from engine.domain.account import AccountSnapshot
 from engine.domain.commands import CancelOrder, OrderType
 from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
-    AccountObserved,
     Alert,
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    ReconcileEnded,
-    RunEnded,
     RunStarted,
     SubscriptionRequested,
 )
@@ -36,11 +32,16 @@ from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
-from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.outbox import Outbox
+from engine.runtime.outboxes import Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.reconciling import Reconciling
+from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
+from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
@@ -74,52 +75,56 @@ class LiveRun:
         gateways: Mapping[str, Gateway],
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
         watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
+        turns: Turns | None = None,
     ) -> None:
         """
         Args:
-            watchers: (event class, who looks on), called after everybody else.
+            watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
-        Raises:
-            ConfigError: an account names a gateway that has no order side.
+        Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec = spec
-        self.clock = clock
-        self.journal = journal
+        self.spec, self.clock = spec, clock
+        self.turns = turns or Turns(clock)
+        self.journal = EnduringJournal(self.turns.journal(journal))
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
-        self._note = note
         self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
-            journal=journal,
+            journal=self.journal,
             instruments=spec.instruments,
             books=spec.books,
             limits=spec.limits,
             sheets=sheets,
             outside=self._outside,
             note=note,
+            bus=self.turns.bus,
         )
+        close_gate(core, spec)
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
-        self.boxes: dict[str, Outbox] = {}
-        self.seekers: dict[str, EvidenceSeeker] = {}
+        self.boxes: dict[AccountId, Outbox] = {}
+        self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
+        self.reconciling = self._who_reconciles()
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
+        self.safety = SafetyOfRun(self)
+        self.turns.guard(self)
         join(
             core,
             _HeldVenue(boxes, self.held),
             keep_history=True,
             subscriptions=self._on_subscription,
             held=self.held,
-            reconcile=self._on_account,
+            reconcile=self.reconciling,
             instruct=self.instructions.on_submitted,
-            watchers=watchers,
+            watchers=(*self.safety.ears(), *watchers),
         )
 
     def _open(self, account: AccountSpec) -> None:
@@ -132,6 +137,12 @@ class LiveRun:
         seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
         self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
+
+    def _who_reconciles(self) -> Reconciling:
+        """Who reconciles all of them."""
+        environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
+        self.core.reconciler.explanations.settings = self.spec.reconcile
+        return Reconciling(self.core, self.boxes, self.seekers, self.clock, self.ready.is_set, environments)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -147,19 +158,18 @@ class LiveRun:
             ConfigError: credentials, environment or config are wrong. JournalError: the journal failed.
         """
         self._learn()
-        fresh = self._recover()
-        async with anyio.create_task_group() as tasks:
+        async with self.turns.lasting(self) as fresh, anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self.journal.run)
+            tasks.start_soon(self.turns.run)
             if observe is not None:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
-            for box in self.boxes.values():
-                tasks.start_soon(box.run)
+            self.safety.start(tasks)
             async with anyio.create_task_group() as starts:
                 for account in self.spec.accounts:
-                    starts.start_soon(self._reconcile_at_start, account, account.id not in self._reconciled)
+                    starts.start_soon(self.reconciling.at_start, account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -167,6 +177,7 @@ class LiveRun:
             for seeker in self.seekers.values():
                 tasks.start_soon(seeker.run)
             self.instructions.start(tasks)
+            tasks.start_soon(self.reconciling.run)
             tasks.start_soon(self._fire_timers)
             tasks.start_soon(self._sample_equity)
             self.ready.set()
@@ -178,12 +189,7 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            ended = self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
-            # Nobody may append behind it.
-            tasks.cancel_scope.cancel()
-            await self.journal.durable(ended)
-            for gateway in self.gateways.values():
-                await gateway.close()
+            await self.safety.seal(tasks.cancel_scope.cancel)
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -197,21 +203,24 @@ class LiveRun:
             return
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
-        await self.instructions.settle()
+        await self.safety.settle()
         async with anyio.create_task_group() as ends:
             for account in self.spec.accounts:
                 ends.start_soon(self._settle, account.id, deadline_ns)
 
     async def _settle(self, account: AccountId, deadline_ns: int) -> None:
-        """What is unknown of one account; what may show up late, where an order of ours worked or left in this run."""
+        """What is unknown of one account, and what may show up late: beside the others, each has its own lag."""
         if not await self.seekers[account].settle(deadline_ns):
             self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
-        untouched = account not in self._had_orders and not self.boxes[account].send_seconds
-        for looks in range(0 if untouched else LAST_LOOKS):
+        for looks in range(0 if self._untouched(account) else LAST_LOOKS):
             await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
             snapshot = await self.seekers[account].look()
             if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
                 break
+
+    def _untouched(self, account: AccountId) -> bool:
+        """Whether no order of ours worked or left in this run: then none can show up late."""
+        return account not in self._had_orders and not self.boxes[account].send_seconds
 
     def _idle(self) -> bool:
         return self.instructions.idle and all(box.idle for box in self.boxes.values())
@@ -242,7 +251,6 @@ class LiveRun:
             )
         )
         self.core.manager.recover(records, self.core.relive)
-        self._reconciled = {record.account for record in records if isinstance(record, ReconcileEnded)}
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
@@ -260,33 +268,11 @@ class LiveRun:
         while True:
             try:
                 await gateway.connect()
-                return
             except GatewayError as error:
                 self._alert(f"gateway:{name}", f"not reachable: {error}; trying again in {RETRY_NS // SECOND_NS} s")
                 await self.clock.sleep(RETRY_NS)
-
-    async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's; ``fresh``: the first time."""
-        seeker = self.seekers[account.id]
-        settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
-        before: AccountSnapshot | None = None
-        while settled:
-            snapshot = await seeker.look()
-            if snapshot is not None and snapshot.positions is not None:
-                if not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before):
-                    for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
-                        self.core.book(adjustment)
-                    if self.core.settles(snapshot):
-                        break
-                before = snapshot
-            await self.clock.sleep(RETRY_NS)
-        text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
-
-    def _may_be_empty(self, account: AccountId) -> bool:
-        """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
-        sheet = self.boxes[account].sheet
-        return sheet.lists_orders and not sheet.echoes_client_id
+            else:
+                return
 
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
@@ -339,7 +325,8 @@ class LiveRun:
             await self.clock.sleep(self.spec.sample_ns)
 
     def _sample(self, account: AccountId) -> None:
-        portfolio, book = self.core.portfolio, self.core.portfolio.accounts[account]
+        portfolio = self.core.portfolio
+        book = portfolio.accounts[account]
         try:
             equity = portfolio.equity(account)
         except DataError as error:
@@ -350,14 +337,7 @@ class LiveRun:
             return
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
-        self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
-
-    def _on_account(self, event: AccountObserved) -> None:
-        if self.ready.is_set() and event.snapshot.account in self.boxes:
-            for adjustment in self.core.reconciler.differences(event.snapshot):
-                self.core.book(adjustment)
-            self.core.settles(event.snapshot)
-            self.boxes[event.snapshot.account].poke()
+        sample(self.core, EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:
         refusals = []

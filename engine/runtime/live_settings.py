@@ -1,6 +1,6 @@
 """A config as a live run: its journal and its specification."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,21 @@ from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.ports import Journal
+from engine.runtime import sentinel
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
+from engine.runtime.recorded import FOLDER as RECORDINGS
+from engine.runtime.recording import Origin, Recorder
 from engine.runtime.settings import Settings
 
 
-def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
+def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> LiveSpec:
     """What ``LiveRun`` is given.
 
     Args:
         mode: how the journal calls the run; default: the profile.
+        armed: a person said at the start of this run that real money may be traded.
 
     Raises:
         ConfigError: nothing to trade on, or a clock that real money must not have.
@@ -44,10 +48,13 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         books=settings.books,
         limits=settings.limits,
         rates=settings.rates,
+        reconcile=settings.reconcile,
         mode=mode or settings.run.profile,
+        armed=armed,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
+        safety=settings.safety,
     )
 
 
@@ -81,7 +88,28 @@ def open_journal(
         return MemoryJournal()
     if settings.journal.kind == "postgres":
         return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
-    return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+    journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+    left = journal.halted()
+    # One file stops a run, not two: what a failed journal left beside itself goes where a person looks.
+    if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
+        journal.clear_halt()
+    return journal
+
+
+def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:
+    """Who writes down what goes into the run; None where nothing is kept that a replay could be held against."""
+    if not settings.recording.enabled or settings.journal.kind == "memory":
+        return None
+    return Recorder(
+        settings.data_dir / RECORDINGS,
+        max_bytes=settings.recording.max_mb * 1_000_000,
+        origin=Origin(
+            config=str(settings.path.absolute()),
+            config_hash=settings.config_hash,
+            journal="" if settings.journal.kind == "postgres" else str(settings.journal_path.absolute()),
+        ),
+        say=say,
+    )
 
 
 def _journaled(spec: StrategySpec) -> StrategySpec:

@@ -84,7 +84,7 @@ def live(args: Mapping[str, Any]) -> int:
         traps.passed = trap.passed
     settings = load_settings(args["config"])
 
-    def open_journal(_settings: Any, _environ: Any = None, *, accept_rebuild: bool = False) -> TrappedJournal:
+    def open_journal(*_given: Any, accept_rebuild: bool = False) -> TrappedJournal:
         return TrappedJournal(
             settings.journal_path, trap.passed, args.get("fails_at", 0), accept_rebuild=accept_rebuild
         )

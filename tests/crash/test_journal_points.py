@@ -4,6 +4,7 @@ import random
 import signal
 import sqlite3
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,15 @@ def test_a_lock_of_somebody_else_is_waited_for_and_not_for_ever(
         told = acknowledged(engine.kill())
     other.close()
     assert read(path)[0] >= told
+
+
+def test_a_reader_who_looks_in_does_not_keep_an_engine_from_starting(tmp_path: Path) -> None:
+    """The log of a killed engine is taken over under a lock; one who reads just then is waited for."""
+    path, _ = a_file(tmp_path)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    let_go = threading.Timer(0.3, other.close)
+    let_go.start()
+    assert read(path)[0] == 60
+    let_go.join()

@@ -30,6 +30,8 @@ from engine.simulators.virtual_market import VirtualMarketSimulator
 ROOT = Path(__file__).parents[2]
 SHARES = ("600000.SH", "000001.SZ")
 ANY_PACE = 10**9
+DAYS = 9
+"""How far back the books of the oracle are looked through."""
 
 CONFIG = """
 [run]
@@ -306,7 +308,7 @@ class ShareVenue(Venue):
     def entrusts(self, client_id: ClientOrderId) -> list[Any]:
         return [
             entrust
-            for entrust in self.venue.counter.entrusts(self.now_ns())
+            for entrust in self.venue.counter.entrusts(self.now_ns(), DAYS)
             for order in self.witness.owners.get(entrust.request, ())
             if order.client_id == client_id
         ]
@@ -319,7 +321,7 @@ class ShareVenue(Venue):
 
     def compare(self, core: Any) -> list[str]:
         counter, now_ns, found = self.venue.counter, self.now_ns(), []
-        for entrust in counter.entrusts(now_ns):
+        for entrust in counter.entrusts(now_ns, DAYS):
             self.checked["venue orders"] += 1
             if not self.witness.owners.get(entrust.request):
                 found.append(f"lost: {entrust.side} {entrust.quantity} {entrust.code} belongs to no order of ours")
