@@ -69,6 +69,8 @@ BUGS: dict[str, Bug] = {
     "totals and fills": Bug(FUTU, evidence.totals_and_fills, "I3 duplicated", 1),
     "fills not journaled": Bug(MARKET, evidence.fills_not_journaled, "I10", 1),
     "fills relived twice": Bug(MARKET, evidence.fills_relived_twice, "I10", 1),
+    "fills booked twice": Bug(MARKET, evidence.fills_booked_twice, "lost", 1),
+    "fees forgotten": Bug(MARKET, evidence.fees_forgotten, "I10: replay gives other cash", 1),
     "ended orders stay open": Bug(MARKET, evidence.ended_orders_stay_open, "I1", 1),
     "one reading explains": Bug(MARKET, evidence.one_reading_explains, "lost", 1),
     "working orders not counted": Bug(MARKET, limits.working_orders_not_counted, "I6 breach", 2),
@@ -87,8 +89,6 @@ SOUGHT: dict[str, Bug] = {
     "inferred fills added": Bug(FUTU, evidence.inferred_fills_added, "I3 duplicated", 0),
     "fills after the end dropped": Bug(FUTU, evidence.fills_after_the_end_dropped, "lost", 0),
     "executions not read again": Bug(FUTU, evidence.fills_told_once_only, "lost", 0),
-    "fills booked twice": Bug(MARKET, evidence.fills_booked_twice, "lost", 0),
-    "fees forgotten": Bug(MARKET, evidence.fees_forgotten, "I10: replay gives other cash", 0),
     "seeker dies unseen": Bug(MARKET, evidence.seeker_dies_unseen, "I7 hung", 0),
 }
 """Bugs that the few flights flown so far did not find (seed 0): the command looks for them; no part of the bar."""
