@@ -72,8 +72,6 @@ BUGS: dict[str, Bug] = {
     "fills booked twice": Bug(MARKET, evidence.fills_booked_twice, "lost", 1),
     "fees forgotten": Bug(MARKET, evidence.fees_forgotten, "I10: replay gives other cash", 1),
     "ended orders stay open": Bug(MARKET, evidence.ended_orders_stay_open, "I1", 1),
-    "one reading explains": Bug(MARKET, evidence.one_reading_explains, "lost", 1),
-    "working orders not counted": Bug(MARKET, limits.working_orders_not_counted, "I6 breach", 2),
     "reserved when sent": Bug(MARKET, limits.reserved_when_sent, "I6 breach", 4),
     "room never freed": Bug(MARKET, limits.room_never_freed, "I6", 1),
     "position cap off": Bug(MARKET, limits.position_cap_off, "I6 breach", 3),

@@ -20,7 +20,6 @@ from engine.gateways.futu.reader import AccountReader
 from engine.judge import Judge
 from engine.portfolio import Portfolio
 from engine.readings import Readings
-from engine.reconciliation import Reconciler
 from engine.runtime.evidence import SEEK_EVERY_NS, EvidenceSeeker
 from engine.runtime.outbox import Outbox
 from engine.runtime.wiring import Core
@@ -218,25 +217,6 @@ def fills_relived_twice() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Core, "relive", twice)
-        yield
-
-
-@contextlib.contextmanager
-def one_reading_explains() -> Iterator[None]:
-    """A difference to the venue is booked as somebody else's at once, while orders of ours may explain it."""
-    differences = Reconciler.differences
-
-    def hasty(self: Reconciler, snapshot: Any, *, at_once: bool = False) -> list[Any]:
-        quiet, self._quiet_since_ns = self._quiet_since_ns, lambda _account: 0
-        try:
-            found = differences(self, snapshot, at_once=True)
-        finally:
-            self._quiet_since_ns = quiet
-        text = "opening" if at_once else "found at the venue"
-        return [msgspec.structs.replace(one, reason=one.reason.replace("opening", text, 1)) for one in found]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Reconciler, "differences", hasty)
         yield
 
 

@@ -14,18 +14,6 @@ from engine.risk.view import RiskView
 
 
 @contextlib.contextmanager
-def working_orders_not_counted() -> Iterator[None]:
-    """The position's cap looks at what is held, and not at what is on its way."""
-
-    def held(order: Any, view: RiskView) -> int:
-        return view.position(order.account, order.instrument) * order.side.sign + int(order.quantity)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MaxPosition, "_reached", staticmethod(held))
-        yield
-
-
-@contextlib.contextmanager
 def reserved_when_sent() -> Iterator[None]:
     """Between the check and the reservation others are let in: what is reserved is reserved when it leaves."""
     waiting: dict[str, Any] = {}

@@ -24,6 +24,7 @@ from engine.net.rest import Answer, RestClient
 from engine.runtime.live import LiveRun
 from engine.runtime.outbox import Outbox
 from engine.runtime.pace import Pace
+from engine.runtime.reconciling import Reconciling
 from engine.runtime.wiring import Core
 
 
@@ -85,17 +86,17 @@ def retried_by_the_client() -> Iterator[None]:
 @contextlib.contextmanager
 def sent_again_after_a_restart() -> Iterator[None]:
     """What the last life sent without hearing an answer, the next one sends first of all."""
-    recover = LiveRun._reconcile_at_start
+    recover = Reconciling.at_start
 
-    async def eager(self: LiveRun, account: Any, fresh: bool) -> None:
-        router = self.boxes[account.id].router
-        for order in self.core.manager.undecided(account.id):
+    async def eager(self: Reconciling, account: Any, deadline_ns: int) -> None:
+        router = self._boxes[account].router
+        for order in self._core.manager.undecided(account):
             with contextlib.suppress(Exception):
                 await router.submit([order.request], router.encode([order.request]))
-        await recover(self, account, fresh)
+        await recover(self, account, deadline_ns)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LiveRun, "_reconcile_at_start", eager)
+        patch.setattr(Reconciling, "at_start", eager)
         yield
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.chaos.fleet import SCENARIOS, fly_one
-from tests.simulation.planted import BUGS, SEEDS_MAX, hunted, main
+from tests.simulation.planted import BUGS, SEEDS_MAX, SOUGHT, hunted, main
 
 QUICK = ("resent to the market", "send marker not awaited", "sender dies unseen", "room never freed")
 """All found by the market's first flight, which ``test_chaos_engine`` flies clean."""
@@ -24,6 +24,9 @@ def test_the_table_names_thirty_bugs_each_planted_its_own_way() -> None:
         assert bug.where in SCENARIOS
         assert bug.accusation
         assert 1 <= bug.seed <= SEEDS_MAX
+    for bug in (*BUGS.values(), *SOUGHT.values()):
+        with bug.plant():
+            """What it replaces is still there."""
 
 
 def test_a_bug_that_is_not_found_is_said(capsys: pytest.CaptureFixture[str]) -> None:
