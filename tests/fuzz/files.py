@@ -85,7 +85,7 @@ class Config(Surface):
         try:
             load_settings(self._path)
         except ConfigError as error:
-            if str(self._path.parent)[:100] not in str(error):
+            if str(self._path.parent)[:100] not in str(error) and "instruments file" not in str(error):
                 raise Wrong(f"a sentence without the place: {error}") from error
             return check_sentence(error)
         return "loaded"
