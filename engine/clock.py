@@ -26,6 +26,18 @@ class Clock(Protocol):
     async def sleep_until(self, ts_ns: int) -> None: ...
 
 
+def _steady_ns() -> int:
+    """The monotonic clock; where the system has one that goes on while the machine is suspended, that one.
+
+    A run that woke up with the other would be behind the market for the rest of the day (RELIABILITY 3.3, C28).
+    """
+    return time.clock_gettime_ns(_STEADY) if _STEADY is not None else time.monotonic_ns()
+
+
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux has it; elsewhere Python's own monotonic clock is taken."""
+
+
 class LiveClock:
     """Wall-clock time, read once and carried on by the monotonic clock (RELIABILITY 2.4, I15).
 
@@ -43,7 +55,7 @@ class LiveClock:
         speed: float = 1.0,
         start_ns: int | None = None,
         anchor_ns: int | None = None,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        monotonic_ns: Callable[[], int] = _steady_ns,
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         if not speed > 0:
@@ -55,10 +67,24 @@ class LiveClock:
         self._monotonic_ns = monotonic_ns
         self._zero_mono = monotonic_ns()
         self._zero = start + round((wall - anchor) * speed)
+        self._held_ns = 0
 
     @property
     def now_ns(self) -> int:
-        return self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+        return self._held_ns or self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+
+    def hold(self, at_ns: int = 0) -> int:
+        """Stand still until ``release``, now or at a given moment; gives the moment.
+
+        While the core works on one input nothing waits, so nobody misses the time that does not pass; and the input
+        with its one moment is then all that is needed to do the same again.
+        """
+        self._held_ns = at_ns or self.now_ns
+        return self._held_ns
+
+    def release(self) -> None:
+        """Go on, as if it had never stood still."""
+        self._held_ns = 0
 
     def real_seconds(self, duration_ns: int) -> float:
         return duration_ns / self.speed / SECOND_NS

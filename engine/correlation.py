@@ -248,9 +248,12 @@ def needs_evidence(order: Order, sheet: Capabilities) -> bool:
     """Whether a trace in the account may still decide it.
 
     PENDING_NEW is not: its answer is on the way; but where answers are claims, and only a row is acceptance, its row
-    may be in a reading that began after them.
+    may be in a reading that began after them. Where a venue lists no orders at all, one that was accepted and not heard
+    of again is known by the position alone: a crash between the two left it so (RELIABILITY 3.3, C7 and C8).
     """
     state = order.state
+    if state in (OrderState.WORKING, OrderState.PARTIAL):
+        return not sheet.lists_orders
     if state is OrderState.PENDING_NEW:
         return sheet.lists_orders and not sheet.echoes_client_id
     return state is OrderState.UNKNOWN or (state is OrderState.NOT_PLACED and order.proof is Proof.INFERRED)

@@ -53,7 +53,7 @@ def explanation(orders: Sequence[Order], moved: int, books: AccountBooks) -> Seq
     chosen = [c for size in range(1, len(newest) + 1) for c in combinations(newest, size) if _makes_up(c, moved, books)]
 
     def doubts(choice: Sequence[Order]) -> tuple[int, int, int]:
-        absent = [order for order in choice if order.state is not OrderState.UNKNOWN]
+        absent = [order for order in choice if order.state is OrderState.NOT_PLACED]
         return len(absent), len(choice), -sum(order.sent_ns for order in choice)
 
     return min(chosen, key=doubts, default=())

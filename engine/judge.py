@@ -190,7 +190,7 @@ class Judge:
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
         if report.kind in _REQUESTS:
-            self._view.on_cancel(request, report.ts_ns)
+            self._view.on_cancel(request, report.ts_ns, order.sent_ns)
         self._book(order, report)
         self._announce(order, report, change)
         if order.state in TERMINAL:

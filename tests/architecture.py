@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "bus": {"domain"},
     "clock": {"domain"},
     "entropy": {"domain"},
+    "traps": set(),
     "ports": {"domain"},
     # The core.
     "portfolio": {"domain"},
@@ -59,9 +60,9 @@ ROOMS: dict[str, set[str]] = {
         "context", "strategy", "seat",
     },
     # The edge.
-    "net": {"domain", "clock"},
-    "gateways": {"domain", "clock", "entropy", "ports", "net"},
-    "journal": {"domain", "ports"},
+    "net": {"domain", "clock", "traps"},
+    "gateways": {"domain", "clock", "entropy", "ports", "net", "traps"},
+    "journal": {"domain", "ports", "traps"},
     "data": {"domain", "ports"},
     "simulators": {"domain", "clock", "entropy", "net", "matching", "markets"},
 }  # fmt: skip
@@ -85,7 +86,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "random": ("engine/entropy.py", "engine/chaos/"),
     "secrets": ("engine/entropy.py", "engine/chaos/"),
     "uuid": ("engine/entropy.py", "engine/chaos/"),
-    "threading": ("engine/journal/sqlite.py", "engine/chaos/"),
+    "threading": ("engine/journal/sqlite.py", "engine/journal/group_writer.py", "engine/chaos/"),
     "concurrent": ("engine/journal/sqlite.py",),
     "multiprocessing": (),
     "socket": ("engine/chaos/",),

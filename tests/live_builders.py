@@ -18,9 +18,12 @@ from engine.gateways.surroundings import Surroundings
 from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.journal.sqlite import SqliteJournal
 from engine.markets.virtual import Virtual
+from engine.ports import Journal
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
+from engine.runtime.recording import Recorder
+from engine.runtime.turns import Turns
 from engine.simulators.faults import Faults, Trigger
 from engine.simulators.virtual_market import VirtualMarketSimulator
 from engine.strategy import Strategy
@@ -51,13 +54,21 @@ class TradingPlace:
         return list(self.ledger.trades(self.user.login))
 
     def run(
-        self, strategies: Sequence[type[Strategy]], journal: Path, *, prices: str = "", bars_ns: int = 0, **risk: Any
+        self,
+        strategies: Sequence[type[Strategy]],
+        journal: Path | Journal,
+        *,
+        prices: str = "",
+        bars_ns: int = 0,
+        recorder: Recorder | None = None,
+        **risk: Any,
     ) -> LiveRun:
         """A live run over this place; each strategy is named after its class.
 
         Args:
             prices: where a stream of prices is served; it is asked before the market's own.
             bars_ns: which bars the strategies want.
+            recorder: who writes it down.
         """
         ids = tuple(InstrumentId(f"{stock.code}.VSM") for stock in self.simulator.stocks)
         instruments = {
@@ -89,9 +100,10 @@ class TradingPlace:
         return LiveRun(
             spec,
             clock=self.clock,
-            journal=SqliteJournal(journal),
+            journal=SqliteJournal(journal) if isinstance(journal, Path) else journal,
             gateways=gateways,
             watchers=watchers,
+            turns=Turns(self.clock, recorder),
         )
 
 

@@ -19,6 +19,7 @@ from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
 from engine.control.cli_new import new
+from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
 from engine.control.cli_states import order_states
@@ -51,6 +52,7 @@ app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
 app.command()(report)
+app.command()(replay)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(chaos)
 app.command()(new)
 app.command()(call)

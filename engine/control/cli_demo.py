@@ -113,9 +113,12 @@ def _clear(settings: "Settings") -> None:
         ConfigError: the journal is no demo's, or another demo holds it.
     """
     from engine.journal.lock import ProcessLock
+    from engine.runtime.recorded import recordings_in
 
     if settings.run.profile == "live":
         raise ConfigError(f"config {settings.path}: profile live is no demo; take config/demo.toml")
+    if settings.journal.kind == "postgres":
+        raise ConfigError(f"config {settings.path}, [journal]: a demo begins with an empty journal; remove url")
     path = settings.journal_path
     if settings.data_dir not in path.parents:
         raise ConfigError(f"config {settings.path}, [journal] path: a demo's journal is within {settings.data_dir}")
@@ -124,6 +127,8 @@ def _clear(settings: "Settings") -> None:
     lock = ProcessLock(path.with_name(f"{path.name}.lock"), f"the journal {path}")
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}.halt"):
         path.with_name(name).unlink(missing_ok=True)
+    for old in recordings_in(settings.data_dir):
+        old.unlink()
     lock.release()
 
 

@@ -55,9 +55,10 @@ def instruct(
     settings = replace(load_settings(config), strategies=())
     instructing = Instructing(read_errand(settings, account, action, arguments or ()), seconds)
     session = Session(
-        settings, environ=environment(), note=log_line, mode="instruct", arm=arm, watchers=instructing.watchers()
-    )
-    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_path}")
+        settings, environ=environment(), note=log_line, mode="instruct", arm=arm, record=False,
+        watchers=instructing.watchers(),
+    )  # fmt: skip
+    complain(f"{settings.run.name}: {action} on {instructing.errand.account}, journal {settings.journal_place}")
     anyio.run(lambda: session.conduct(screen=instructing.conduct))
     told = outcome(instructing)
     if as_json:

@@ -30,7 +30,8 @@ def live(
 
     settings = load_settings(config)
     session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild, arm=arm)
-    complain(f"{settings.run.name}: profile {settings.risk_profile}, journal {settings.journal_path}; stop with Ctrl-C")
+    told = f"profile {settings.risk_profile}, journal {settings.journal_place}"
+    complain(f"{settings.run.name}: {told}; stop with Ctrl-C")
     anyio.run(lambda: session.conduct(seconds=seconds))
     page = None if no_report else session.write_report(settings.data_dir / "report.html")
     figures = {**session.figures(), "report": None if page is None else str(page)}

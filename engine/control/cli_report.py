@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
 
 
 def report(
-    journal: Annotated[Path, typer.Argument(help="A journal file. 日志文件。")],
+    journal: Annotated[
+        str, typer.Argument(help="A journal file, postgresql://..., or a config. 日志文件、数据库地址或配置文件。")
+    ],
+    schema: Annotated[str, typer.Option(help="Of a journal in PostgreSQL. 数据库模式名。")] = "sluice",
     run: Annotated[int | None, typer.Option(help="Only this run of the journal, from 1. Default: all of it.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write the HTML page here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Read a journal: figures, and a page if asked. 由日志生成报告。"""
+    """Read a journal: figures, and a page if asked. 由日志生成报告。
+
+    The password of a PostgreSQL server is taken from SLUICE_PG_PASSWORD. 数据库口令取自该环境变量。
+    """
     from engine.runtime.report import build_report
 
-    records = list(read_journal(journal))
+    records = list(records_of(journal, schema))
     if run is not None:
         records = _only_run(records, run, journal)
     made = build_report(records)
@@ -58,6 +64,34 @@ def report(
         console.print(f"report: {page}")
 
 
+def records_of(place: str, schema: str) -> Iterator[tuple[int, "JournalRecord"]]:
+    """The records of a file, of a database, or of what a config names.
+
+    Raises:
+        ConfigError: nothing of that kind is there. JournalError: damaged.
+    """
+    from engine.journal.postgres_url import check_url, is_url
+    from engine.runtime.journal_settings import PASSWORD_ENV, JournalTable, read_postgres
+
+    if is_url(place):
+        check_url(place, "the journal's url", PASSWORD_ENV)
+        return read_postgres(JournalTable(url=place, schema=schema), _environ(), "report")
+    if not place.endswith(".toml"):
+        return read_journal(Path(place))
+    from engine.runtime.settings import load_settings
+
+    settings = load_settings(place)
+    if settings.journal.kind == "postgres":
+        return read_postgres(settings.journal, _environ(), f"config {place}")
+    return read_journal(settings.journal_path)
+
+
+def _environ() -> Mapping[str, str]:
+    from engine.control.cli_process import environment
+
+    return environment()
+
+
 def read_journal(path: Path) -> Iterator[tuple[int, "JournalRecord"]]:
     """Every record of a journal file, read beside a writer that may still hold it.
 
@@ -81,7 +115,7 @@ def read_journal(path: Path) -> Iterator[tuple[int, "JournalRecord"]]:
         raise JournalError(f"journal {path}: can not be read: {problem}") from problem
 
 
-def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: Path) -> list[tuple[int, "JournalRecord"]]:
+def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
     from engine.domain.events import RunStarted
 
     starts = [at for at, (_, record) in enumerate(records) if isinstance(record, RunStarted)]

@@ -34,10 +34,11 @@ from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
-from engine.runtime.live_settings import armed, live_spec, open_journal
+from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
+from engine.runtime.turns import Turns
 
 CANDLES = 5_000
 READY_SECONDS = 60.0
@@ -123,11 +124,13 @@ class Session:
         mode: str = "",
         accept_rebuild: bool = False,
         arm: bool = False,
+        record: bool = True,
         watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
     ) -> None:
         """
         Args:
             arm: a person said at the start of this run that real money may be traded; a config can not say it.
+            record: keep what goes into the run, unless the config says no (``runtime/recording.py``).
             watchers: (event class, who looks on), besides the session's own.
 
         Raises:
@@ -136,7 +139,7 @@ class Session:
         """
         self.settings = settings
         self.told = Told()
-        spec = live_spec(settings, mode=mode)
+        spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )
@@ -145,7 +148,8 @@ class Session:
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
         self.links = Links()
-        self._journal = open_journal(settings, accept_rebuild=accept_rebuild)
+        self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
+        told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
             spec,
             clock=self.clock,
@@ -153,6 +157,7 @@ class Session:
             journal=cast(Journal, TellingJournal(self._journal, self.told)),
             gateways=self.gateways,
             note=note,
+            turns=Turns(self.clock, told),
             watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
         self._note = note

@@ -323,6 +323,28 @@ class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):
     cash: Decimal
 
 
+class PressNoted(Struct, frozen=True, kw_only=True, gc=False, tag="press"):
+    """We were much of an instrument's last minute while its price moved (RELIABILITY 4.3): counted by the day."""
+
+    account: AccountId
+    instrument: InstrumentId
+    ts_ns: int
+    share: float
+    """Our part of the volume."""
+    move: float
+    """By which part the price moved."""
+
+
+class DayPriced(Struct, frozen=True, kw_only=True, gc=False, tag="day_price"):
+    """What one instrument's trading day began at: the close before, or the first price; losses are counted from it."""
+
+    instrument: InstrumentId
+    day: int
+    """Number of its market's trading day."""
+    price: Decimal
+    ts_ns: int
+
+
 class ReconcileEnded(Struct, frozen=True, kw_only=True, gc=False, tag="recon"):
     account: AccountId
     ts_ns: int
@@ -337,6 +359,7 @@ class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
 
 JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
-    | StrategyStopped | CallAnswered | EquitySampled | ReconcileEnded | RunEnded
+    | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded
+    | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
 )  # fmt: skip

@@ -4,6 +4,7 @@ The operating system's lock decides where there is one (it ends with its holder,
 process id and start time in the file name him, and decide on systems without such locks.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -16,10 +17,15 @@ if sys.platform != "win32":
     import fcntl
 
 
+HOLDER_BYTES = 128
+
+
 class Holder(msgspec.Struct, frozen=True):
     pid: int
     started: str
     """Start time of the process in the kernel's own count, so that a reused process id is not mistaken for it."""
+    durable_seq: int = 0
+    """The last record it knew to be durable: what the file must hold when the next one opens it."""
 
 
 def process_started(pid: int) -> str:
@@ -53,6 +59,8 @@ class ProcessLock:
     """
 
     def __init__(self, path: Path, what: str) -> None:
+        self.left_seq = 0
+        """The last durable record of the holder before this one, if it died; 0 if it closed in order."""
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._take(path, what)
@@ -69,7 +77,7 @@ class ProcessLock:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Ours and free: left by an engine of this process that was dropped.
-                taken = holder is not None and holder != mine and is_alive(holder)
+                taken = holder is not None and holder.pid != mine.pid and is_alive(holder)
             except BlockingIOError:
                 taken = True
         if taken:
@@ -77,13 +85,33 @@ class ProcessLock:
             raise ConfigError(
                 f"{what} is in use by {who}: stop that engine or give this one a journal of its own (lock: {path})"
             )
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, msgspec.json.encode(mine), 0)
+        self._left = holder
+        self._mine = msgspec.structs.replace(mine, durable_seq=holder.durable_seq if holder is not None else 0)
+        self.left_seq = self._mine.durable_seq
+        self._write(self._mine)
 
-    def release(self) -> None:
-        """Let go; a second call does nothing. The file stays, empty: removing it would race with the next taker."""
+    def mark(self, durable_seq: int) -> None:
+        """Say what is durable now. Never synced: a power cut may forget it, the death of this process does not."""
+        self._mine = msgspec.structs.replace(self._mine, durable_seq=durable_seq)
+        # Best effort: the disk may be full.
+        with contextlib.suppress(OSError):
+            self._write(self._mine)
+
+    def _write(self, holder: Holder) -> None:
+        # Blanks behind it, so that a shorter text covers a longer one in a single write.
+        os.pwrite(self._fd, msgspec.json.encode(holder).ljust(HOLDER_BYTES), 0)
+
+    def release(self, *, refused: bool = False) -> None:
+        """Let go; a second call does nothing. The file stays, empty: removing it would race with the next taker.
+
+        Args:
+            refused: what it is for was not opened: whoever comes next must hear of its last holder as well.
+        """
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
+            if refused and self._left is not None:
+                self._write(self._left)
+            else:
+                os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = -1
 

@@ -7,7 +7,6 @@ backtest that keeps its journal.
 
 import asyncio
 import contextlib
-import os
 import queue
 import sqlite3
 import threading
@@ -16,27 +15,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
-import msgspec
 
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import JournalRecord
-from engine.journal import store
+from engine.journal import store, write_ahead
 from engine.journal.chain import ENCODER, URGENT, Chain, Damage, verified
+from engine.journal.halt import Halt, Sentinel
 from engine.journal.lock import ProcessLock
 
 GROUP_ROWS = 20
 GROUP_SECONDS = 0.002
+LOCKED_MS = 2_000
+"""How long the writer waits where another program has the file locked (a backup); then the write has failed (S2)."""
 
 _Item = tuple[int, bytes]
 """Sequence number and bytes; the number of an urgent record is negative, and 0 asks the writer to stop."""
 _STOP: _Item = (0, b"")
-
-
-class Halt(msgspec.Struct, frozen=True):
-    """What the sentinel file says: why the last engine on this journal had to stop."""
-
-    cause: str
-    durable_seq: int = 0
 
 
 class SqliteJournal:
@@ -82,13 +76,20 @@ class SqliteJournal:
         self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._sentinel = Sentinel(self._beside(".halt"))
+        self._is_new = not self.path.exists()
         store.make_place(self.path)
         self._lock = ProcessLock(self._beside(".lock"), f"the journal {self.path}")
         try:
+            write_ahead.hold(self.path)
             self._db = self._open(accept_rebuild)
             self.durable_seq, self._sealed = self._check(accept_rebuild)
+            write_ahead.let_go(self.path)
+            self._lock.mark(self.durable_seq)
+            # A thread may wait for somebody else's lock; a turn of the loop may not.
+            self._db.execute(f"PRAGMA busy_timeout = {0 if inline else LOCKED_MS}")
         except BaseException:
-            self._lock.release()
+            self._lock.release(refused=True)
             raise
         self.next_seq = self.durable_seq + 1
         self._chain = self._sealed.copy()
@@ -198,27 +199,15 @@ class SqliteJournal:
 
     def halted(self) -> Halt | None:
         """Why an engine on this journal stopped for want of a durable write; None if none did."""
-        try:
-            return msgspec.json.decode(self._beside(".halt").read_bytes(), type=Halt)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as problem:
-            return Halt(cause=f"the sentinel {self._beside('.halt')} can not be read: {problem}")
+        return self._sentinel.read()
 
     def clear_halt(self) -> None:
         """An operator has looked: remove the sentinel."""
-        self._beside(".halt").unlink(missing_ok=True)
+        self._sentinel.clear()
 
     def write_halt(self, cause: str) -> None:
         """Leave a sentinel that does not need the database. Best effort: the disk may be what failed."""
-        body = msgspec.json.encode(Halt(cause=cause, durable_seq=self.durable_seq))
-        with contextlib.suppress(OSError):
-            fd = os.open(self._beside(".halt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(fd, body)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        self._sentinel.write(Halt(cause=cause, durable_seq=self.durable_seq))
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -253,6 +242,10 @@ class SqliteJournal:
         try:
             try:
                 last, chain = store.check_chain(self._db)
+                if last < self._lock.left_seq and not self._is_new:
+                    # A write-ahead file that is gone, or a copy from before: what it held was acknowledged.
+                    gone = f"records {last + 1} to {self._lock.left_seq} of the last engine are missing"
+                    raise Damage(gone, last)
             except Damage as damage:
                 self._db.close()
                 self._quarantine(damage, accept_rebuild)
@@ -265,10 +258,11 @@ class SqliteJournal:
         return last, chain
 
     def _quarantine(self, damage: Damage, accept_rebuild: bool) -> None:
+        write_ahead.put_back(self.path)
         if not accept_rebuild:
             raise Damage(
                 f"the journal {self.path} is damaged: {damage}; keep the file, compare with the venue, and start with "
-                f"accept_rebuild to go on from record {damage.good}",
+                f"--accept-rebuild to go on from record {damage.good}",
                 damage.good,
             ) from damage
         self.quarantine = store.rebuild(self.path, damage.good)
@@ -296,6 +290,7 @@ class SqliteJournal:
             self._fail(f"{type(problem).__name__}: {problem}")
             return False
         self.durable_seq = rows[-1][0]
+        self._lock.mark(self.durable_seq)
         return True
 
     def _fail(self, cause: str) -> None:

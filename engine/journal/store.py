@@ -6,16 +6,23 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine import traps
 from engine.domain.errors import ConfigError, JournalError
 from engine.journal.chain import Chain, Damage, verified
+from engine.journal.write_ahead import commits_not_taken
 
 SCHEMA_VERSION = 1
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""Schema -> the statements that make the next one of it; none has been needed yet."""
 APPLICATION_ID = 0x536C7569
 """``Slui``: tells a journal from other SQLite files."""
 
 _TABLE = "CREATE TABLE record (seq INTEGER PRIMARY KEY, body BLOB NOT NULL, chain BLOB) STRICT"
 INSERT = "INSERT INTO record (seq, body, chain) VALUES (?, ?, ?)"
 _PAGE = 500
+OPENING_MS = 2_000
+STUMP = 512
+"""No database is smaller than SQLite's smallest page."""
 _LAST = 2**63 - 1
 Row = tuple[int, bytes, bytes | None]
 
@@ -45,10 +52,18 @@ def make_place(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The writer's connection: WAL, synchronous FULL, no waiting for locks."""
+    """The writer's connection: WAL, synchronous FULL.
+
+    A reader that looks in while it is opened is waited for; how long a write waits is the caller's to set.
+
+    Raises:
+        Damage: a stump, which SQLite would take for an empty database.
+    """
+    if 0 < (size := path.stat().st_size) < STUMP:
+        raise Damage(f"only {size} bytes of it are left", 0)
     db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA busy_timeout = 0")
+        db.execute(f"PRAGMA busy_timeout = {OPENING_MS}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -74,14 +89,34 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute("COMMIT")
         return
     if owner != APPLICATION_ID:
+        if db.execute("SELECT count(*) FROM sqlite_schema WHERE sql = ?", (_TABLE,)).fetchone()[0]:
+            raise Damage("its pages are damaged: the mark of a journal is not what it was", readable(path))
         raise ConfigError(f"{path} is another program's database, not a journal: name another file")
-    if version != SCHEMA_VERSION:
+    if not 0 < version <= SCHEMA_VERSION:
         raise ConfigError(
             f"the journal {path} has schema {version}, this engine reads {SCHEMA_VERSION}: use the engine it came from"
+            ", or start with --accept-rebuild if the file is damaged"
         )
+    if behind := commits_not_taken(db, path):
+        raise Damage(f"{behind} commits in its write-ahead file stand behind a damaged one", readable(path))
     found = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
-        raise Damage(f"its pages are damaged: {found}", readable(path))
+        raise Damage(f"its pages are damaged: {' '.join(found.split())}", readable(path))
+    _migrate(db, version)
+
+
+def _migrate(db: sqlite3.Connection, version: int) -> None:
+    """Bring an older schema up to this engine's: all steps in one transaction, so that it is old or new, never between
+    (RELIABILITY 3.3, C17)."""
+    if version == SCHEMA_VERSION:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    for step in range(version, SCHEMA_VERSION):
+        for statement in MIGRATIONS[step]:
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    traps.passed("C17")
+    db.execute("COMMIT")
 
 
 def reader(path: Path) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ a header or a body.
 import ipaddress
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
+from engine import traps
 from engine.clock import Clock
 from engine.domain.errors import BadMessage, ConfigError, NotSent, OutcomeUnknown
 from engine.domain.timestamps import SECOND_NS, ns_from_datetime
@@ -162,7 +163,10 @@ class RestClient:
                 if len(self._urls) < 256:
                     self._urls[path] = known
             url = known
-        return httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
+        request = httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
+        if traps.passed is not traps.nobody and body:
+            request.stream = _InHalves(body, path)
+        return request
 
     async def _send(self, client: httpx.AsyncClient, request: httpx.Request, name: str) -> Answer:
         if self._closed:
@@ -183,6 +187,17 @@ class RestClient:
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise OutcomeUnknown(f"{name}: no whole answer: {_words(error)}") from error
         return Answer(response.status_code, response.headers, b"".join(chunks), name)
+
+
+class _InHalves(httpx.AsyncByteStream):
+    """A body with a place to die in its middle: only where a test waits for it."""
+
+    def __init__(self, body: bytes, path: str) -> None:
+        self._body = body
+        self._path = path
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return traps.in_halves(self._body, self._path)
 
 
 def _words(error: Exception) -> str:

@@ -5,6 +5,7 @@ It only reads; what a reading proves is the core's to judge. It never gives up a
 
 from collections.abc import Callable
 
+from engine import traps
 from engine.clock import Clock
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import GatewayError
@@ -58,6 +59,7 @@ class EvidenceSeeker:
 
     async def settle(self, deadline_ns: int) -> bool:
         """Look until no order of the account is undecided; False if some still are at the deadline."""
+        traps.passed("C25")
         while self._manager.undecided(self._router.account):
             if self._clock.now_ns >= deadline_ns:
                 return False

@@ -9,7 +9,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import anyio
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
@@ -23,7 +22,6 @@ from engine.domain.events import (
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    ReconcileEnded,
     RunEnded,
     RunStarted,
     SubscriptionRequested,
@@ -36,11 +34,13 @@ from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.gate import close_gate, end_reconciliation, sample, settle
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
 from engine.runtime.sheets import foreseers_of, sheets_of
+from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
 from engine.strategy import CallRequest, Context, Recovered
 
@@ -49,14 +49,14 @@ __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 RETRY_NS = 5 * SECOND_NS
 SETTLE_NS = 10 * MINUTE_NS
 """How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
+LAST_LOOKS = 5
+"""So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
 
 class _HeldVenue:
     """The way out of the core: limits a venue does not know are held, everything else goes to its outbox."""
 
     def __init__(self, boxes: Outboxes, held: HeldLimits) -> None:
-        self._boxes = boxes
-        self._held = held
         self.on_submitted: Callable[[OrderSubmitted], None] = held.on_submitted
         self.on_replace_wanted = boxes.on_replace_wanted
         self.on_cancel_wanted: Callable[[CancelWanted], None] = boxes.on_cancel_wanted
@@ -74,25 +74,25 @@ class LiveRun:
         gateways: Mapping[str, Gateway],
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
         watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
+        turns: Turns | None = None,
     ) -> None:
         """
         Args:
-            watchers: (event class, who looks on), called after everybody else.
+            watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
         Raises:
             ConfigError: an account names a gateway that has no order side.
         """
         self.spec = spec
         self.clock = clock
-        self.journal = journal
+        self.turns = turns or Turns(clock)
+        self.journal = journal = self.turns.journal(journal)
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
-        self._note = note
-        self._stopping = anyio.Event()
+        self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
-        self._rescheduled = anyio.Event()
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
@@ -103,7 +103,9 @@ class LiveRun:
             sheets=sheets,
             outside=self._outside,
             note=note,
+            bus=self.turns.bus,
         )
+        close_gate(core, spec)
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
         self.boxes: dict[str, Outbox] = {}
         self.seekers: dict[str, EvidenceSeeker] = {}
@@ -112,6 +114,7 @@ class LiveRun:
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
+        self.turns.guard(self)
         join(
             core,
             _HeldVenue(boxes, self.held),
@@ -148,10 +151,10 @@ class LiveRun:
             ConfigError: credentials, environment or config are wrong. JournalError: the journal failed.
         """
         self._learn()
-        fresh = self._recover()
-        async with anyio.create_task_group() as tasks:
+        async with self.turns.lasting(self) as fresh, anyio.create_task_group() as tasks:
             self._tasks = tasks
             tasks.start_soon(self.journal.run)
+            tasks.start_soon(self.turns.run)
             if observe is not None:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
@@ -179,10 +182,11 @@ class LiveRun:
             for account in self.spec.accounts:
                 self._sample(account.id)
             self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
+            # Nobody may append behind it.
+            tasks.cancel_scope.cancel()
             await self.journal.durable(self.journal.next_seq - 1)
             for gateway in self.gateways.values():
                 await gateway.close()
-        tasks.cancel_scope.cancel()
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -201,9 +205,11 @@ class LiveRun:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
                 self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for _ in range(0 if self._untouched(account.id) else 2):
+            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
                 await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                await seeker.look()
+                snapshot = await seeker.look()
+                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                    break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""
@@ -269,15 +275,13 @@ class LiveRun:
         while settled:
             snapshot = await seeker.look()
             if snapshot is not None and snapshot.positions is not None:
-                if not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before):
-                    for adjustment in self.core.reconciler.differences(snapshot, at_once=fresh):
-                        self.core.book(adjustment)
-                    if self.core.settles(snapshot):
-                        break
+                believed = not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before)
+                if believed and self.core.reconcile(snapshot, at_once=fresh):
+                    break
                 before = snapshot
             await self.clock.sleep(RETRY_NS)
         text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
+        end_reconciliation(self.core, self.gateways[account.gateway], account.id, ok=settled, text=text)
 
     def _may_be_empty(self, account: AccountId) -> bool:
         """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
@@ -347,13 +351,11 @@ class LiveRun:
             return
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
-        self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
+        sample(self.core, EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
     def _on_account(self, event: AccountObserved) -> None:
         if self.ready.is_set() and event.snapshot.account in self.boxes:
-            for adjustment in self.core.reconciler.differences(event.snapshot):
-                self.core.book(adjustment)
-            self.core.settles(event.snapshot)
+            settle(self.core, event.snapshot)
             self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:

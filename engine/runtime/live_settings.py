@@ -1,5 +1,6 @@
 """A config as a live run: its journal and its specification."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,21 @@ from engine.domain.ids import AccountId
 from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
+from engine.ports import Journal
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
+from engine.runtime.recorded import FOLDER as RECORDINGS
+from engine.runtime.recording import Origin, Recorder
 from engine.runtime.settings import Settings
 
 
-def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
+def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> LiveSpec:
     """What ``LiveRun`` is given.
 
     Args:
         mode: how the journal calls the run; default: the profile.
+        armed: a person said at the start of this run that real money may be traded.
 
     Raises:
         ConfigError: nothing to trade on, or a clock that real money must not have.
@@ -42,6 +48,7 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         limits=settings.limits,
         rates=settings.rates,
         mode=mode or settings.run.profile,
+        armed=armed,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
@@ -63,15 +70,38 @@ def _statements(settings: Settings) -> Fundamentals | None:
     return read_fundamentals(catalog)
 
 
-def open_journal(settings: Settings, *, accept_rebuild: bool = False) -> MemoryJournal | SqliteJournal:
-    """The journal of ``[journal]``; a SQLite one is locked until it is closed.
+def open_journal(
+    settings: Settings, environ: Mapping[str, str] | None = None, *, accept_rebuild: bool = False
+) -> Journal:
+    """The journal of ``[journal]``, locked until it is closed; the one place where a run's journal is opened.
+
+    Args:
+        environ: where the password of a server may be.
 
     Raises:
-        ConfigError: another engine holds it, or no place to write. JournalError: damaged.
+        ConfigError: another engine holds it, no place to write, no server. JournalError: damaged.
     """
     if settings.journal.kind == "memory":
         return MemoryJournal()
+    if settings.journal.kind == "postgres":
+        return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
     return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+
+
+def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:
+    """Who writes down what goes into the run; None where nothing is kept that a replay could be held against."""
+    if not settings.recording.enabled or settings.journal.kind == "memory":
+        return None
+    return Recorder(
+        settings.data_dir / RECORDINGS,
+        max_bytes=settings.recording.max_mb * 1_000_000,
+        origin=Origin(
+            config=str(settings.path.absolute()),
+            config_hash=settings.config_hash,
+            journal="" if settings.journal.kind == "postgres" else str(settings.journal_path.absolute()),
+        ),
+        say=say,
+    )
 
 
 def _journaled(spec: StrategySpec) -> StrategySpec:

@@ -33,6 +33,8 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, Mapping[str, Decimal]] = {}
     """See ``Rates``."""
     mode: str = "live"
+    armed: bool = False
+    """Whether a person said at the start of this run that real money may be traded."""
     run_tag: str = ""
     """Goes into client order ids, so that two journals never make the same one."""
     threads: bool = True

@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from msgspec import Struct
 
+from engine import traps
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
@@ -23,6 +24,7 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.view import RiskView
+from engine.runtime.last_look import difference
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
@@ -225,7 +227,9 @@ class Outbox:
 
     def _latched(self, order: SubmitOrder) -> bool:
         latch = self._view.latch(order)
-        return latch is not None and latch.level >= KillLevel.HALT
+        if latch is None:
+            return False
+        return latch.level >= KillLevel.HALT or not self._view.reduced(order)
 
     def _withdraw(self, order: SubmitOrder) -> None:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
@@ -235,6 +239,11 @@ class Outbox:
             body = self.router.encode(orders)
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+            return
+        strange = difference(orders, body)
+        if strange:
+            self._manager.latch(KillLevel.HALT, f"account:{orders[0].account}", f"last look: {strange}", "engine")
+            self._tell_all(orders, Evidence.SEND_FAILED, f"last look: {strange}", Proof.LOCAL)
             return
         digest = hashlib.sha256(body).hexdigest()
         seq = 0
@@ -246,8 +255,10 @@ class Outbox:
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
         departure = self._pace.leaves(orders[0])
+        traps.passed("C3")
         try:
             reports = await self.router.submit(orders, body)
+            traps.passed("C6")
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
         except Refused as error:
@@ -301,6 +312,7 @@ class Outbox:
             self._cancels_ns |= {each.request.client_id: self._clock.now_ns for each in orders}
         with anyio.CancelScope(shield=True):
             await self._journal.durable(self._journal.next_seq - 1)
+            traps.passed("C11")
             try:
                 if isinstance(change, ReplaceWanted):
                     reports = await self.router.replace(order, change.quantity, change.price)
@@ -308,6 +320,7 @@ class Outbox:
                     reports = await self.router.cancel_together(orders)
                 else:
                     reports = await self.router.cancel(order)
+                traps.passed("C12" if cancels else "C13")
             except (NotSent, Refused) as error:
                 self._tell_all([each.request for each in orders], reject, error.message, Proof.VENUE)
             except (OutcomeUnknown, BadMessage) as error:

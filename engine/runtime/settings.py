@@ -1,9 +1,9 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>] [[strategy]]
-[matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the
-config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them from
-the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
+[[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are
+relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused:
+gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
 """
 
 import hashlib
@@ -32,6 +32,8 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.journal_settings import JournalTable, checked, place_of
+from engine.runtime.recording_table import RecordingTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
 
@@ -58,12 +60,6 @@ class ClockTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ISO 8601 with its offset; default: now."""
     anchor: str | None = None
     """The real moment at which the clock shows ``start``, so that two processes, or one started again, agree."""
-
-
-class JournalTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    kind: Literal["sqlite", "memory"] = "sqlite"
-    path: str = ""
-    """Default ``<data_dir>/journal.sqlite3``."""
 
 
 class InstrumentsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +103,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     run: RunTable = RunTable()
     clock: ClockTable = ClockTable()
     journal: JournalTable = JournalTable()
+    recording: RecordingTable = RecordingTable()
     instruments: InstrumentsTable = InstrumentsTable()
     markets: dict[str, dict[str, Any]] = {}
     risk: dict[str, Any] = {}
@@ -145,6 +142,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path
     journal: JournalTable
     journal_path: Path
+    recording: RecordingTable
     instruments: Mapping[InstrumentId, Instrument]
     books: Mapping[str, RuleBook]
     """A rule book for every market there is, with the config's settings."""
@@ -162,6 +160,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
+
+    @property
+    def journal_place(self) -> str:
+        """Where the journal is, for people."""
+        return place_of(self.journal, self.journal_path)
 
 
 def load_settings(path: str | Path) -> Settings:
@@ -188,8 +191,9 @@ def load_settings(path: str | Path) -> Settings:
         start_ns=_moment_ns(document.clock.start, f"{where}, [clock] start"),
         anchor_ns=_moment_ns(document.clock.anchor, f"{where}, [clock] anchor"),
         data_dir=data_dir,
-        journal=document.journal,
+        journal=checked(document.journal, where),
         journal_path=Path(document.journal.path) if document.journal.path else data_dir / "journal.sqlite3",
+        recording=document.recording,
         instruments=instruments,
         books=_books(document, where),
         risk_profile=profile,

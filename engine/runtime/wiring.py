@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from engine import traps
 from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
@@ -13,6 +14,8 @@ from engine.domain.events import (
     AccountObserved,
     Alert,
     CallAnswered,
+    DayPriced,
+    EquitySampled,
     Fill,
     InstructionChanged,
     InstructionDenied,
@@ -26,6 +29,7 @@ from engine.domain.events import (
     OrderDenied,
     OrderSubmitted,
     PositionAdjusted,
+    PressNoted,
     StrategyStopped,
     SubscriptionRequested,
 )
@@ -44,6 +48,7 @@ from engine.reconciliation import Reconciler
 from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
+from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
 
 INSTRUCTION_RECORDS: tuple[type, ...] = (
@@ -77,9 +82,12 @@ class Core:
         note: Callable[[str, Mapping[str, Any]], None],
         record: Callable[[JournalRecord], int | None] | None = None,
         keep_ended_ns: int = KEEP_ENDED_NS,
+        bus: Bus | None = None,
     ) -> None:
-        """``record``: a quicker way into the journal for the order gate, which then gets no numbers back (replay)."""
-        self.bus = Bus()
+        """``record``: a quicker way into the journal for the order gate, which then gets no numbers back (replay).
+
+        ``bus``: the live one, which knows where a turn begins (``turns.py``)."""
+        self.bus = bus or Bus()
         self.clock = clock
         self.journal = journal
         self.instruments = instruments
@@ -101,6 +109,7 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
+        self.watch = self._watch(limits, record or journal.append)
         self.instructions = InstructionDesk(
             clock=clock,
             publish=self.bus.publish,
@@ -119,6 +128,16 @@ class Core:
             note=note,
         )
 
+    def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
+        return RiskWatch(
+            limits,
+            self.view,
+            now_ns=lambda: self.clock.now_ns,
+            latch=self.manager.latch,
+            record=record,
+            publish=self.bus.publish,
+        )
+
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
         return self.books[self.instruments[instrument].market].sellable_from_ns(bought_ns)
 
@@ -128,10 +147,21 @@ class Core:
     def book(self, adjustment: PositionAdjusted) -> None:
         """Journal and book a difference found at the venue; a person is told of every position."""
         self.journal.append(adjustment)
+        traps.passed("C14")
         self.bus.publish(adjustment)
         if adjustment.quantity and not adjustment.reason.startswith("opening"):
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
+
+    def reconcile(self, snapshot: AccountSnapshot, *, at_once: bool = False) -> bool:
+        """Book what this reading shows and no order explains; whether book and reading then agree.
+
+        Args:
+            at_once: believe one reading (``Reconciler.differences``).
+        """
+        for adjustment in self.reconciler.differences(snapshot, at_once=at_once):
+            self.book(adjustment)
+        return self.settles(snapshot)
 
     def settles(self, snapshot: AccountSnapshot) -> bool:
         """Whether our book equals this reading; then it has what instructions did that were over before."""
@@ -146,7 +176,10 @@ class Core:
             OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
             OrderDenied: (self.view.on_denied,),
             Fill: (self.portfolio.on_fill, self.view.on_fill),
-            PositionAdjusted: (self.portfolio.on_adjusted,),
+            PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted),
+            EquitySampled: (self.view.on_equity,),
+            DayPriced: (self.view.on_priced,),
+            PressNoted: (self.view.on_press,),
             LatchSet: (self.view.on_latch,),
             LatchCleared: (self.view.on_unlatch,),
             **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
@@ -183,6 +216,7 @@ def join(
     if reconcile is not None:
         core.bus.subscribe(AccountObserved, reconcile)
     _join_outcomes(core)
+    _join_watch(core)
     for event_type, watcher in watchers:
         core.bus.subscribe(event_type, watcher)
     # Looks subscribers up once and for all: nobody may subscribe after this.
@@ -194,6 +228,8 @@ def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool
     subscribe = core.bus.subscribe
     portfolio, runner = core.portfolio, core.runner
 
+    for event_type, handler in core.view.ears:
+        subscribe(event_type, handler)
     subscribe(Bar, portfolio.on_bar)
     if keep_history:
         subscribe(Bar, core.history.append)
@@ -249,10 +285,12 @@ def _join_outcomes(core: Core) -> None:
     portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
 
     subscribe(Fill, portfolio.on_fill)
-    if view.turnover is not None:
+    if view.hears_fills:
         subscribe(Fill, view.on_fill)
     subscribe(Fill, runner.on_fill)
     subscribe(PositionAdjusted, portfolio.on_adjusted)
+    if view.profit is not None:
+        subscribe(PositionAdjusted, view.on_adjusted)
     subscribe(OrderDenied, view.on_denied)
     subscribe(OrderDenied, runner.on_denied)
     for event_type in ORDER_EVENTS:
@@ -267,3 +305,17 @@ def _join_outcomes(core: Core) -> None:
     subscribe(StrategyStopped, core.instructions.on_stopped)
     subscribe(CallAnswered, core.journal.append)
     subscribe(CallAnswered, runner.on_answer)
+
+
+def _join_watch(core: Core) -> None:
+    """Behaviour and losses, once books and counters know: it latches, or tells a person."""
+    subscribe, watch = core.bus.subscribe, core.watch
+    if not watch.limits:
+        return
+    subscribe(OrderSubmitted, watch.on_submitted)
+    subscribe(CancelWanted, watch.on_cancel)
+    subscribe(Fill, watch.on_fill)
+    if core.view.profit is not None:
+        subscribe(Bar, watch.on_price)
+        subscribe(Quote, watch.on_price)
+        subscribe(Trade, watch.on_price)

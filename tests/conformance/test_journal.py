@@ -21,18 +21,28 @@ from hypothesis import strategies as st
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import CallAnswered, OrderSent
 from engine.domain.ids import ClientOrderId, StrategyId
-from engine.journal import JOURNALS, MemoryJournal, SqliteJournal
+from engine.journal import MemoryJournal, SqliteJournal
 from engine.journal.lock import Holder
 from engine.ports import Journal
-from tests.journal_builders import WRITER, a_record, a_run, records
+from tests.journal_builders import (
+    KEPT,
+    OPENERS,
+    WRITER,
+    a_record,
+    a_run,
+    address_for,
+    ends_of_groups,
+    postgres_at,
+    records,
+)
+from tests.postgres_server import programs
 
 ROOT = Path(__file__).parents[2]
-ON_DISK = ["sqlite", "sqlite_inline"]
 
 
-@pytest.fixture(params=JOURNALS)
+@pytest.fixture(params=OPENERS)
 def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
-    opened = JOURNALS[request.param](tmp_path / "journal.db")
+    opened = OPENERS[request.param](tmp_path / "journal.db")
     yield opened
     opened.close()
 
@@ -136,12 +146,13 @@ async def test_run_flushes_when_it_is_cancelled(journal: Journal) -> None:
 def test_one_digest_whatever_the_batches(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], group_rows: int, reads: set[int]
 ) -> None:
-    """Memory, SQLite with a thread and SQLite inline, cut into any groups, give the digest of the plain bytes."""
+    """Memory, SQLite inline and with a thread, and PostgreSQL, cut into any groups, give the digest of the bytes."""
     path = tmp_path_factory.mktemp("journal")
     opened: list[Journal] = [
         MemoryJournal(),
         SqliteJournal(path / "a.db", inline=True, group_rows=group_rows),
         SqliteJournal(path / "b.db", group_rows=group_rows),
+        *([postgres_at(path / "c", group_rows=group_rows)] if programs() else []),
     ]
     plain = hashlib.sha256()
     for at, n in enumerate(numbers):
@@ -170,29 +181,30 @@ def test_memory_finds_a_changed_byte() -> None:
 # --- files: opening again --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ON_DISK)
+@pytest.mark.parametrize("name", KEPT)
 async def test_reopen_and_continue(tmp_path: Path, name: str) -> None:
     """A second run goes on where the first ended: numbers, digest and replay are those of one long journal."""
     path, whole = tmp_path / "new" / "journal.db", MemoryJournal()
     for run in range(3):
-        opened = JOURNALS[name](path)
+        opened = OPENERS[name](path)
         assert opened.next_seq == whole.next_seq
         assert opened.digest() == whole.digest()
         for record in (a_run(run), *records(25, run * 25)):
             assert opened.append(record) == whole.append(record)
         await opened.durable(opened.next_seq - 1)
         opened.close()
-    opened = JOURNALS[name](path)
+    opened = OPENERS[name](path)
     assert list(opened.records()) == list(whole.records())
     opened.close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    if name.startswith("sqlite"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("name", ON_DISK)
+@pytest.mark.parametrize("name", KEPT)
 async def test_groups_end_full_or_urgent(tmp_path: Path, name: str) -> None:
     """No commit takes more than 20 rows, and SEND and latches are the last row of theirs."""
-    opened = JOURNALS[name](tmp_path / "journal.db")
+    opened = OPENERS[name](tmp_path / "journal.db")
     urgent = set()
     for n, record in enumerate(records(50) + [a_record(0)] * 70):
         seq = opened.append(record)
@@ -200,15 +212,15 @@ async def test_groups_end_full_or_urgent(tmp_path: Path, name: str) -> None:
             urgent.add(seq)
     await opened.durable(opened.next_seq - 1)
     opened.close()
-    with raw(tmp_path / "journal.db") as db:
-        ends = [seq for (seq,) in db.execute("SELECT seq FROM record WHERE chain IS NOT NULL ORDER BY seq")]
+    ends = ends_of_groups(name, tmp_path / "journal.db")
     assert urgent <= set(ends)
     assert max(b - a for a, b in zip([0, *ends], ends, strict=False)) <= 20
 
 
-async def test_nobody_waits_for_a_group_to_fill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sqlite", "postgres"])
+async def test_nobody_waits_for_a_group_to_fill(tmp_path: Path, name: str) -> None:
     """Rows that nobody waits for are committed too, two milliseconds later at most; no flush is needed."""
-    opened = SqliteJournal(tmp_path / "journal.db")
+    opened = OPENERS[name](tmp_path / "journal.db")
     opened.append(a_record(0))
     async with asyncio.timeout(10):
         while opened.durable_seq < 1:  # noqa: ASYNC110 - the writer's own deadline is what is tested
@@ -216,17 +228,18 @@ async def test_nobody_waits_for_a_group_to_fill(tmp_path: Path) -> None:
     opened.close()
 
 
-def test_a_crash_loses_what_was_not_committed_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sqlite_inline", "postgres_inline"])
+def test_a_crash_loses_what_was_not_committed_and_nothing_else(tmp_path: Path, name: str) -> None:
     """``abandon`` is a crash: reopened, the journal holds what was durable."""
     path = tmp_path / "journal.db"
-    opened = SqliteJournal(path, inline=True)
+    opened: Any = OPENERS[name](path)
     for record in (a_record(0), a_record(1), a_record(2), a_record(3)):
         opened.append(record)
     assert (opened.durable_seq, opened.next_seq) == (2, 5)
     opened.abandon()
     with pytest.raises(JournalError):
         opened.append(a_record(0))
-    again = SqliteJournal(path, inline=True)
+    again = OPENERS[name](path)
     assert [record for _, record in again.records()] == [a_record(0), a_record(1)]
     assert again.next_seq == 3
     again.close()
@@ -375,8 +388,9 @@ async def test_a_failed_commit_is_the_end(tmp_path: Path, inline: bool, problem:
     again.close()
 
 
-async def test_a_locked_database_is_a_failed_commit(tmp_path: Path) -> None:
-    """Somebody else's write lock is not waited for; a reader's is no trouble."""
+async def test_a_locked_database_is_a_failed_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's write lock is not waited for longer than a bound; a reader's is no trouble."""
+    monkeypatch.setattr("engine.journal.sqlite.LOCKED_MS", 50)
     path = tmp_path / "journal.db"
     opened = SqliteJournal(path)
     await opened.durable(opened.append(a_record(0)))
@@ -391,14 +405,14 @@ async def test_a_locked_database_is_a_failed_commit(tmp_path: Path) -> None:
     opened.close()
 
 
-@pytest.mark.parametrize("name", ON_DISK)
+@pytest.mark.parametrize("name", KEPT)
 def test_a_second_engine_is_refused(tmp_path: Path, name: str) -> None:
     """One journal, one engine; when the first is gone the second may."""
-    first = JOURNALS[name](tmp_path / "journal.db")
-    with pytest.raises(ConfigError, match=f"in use by process {os.getpid()}"):
-        JOURNALS[name](tmp_path / "journal.db")
+    first = OPENERS[name](tmp_path / "journal.db")
+    with pytest.raises(ConfigError, match=f"in use by .*process {os.getpid()}"):
+        OPENERS[name](tmp_path / "journal.db")
     first.close()
-    JOURNALS[name](tmp_path / "journal.db").close()
+    OPENERS[name](tmp_path / "journal.db").close()
 
 
 def test_a_lock_of_the_dead_is_taken_over(tmp_path: Path) -> None:
@@ -432,11 +446,12 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
 # --- files: kill -9 --------------------------------------------------------------------------------------------------
 
 
-def kill_and_reopen(path: Path, kills: int, seed: int) -> None:
+def kill_and_reopen(name: str, path: Path, kills: int, seed: int) -> None:
     dice, acknowledged = random.Random(seed), 0
+    place = [str(path), ""] if name == "sqlite" else [address_for(path).schema, address_for(path).url]
     for _ in range(kills):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, name, *place], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
         assert writer.stdout.readline().startswith("ready")
@@ -448,27 +463,30 @@ def kill_and_reopen(path: Path, kills: int, seed: int) -> None:
         acknowledged = max([acknowledged, *map(int, filter(None, rest[:-1]))])
         writer.wait()
         writer.stdout.close()
-        opened = SqliteJournal(path, inline=True)
+        opened = OPENERS[f"{name}_inline"](path)
         kept = [record for _, record in opened.records()]
         assert len(kept) >= acknowledged, "an acknowledged record is lost"
         assert kept == records(len(kept))
         opened.close()
 
 
-def test_kill_nine_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    """Five kills of a real process in the middle of writing: everything acknowledged is there, gapless, unchanged."""
-    kill_and_reopen(tmp_path / "journal.db", kills=5, seed=1)
+@pytest.mark.parametrize(("name", "kills"), [("sqlite", 5), ("postgres", 2)])
+def test_kill_nine_loses_nothing_acknowledged(tmp_path: Path, name: str, kills: int) -> None:
+    """Kills of a real process in the middle of writing: everything acknowledged is there, gapless, unchanged."""
+    kill_and_reopen(name, tmp_path / "journal.db", kills=kills, seed=1)
 
 
 @pytest.mark.kill
-def test_kill_nine_many_times(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sqlite", "postgres"])
+def test_kill_nine_many_times(tmp_path: Path, name: str) -> None:
     """As above, fifty times."""
-    kill_and_reopen(tmp_path / "journal.db", kills=50, seed=2)
+    kill_and_reopen(name, tmp_path / "journal.db", kills=50, seed=2)
 
 
-def test_a_sent_marker_is_durable_at_once_inline(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["sqlite_inline", "postgres_inline"])
+def test_a_sent_marker_is_durable_at_once_inline(tmp_path: Path, name: str) -> None:
     """SEND needs no waiting in the twin: it is committed within ``append``, with all before it."""
-    opened = SqliteJournal(tmp_path / "journal.db", inline=True)
+    opened = OPENERS[name](tmp_path / "journal.db")
     opened.append(a_record(0))
     assert opened.durable_seq == 0
     opened.append(OrderSent(client_id=ClientOrderId("o"), ts_ns=1))

@@ -73,12 +73,16 @@ async def until(done: Callable[[], bool]) -> None:
         await anyio.sleep(0.002)
 
 
-def instruct(run: LiveRun, action: Action, number: int = 1) -> None:
-    """As strategy ``s``; a condition is of a bank whose price is 10, a loan is the one-day repo."""
+def instruct(run: LiveRun, action: Action, number: int = 1, strategy: str = "s") -> None:
+    """As strategy ``s``, which a run without any lets pass.
+
+    A condition is of a bank whose price is 10, a loan is the one-day repo.
+    """
     now_ns = run.clock.now_ns
     run.core.bus.publish(Quote(BANK, now_ns, 10.0, 10.0))
     instrument = REPO if isinstance(action, ReverseRepo) else BANK
-    run.core.bus.publish(an_instruction(action, number, account=BROKER, instrument=instrument, ts_ns=now_ns))
+    terms = {"account": BROKER, "instrument": instrument, "ts_ns": now_ns, "strategy": StrategyId(strategy)}
+    run.core.bus.publish(an_instruction(action, number, **terms))
 
 
 def state(run: LiveRun, number: int = 1) -> InstructionState:
@@ -379,7 +383,7 @@ async def test_orders_on_a_locked_side_are_denied_and_the_other_side_is_free(tmp
     broker.positions[BANK] = 200
     async with trading(run):
         strategy: Any = run.core.runner.seats[StrategyId("Orders")].strategy
-        instruct(run, a_stop(100))
+        instruct(run, a_stop(100), strategy="Orders")
         await until(lambda: state(run) is STANDING)
         strategy.sell(BANK, 100, 10)
         assert strategy.denied == ["LOCKED"]
@@ -459,13 +463,17 @@ class OrdersOnly:
 
 
 def the_books() -> dict[str, Any]:
-    return {"free": Free(), "china_a": ChinaA()}
+    book = ChinaA()
+    # Calendars take a second to read, which at these speeds is a quarter of an hour: now, and not in the gate.
+    book.is_open(parse_time("2026-03-02T09:45:00+08:00"))
+    return {"free": Free(), "china_a": book}
 
 
 async def test_the_daily_subscription_goes_out_at_its_time(tmp_path: Path) -> None:
     """At 09:45, not at the start; the strategy hears that it was done."""
+    books = the_books()
     broker = a_broker(speed=1_200, start_ns=parse_time("2026-03-02T09:15:00+08:00"))
-    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], the_books())
+    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], books)
     async with trading(run):
         assert broker.performed == []
         await until(lambda: bool(told.changes))
@@ -477,8 +485,9 @@ async def test_the_daily_subscription_goes_out_at_its_time(tmp_path: Path) -> No
 
 async def test_on_a_day_without_a_session_nothing_is_sent(tmp_path: Path) -> None:
     """On a Saturday the gate says no."""
+    books = the_books()
     broker = a_broker(speed=1_200, start_ns=parse_time("2026-02-28T09:15:00+08:00"))
-    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], the_books())
+    run, told = a_live_run(broker, tmp_path / "journal.sqlite3", [DailyIpo], books)
     async with trading(run):
         await until(lambda: bool(told.changes))
     assert told.changes[0].report.code == "SESSION"

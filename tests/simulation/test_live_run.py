@@ -4,6 +4,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
+
 from engine import Fill, OrderEvent, Quote, Strategy
 from engine.domain.commands import CancelOrder
 from engine.domain.events import KillLevel
@@ -184,6 +186,34 @@ async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> 
         book = run.core.portfolio.accounts[ACCOUNT]
         assert book.positions[InstrumentId("DL.VSM")].quantity == 30
         assert run.core.portfolio.strategy_quantity("BuysOnce", InstrumentId("DL.VSM")) == 0  # type: ignore[arg-type]
+        assert book.cash["COIN"] == place.ledger.coins(place.user.login)
+
+
+async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> None:
+    """A stop looks until book and venue agree: what one reading found, the next one confirms."""
+    async with a_trading_place() as place:
+        run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        seeker = run.seekers[ACCOUNT]
+        look, settle, looks = seeker.look, seeker.settle, -1
+
+        async def settled(deadline_ns: int) -> bool:
+            nonlocal looks
+            done = await settle(deadline_ns)
+            looks = 0 if run.stop_reason else -1
+            return done
+
+        async def late() -> Any:
+            nonlocal looks
+            looks += looks >= 0
+            if looks == 2:
+                place.ledger.buy(place.user.chat_id, "DL", 30, place.clock.now_ns, 0)
+            return await look()
+
+        # Nobody looks but the stop itself, whose second look finds what was bought a moment before.
+        seeker.settle, seeker.look, seeker.run = settled, late, anyio.sleep_forever  # type: ignore[method-assign]
+        await trade_until(run, lambda: bool(place.fills))
+        book = run.core.portfolio.accounts[ACCOUNT]
+        assert book.positions[InstrumentId("DL.VSM")].quantity == 30
         assert book.cash["COIN"] == place.ledger.coins(place.user.login)
 
 

@@ -148,3 +148,28 @@ def test_the_price_is_the_cashs_where_that_is_credible(cash: int | None, price: 
     desk.core.bus.publish(AccountObserved(snapshot=a_reading(desk, cash=cash, CY=10)))
     order = desk.core.manager.orders[ClientOrderId("s-1")]
     assert order.value / order.cum == Decimal(price)
+
+
+def test_an_order_accepted_and_not_heard_of_again_is_found_by_the_position() -> None:
+    """A crash between the answer's two records leaves it WORKING at a venue that lists no orders: C7, C8."""
+    desk = Desk()
+    desk.send(1, quantity=10)
+    tell(desk, 1, Evidence.ACK)
+    assert desk.state(1) == "working"
+    see(desk)
+    assert desk.state(1) == "working"
+    see(desk, CY=10)
+    assert (desk.state(1), desk.cum(1)) == ("filled", 10)
+
+
+def test_an_accepted_order_is_likelier_to_have_filled_than_one_proved_absent() -> None:
+    """Two alike: the one that the venue took explains the move."""
+    desk = Desk()
+    lose(desk, 1)
+    see(desk)
+    see(desk)
+    assert desk.state(1) == "not_placed"
+    desk.send(2, quantity=10)
+    tell(desk, 2, Evidence.ACK)
+    see(desk, CY=10)
+    assert (desk.state(1), desk.state(2)) == ("not_placed", "filled")

@@ -388,7 +388,7 @@ def test_how_an_order_ended_that_the_list_shows_no_more_is_read_from_the_positio
 
 
 def test_an_empty_list_of_live_orders_is_whole_and_still_ends_what_it_shows_no_more() -> None:
-    """Money and holdings vouch for the empty table; what is over is ended, so that the unknown one beside it is told."""
+    """Money and holdings vouch for the empty table; what is over ends, so that the unknown one beside it is told."""
     desk = a_gone_order()
     lose(desk, 2, instrument=STOCKS[1])
     for _ in range(4):

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from engine.clock import Clock
-from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, FillRow, OrderRow
+from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, Environment, FillRow, OrderRow
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.evidence import Evidence, OrderReport, Proof
@@ -288,6 +288,13 @@ class FutuRouter:
         now = self._clock.now_ns
         client_id = order.request.client_id
         return OrderReport(account=self.account, client_id=client_id, kind=kind, ts_ns=now, as_of_ns=now, **more)
+
+    @property
+    def environment(self) -> Environment | None:
+        """What the account list said the account trades with; None before it was read."""
+        if self.proven is None:
+            return None
+        return Environment.SIMULATED if self.proven.simulated else Environment.REAL
 
     def _account(self) -> orders.Account:
         if self.proven is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 
+from engine import traps
 from engine.domain.errors import BadMessage, ConfigError, GatewayError, OutcomeUnknown, Refused
 from engine.domain.events import Alert
 from engine.gateways.futu import account_messages as a
@@ -92,6 +93,7 @@ class Session:
         """
         if self._must_unlock:
             await self._unlocker.unlock(account)
+            traps.passed("C21")
             self._must_unlock = False
         try:
             await self._client.ask(r.SUB_ACC_PUSH, a.SubAccPushAsk(acc_id_list=[int(account.acc_id)]))

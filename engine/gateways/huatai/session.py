@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from engine import traps
 from engine.clock import Clock
 from engine.domain.errors import BadMessage, ConfigError, NotSent, OutcomeUnknown, Refused
 from engine.domain.timestamps import MINUTE_NS
@@ -99,6 +100,7 @@ class Session:
             except (Refused, OutcomeUnknown, BadMessage) as error:
                 reasons.append(error.message)
                 continue
+            traps.passed("C21")
             self.is_open = True
             self._note("session.open", {"gateway": self._where, "by": way_in.__name__.strip("_")})
             return

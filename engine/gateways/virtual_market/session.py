@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from engine import traps
 from engine.clock import Clock
 from engine.domain.errors import ConfigError, GatewayError, Refused
 from engine.domain.timestamps import DAY_NS, MINUTE_NS
@@ -85,6 +86,7 @@ class Session:
                 raise
             self._retry_ns = self._clock.now_ns + RETRY_NS
         else:
+            traps.passed("C21")
             self._take(answer.access_token)
 
     def _take(self, token: str) -> None:
