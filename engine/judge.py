@@ -323,6 +323,15 @@ class Judge:
     def working_of(self, strategy: StrategyId) -> Sequence[Order]:
         return [order for order in self.working.values() if order.request.strategy == strategy]
 
+    def is_ours(self, account: AccountId, venue_id: VenueOrderId, tag: ClientOrderId) -> bool:
+        """Whether an order we still remember bears this number, or echoes this client id."""
+        return (account, venue_id) in self._venue_ids or tag in self.orders
+
+    def disputed(self, account: AccountId) -> Sequence[Order]:
+        """Orders a person must decide."""
+        states = (OrderState.DISPUTED,)
+        return [o for o in self.working.values() if o.request.account == account and o.state in states]
+
     def undecided(self, account: AccountId) -> Sequence[Order]:
         """Orders whose outcome must be looked for, oldest first."""
         states = (OrderState.PENDING_NEW, OrderState.UNKNOWN)

@@ -4,6 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,9 +33,12 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
+from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
+from engine.runtime.operator import Operator
+from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
@@ -44,6 +48,8 @@ CANDLES = 5_000
 READY_SECONDS = 60.0
 """A run of limited length that could not start trading within this (real time) has failed."""
 NEVER_READY = "trading could not start"
+HALTING = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+"""Signals that stop new orders and leave the run alive (RELIABILITY 4.4)."""
 
 
 class Told(Struct):
@@ -160,6 +166,13 @@ class Session:
             turns=Turns(self.clock, told),
             watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
+        self.operator = Operator(
+            self.run.core,
+            {account.id: account.gateway for account in spec.accounts},
+            live=self.run.reconciling,
+            released=partial(sentinel.clear, settings.data_dir),
+        )
+        self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
@@ -173,6 +186,7 @@ class Session:
 
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.inbox.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
@@ -201,9 +215,12 @@ class Session:
         self._note("strategy stopped", {"strategy": event.strategy, "reason": event.reason})
 
     async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *HALTING) as signals:
             async for received in signals:
-                self.run.stop(f"signal {received.name}")
+                if received in HALTING:
+                    self.run.safety.halt(f"signal {received.name}", "operator")
+                else:
+                    self.run.stop(f"signal {received.name}")
 
     async def _stop_after(self, seconds: float) -> None:
         with anyio.move_on_after(READY_SECONDS):

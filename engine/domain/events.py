@@ -16,6 +16,7 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
+from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
 
 # --- orders: journaled steps -----------------------------------------------------------------------------------------
 
@@ -269,6 +270,15 @@ class AccountObserved(Struct, frozen=True, kw_only=True):
     snapshot: AccountSnapshot
 
 
+class AccountLink(Struct, frozen=True, kw_only=True, gc=False):
+    """The way to an account broke, or stands again: what happened meanwhile must be read before anything is sent."""
+
+    account: AccountId
+    ts_ns: int
+    up: bool
+    reason: str = ""
+
+
 class TimerFired(Struct, frozen=True, kw_only=True, gc=False):
     """A timer of a strategy is due."""
 
@@ -345,13 +355,6 @@ class DayPriced(Struct, frozen=True, kw_only=True, gc=False, tag="day_price"):
     ts_ns: int
 
 
-class ReconcileEnded(Struct, frozen=True, kw_only=True, gc=False, tag="recon"):
-    account: AccountId
-    ts_ns: int
-    ok: bool
-    text: str
-
-
 class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
     ts_ns: int
     reason: str = ""
@@ -359,7 +362,7 @@ class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
 
 JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
-    | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded
-    | RunEnded
+    | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
+    | ReconcileStarted | ReconcileRow | OperatorActed
 )  # fmt: skip

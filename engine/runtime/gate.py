@@ -5,9 +5,9 @@ Orders are denied until each of these is known to be well (RELIABILITY 4.1, rows
 
 from typing import Protocol, runtime_checkable
 
-from engine.domain.account import AccountSnapshot, Environment
-from engine.domain.events import EquitySampled, ReconcileEnded
-from engine.domain.ids import AccountId, StrategyId
+from engine.domain.account import Environment
+from engine.domain.events import EquitySampled
+from engine.domain.ids import StrategyId
 from engine.ports import Gateway
 from engine.runner import StrategyRunner
 from engine.runtime.live_spec import LiveSpec
@@ -48,22 +48,10 @@ def close_gate(core: Core, spec: LiveSpec) -> None:
     view.armed = spec.armed
 
 
-def end_reconciliation(core: Core, gateway: Gateway, account: AccountId, *, ok: bool, text: str) -> None:
-    """Journal it; what the account proved itself to be is known by now, and if all was well its orders may leave."""
-    core.journal.append(ReconcileEnded(account=account, ts_ns=core.clock.now_ns, ok=ok, text=text))
+def environment_of(gateway: Gateway) -> Environment | None:
+    """Which one its venue has proven to be; None: it proves nothing."""
     router: object = gateway.router
-    if isinstance(router, ProvesEnvironment) and router.environment is not None:
-        core.view.environments[account] = router.environment
-    if ok:
-        core.view.readiness.clear(f"account:{account} {RECONCILED}")
-    else:
-        core.view.readiness.block(f"account:{account} {RECONCILED}", text)
-
-
-def settle(core: Core, snapshot: AccountSnapshot) -> None:
-    """Book what the reading differs by; one that agrees, with nothing undecided, ends a reconciliation that failed."""
-    if core.reconcile(snapshot) and not core.manager.undecided(snapshot.account):
-        core.view.readiness.clear(f"account:{snapshot.account} {RECONCILED}")
+    return router.environment if isinstance(router, ProvesEnvironment) else None
 
 
 def sample(core: Core, event: EquitySampled) -> None:

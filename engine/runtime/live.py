@@ -7,22 +7,20 @@ reconciliation, feeds, strategies (RELIABILITY 3.2).
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
-from engine.domain.account import AccountSnapshot
 from engine.domain.commands import CancelOrder, OrderType
 from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
-    AccountObserved,
     Alert,
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    RunEnded,
     RunStarted,
     SubscriptionRequested,
 )
@@ -34,11 +32,14 @@ from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
-from engine.runtime.gate import close_gate, end_reconciliation, sample, settle
+from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
-from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.outbox import Outbox
+from engine.runtime.outboxes import Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.reconciling import Reconciling
+from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
@@ -80,13 +81,11 @@ class LiveRun:
         Args:
             watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
-        Raises:
-            ConfigError: an account names a gateway that has no order side.
+        Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec = spec
-        self.clock = clock
+        self.spec, self.clock = spec, clock
         self.turns = turns or Turns(clock)
-        self.journal = journal = self.turns.journal(journal)
+        self.journal = EnduringJournal(self.turns.journal(journal))
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
@@ -96,7 +95,7 @@ class LiveRun:
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
-            journal=journal,
+            journal=self.journal,
             instruments=spec.instruments,
             books=spec.books,
             limits=spec.limits,
@@ -107,13 +106,15 @@ class LiveRun:
         )
         close_gate(core, spec)
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
-        self.boxes: dict[str, Outbox] = {}
-        self.seekers: dict[str, EvidenceSeeker] = {}
+        self.boxes: dict[AccountId, Outbox] = {}
+        self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
+        self.reconciling = self._who_reconciles()
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
+        self.safety = SafetyOfRun(self)
         self.turns.guard(self)
         join(
             core,
@@ -121,9 +122,9 @@ class LiveRun:
             keep_history=True,
             subscriptions=self._on_subscription,
             held=self.held,
-            reconcile=self._on_account,
+            reconcile=self.reconciling,
             instruct=self.instructions.on_submitted,
-            watchers=watchers,
+            watchers=(*self.safety.ears(), *watchers),
         )
 
     def _open(self, account: AccountSpec) -> None:
@@ -136,6 +137,12 @@ class LiveRun:
         seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
         self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
+
+    def _who_reconciles(self) -> Reconciling:
+        """Who reconciles all of them."""
+        environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
+        self.core.reconciler.explanations.settings = self.spec.reconcile
+        return Reconciling(self.core, self.boxes, self.seekers, self.clock, self.ready.is_set, environments)
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -159,10 +166,9 @@ class LiveRun:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
-            for box in self.boxes.values():
-                tasks.start_soon(box.run)
+            self.safety.start(tasks)
             for account in self.spec.accounts:
-                await self._reconcile_at_start(account, fresh)
+                await self.reconciling.at_start(account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -170,6 +176,7 @@ class LiveRun:
             for seeker in self.seekers.values():
                 tasks.start_soon(seeker.run)
             self.instructions.start(tasks)
+            tasks.start_soon(self.reconciling.run)
             tasks.start_soon(self._fire_timers)
             tasks.start_soon(self._sample_equity)
             self.ready.set()
@@ -181,12 +188,7 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
-            # Nobody may append behind it.
-            tasks.cancel_scope.cancel()
-            await self.journal.durable(self.journal.next_seq - 1)
-            for gateway in self.gateways.values():
-                await gateway.close()
+            await self.safety.seal(tasks.cancel_scope.cancel)
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -200,7 +202,7 @@ class LiveRun:
             return
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
-        await self.instructions.settle()
+        await self.safety.settle()
         for account in self.spec.accounts:
             seeker = self.seekers[account.id]
             if not await seeker.settle(deadline_ns):
@@ -267,27 +269,6 @@ class LiveRun:
             else:
                 return
 
-    async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's."""
-        seeker = self.seekers[account.id]
-        settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
-        before: AccountSnapshot | None = None
-        while settled:
-            snapshot = await seeker.look()
-            if snapshot is not None and snapshot.positions is not None:
-                believed = not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before)
-                if believed and self.core.reconcile(snapshot, at_once=fresh):
-                    break
-                before = snapshot
-            await self.clock.sleep(RETRY_NS)
-        text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        end_reconciliation(self.core, self.gateways[account.gateway], account.id, ok=settled, text=text)
-
-    def _may_be_empty(self, account: AccountId) -> bool:
-        """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
-        sheet = self.boxes[account].sheet
-        return sheet.lists_orders and not sheet.echoes_client_id
-
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
         recovered: dict[StrategyId, Recovered] = {}
@@ -352,11 +333,6 @@ class LiveRun:
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
         sample(self.core, EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
-
-    def _on_account(self, event: AccountObserved) -> None:
-        if self.ready.is_set() and event.snapshot.account in self.boxes:
-            settle(self.core, event.snapshot)
-            self.boxes[event.snapshot.account].poke()
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:
         refusals = []

@@ -8,10 +8,12 @@ from msgspec import Struct
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.timestamps import MINUTE_NS
+from engine.explanations import CashTolerance
 from engine.markets.rulebook import RuleBook
 from engine.ports import StatementTable
 from engine.risk.limit import Limit
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.safety_settings import Safety
 
 
 class AccountSpec(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...]
     rates: Mapping[str, Mapping[str, Decimal]] = {}
     """See ``Rates``."""
+    reconcile: CashTolerance = CashTolerance()
     mode: str = "live"
     armed: bool = False
     """Whether a person said at the start of this run that real money may be traded."""
@@ -43,3 +46,5 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     """How often equity is written to the journal."""
     statements: StatementTable | None = None
     """Financial statements by the moment they became known, for ``ctx.statements()``."""
+    safety: Safety = Safety()
+    """How it is stopped and watched."""

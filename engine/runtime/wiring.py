@@ -11,6 +11,7 @@ from engine.domain.account import AccountSnapshot, Capabilities
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     ORDER_EVENTS,
+    AccountLink,
     AccountObserved,
     Alert,
     CallAnswered,
@@ -38,22 +39,26 @@ from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.order import OrderReport
+from engine.domain.reconciled import ReconcileEnded, ReconcileRow, ReconcileStarted
 from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceWanted
+from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.ports import Journal
-from engine.reconciliation import Reconciler
+from engine.reconciliation import OPENING, Reconciler
 from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
+from engine.strangers import Strangers
 
 INSTRUCTION_RECORDS: tuple[type, ...] = (
     InstructionDenied, InstructionSubmitted, InstructionSent, InstructionReport, InstructionSettled,
 )  # fmt: skip
+RECONCILE_RECORDS: tuple[type, ...] = (ReconcileStarted, ReconcileRow, ReconcileEnded)
 
 
 class Venue(Protocol):
@@ -64,6 +69,14 @@ class Venue(Protocol):
     def on_cancel_wanted(self, event: CancelWanted) -> None: ...
 
     def on_replace_wanted(self, event: ReplaceWanted) -> None: ...
+
+
+class Reconciles(Protocol):
+    """Who compares accounts with our book (live)."""
+
+    def on_account(self, event: AccountObserved) -> None: ...
+
+    def on_link(self, event: AccountLink) -> None: ...
 
 
 class Core:
@@ -119,7 +132,9 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, quiet_since_ns=self._quiet_since_ns)
+        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
+        strangers = Strangers(self.manager.is_ours)
+        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
@@ -145,23 +160,18 @@ class Core:
         return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)
 
     def book(self, adjustment: PositionAdjusted) -> None:
-        """Journal and book a difference found at the venue; a person is told of every position."""
+        """Journal and book a difference found at the venue; a person is told."""
         self.journal.append(adjustment)
         traps.passed("C14")
         self.bus.publish(adjustment)
-        if adjustment.quantity and not adjustment.reason.startswith("opening"):
+        if not adjustment.reason.startswith(OPENING):
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
 
-    def reconcile(self, snapshot: AccountSnapshot, *, at_once: bool = False) -> bool:
-        """Book what this reading shows and no order explains; whether book and reading then agree.
-
-        Args:
-            at_once: believe one reading (``Reconciler.differences``).
-        """
-        for adjustment in self.reconciler.differences(snapshot, at_once=at_once):
-            self.book(adjustment)
-        return self.settles(snapshot)
+    def reconciled(self, row: ReconcileStarted | ReconcileRow | ReconcileEnded) -> None:
+        """A step of a reconciliation, into the journal and into what the reconciler knows."""
+        self.journal.append(row)
+        self.reconciler.on_record(row)
 
     def settles(self, snapshot: AccountSnapshot) -> bool:
         """Whether our book equals this reading; then it has what instructions did that were over before."""
@@ -175,14 +185,15 @@ class Core:
         handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
             OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
             OrderDenied: (self.view.on_denied,),
-            Fill: (self.portfolio.on_fill, self.view.on_fill),
-            PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted),
+            Fill: (self.portfolio.on_fill, self.view.on_fill, self.reconciler.explanations.on_fill),
+            PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted, self.reconciler.on_adjusted),
             EquitySampled: (self.view.on_equity,),
             DayPriced: (self.view.on_priced,),
             PressNoted: (self.view.on_press,),
             LatchSet: (self.view.on_latch,),
             LatchCleared: (self.view.on_unlatch,),
             **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
+            **dict.fromkeys(RECONCILE_RECORDS, (self.reconciler.on_record,)),
         }
         for handler in handlers.get(type(event), ()):
             handler(event)
@@ -195,7 +206,7 @@ def join(
     keep_history: bool,
     subscriptions: Callable[[Any], None],
     held: HeldLimits | None = None,
-    reconcile: Callable[[AccountObserved], None] | None = None,
+    reconcile: Reconciles | None = None,
     instruct: Callable[[InstructionSubmitted], None] | None = None,
     watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
 ) -> None:
@@ -205,7 +216,7 @@ def join(
         keep_history: append each bar to the history as it is published (live; replay loads whole batches).
         subscriptions: who serves ``SubscriptionRequested``.
         held: limit orders the engine holds for venues that know none (live).
-        reconcile: who compares a reading of an account with our book (live).
+        reconcile: who compares readings of accounts with our book (live).
         instruct: who takes instructions to their brokers (live).
         watchers: who only looks on, after everybody else: a screen, a log, the simulation's invariants.
     """
@@ -214,7 +225,7 @@ def join(
     _join_orders(core, venue)
     _join_instructions(core, instruct)
     if reconcile is not None:
-        core.bus.subscribe(AccountObserved, reconcile)
+        _join_reconciliation(core, reconcile)
     _join_outcomes(core)
     _join_watch(core)
     for event_type, watcher in watchers:
@@ -277,6 +288,14 @@ def _join_instructions(core: Core, instruct: Callable[[InstructionSubmitted], No
         subscribe(InstructionSubmitted, instruct)
     subscribe(InstructionReport, desk.on_report)
     subscribe(InstructionChanged, core.runner.on_instruction)
+
+
+def _join_reconciliation(core: Core, reconcile: Reconciles) -> None:
+    """After the judge of orders: what a reading says of them is no difference."""
+    core.bus.subscribe(AccountObserved, reconcile.on_account)
+    core.bus.subscribe(AccountLink, reconcile.on_link)
+    core.bus.subscribe(Fill, core.reconciler.explanations.on_fill)
+    core.bus.subscribe(PositionAdjusted, core.reconciler.on_adjusted)
 
 
 def _join_outcomes(core: Core) -> None:

@@ -10,6 +10,7 @@ from engine.clock import Clock
 from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, Environment, FillRow, OrderRow
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
+from engine.domain.events import AccountLink
 from engine.domain.evidence import Evidence, OrderReport, Proof
 from engine.domain.ids import AccountId, VenueOrderId
 from engine.domain.order import Order
@@ -98,10 +99,16 @@ class FutuRouter:
         """The pushes are gone: no new orders until the account was read again (contract 10.1)."""
         if self._open.is_set():
             self._open = anyio.Event()
+            self._tell_link(up=False, reason="pushes are gone")
 
     def release(self) -> None:
         """The account was read after the pushes came back."""
-        self._open.set()
+        if self.held:
+            self._open.set()
+            self._tell_link(up=True)
+
+    def _tell_link(self, *, up: bool, reason: str = "") -> None:
+        self._publish(AccountLink(account=self.account, ts_ns=self._clock.now_ns, up=up, reason=reason))
 
     @property
     def held(self) -> bool:
