@@ -31,6 +31,12 @@ NAMED: dict[str, dict[str, Any]] = {
     "allowed_sides": {"sides": ["buy", "sell"]},
     "hours": {"start": "00:00", "end": "24:00"},
     "max_order_value": {"value": 10_000_000},
+    "max_open_value": {"value": 10_000_000},
+    "environment": {"accounts": {ACCOUNT: "simulated"}},
+    "venue_orders_per_minute": {},
+    "concentration": {"percent": 1_000},
+    "gross_exposure": {"percent": 1_000},
+    "max_daily_turnover": {"percent": 1_000},
     "max_position": {"value": 10_000_000},
     "max_daily_value": {"value": 10_000_000},
 }

@@ -229,6 +229,11 @@ class InstructionDesk:
         """Done or ended, but the account has not shown yet what they did."""
         return [i for i in self.of(account, (_DONE, _ENDED)) if i.held]
 
+    def unbooked(self, account: AccountId) -> list[tuple[SubmitInstruction, bool]]:
+        """Those whose doing our book may lack, and whether each still waits at the broker."""
+        left = [i for i in self.instructions.values() if i.held and i.costs and i.state is not _QUEUED]
+        return [(i.request, i.state is _STANDING) for i in left if i.request.account == account]
+
     # --- what goes on without us --------------------------------------------------------------------------------------
 
     def on_latch(self, latch: LatchSet) -> None:

@@ -190,7 +190,7 @@ class Judge:
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
         if report.kind in _REQUESTS:
-            self._view.on_cancel(request, report.ts_ns)
+            self._view.on_cancel(request, report.ts_ns, order.sent_ns)
         self._book(order, report)
         self._announce(order, report, change)
         if order.state in TERMINAL:
@@ -322,6 +322,15 @@ class Judge:
 
     def working_of(self, strategy: StrategyId) -> Sequence[Order]:
         return [order for order in self.working.values() if order.request.strategy == strategy]
+
+    def is_ours(self, account: AccountId, venue_id: VenueOrderId, tag: ClientOrderId) -> bool:
+        """Whether an order we still remember bears this number, or echoes this client id."""
+        return (account, venue_id) in self._venue_ids or tag in self.orders
+
+    def disputed(self, account: AccountId) -> Sequence[Order]:
+        """Orders a person must decide."""
+        states = (OrderState.DISPUTED,)
+        return [o for o in self.working.values() if o.request.account == account and o.state in states]
 
     def undecided(self, account: AccountId) -> Sequence[Order]:
         """Orders whose outcome must be looked for, oldest first."""

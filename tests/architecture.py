@@ -29,7 +29,9 @@ ROOMS: dict[str, set[str]] = {
     "matching": {"domain", "markets"},
     "holdings": {"domain"},
     "correlation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "holdings"},
-    "reconciliation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "correlation"},
+    "strangers": {"domain"},
+    "explanations": {"domain", "portfolio", "strangers"},
+    "reconciliation": {"domain", "portfolio", "strangers", "explanations"},
     "outcomes": {"domain"},
     "readings": {"domain", "clock", "portfolio", "correlation", "holdings"},
     "judge": {

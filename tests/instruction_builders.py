@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 from msgspec import Struct
 
 from engine.clock import LiveClock
@@ -13,7 +14,7 @@ from engine.domain.account import AccountSnapshot, Balance, Capabilities, Positi
 from engine.domain.commands import OrderType, SubmitOrder
 from engine.domain.errors import NotSent
 from engine.domain.events import Alert, InstructionChanged, InstructionSent, InstructionSubmitted, JournalRecord
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, code_of
 from engine.domain.instructions import (
     Action,
     ConditionBuy,
@@ -37,8 +38,12 @@ from engine.strategy import Strategy
 from tests.core_builders import ACCOUNT, STOCKS, Desk
 
 ALL: frozenset[type] = frozenset(get_args(Action))
-PAPER = {"price_collar": {"max_age": "1d", "percent": 50}}
-"""Limits of paper trading whose prices may be old."""
+PAPER = {
+    "price_collar": {"max_age": "1d", "percent": 50}, "concentration": {"percent": 1_000},
+    "gross_exposure": {"percent": 1_000}, "max_open_value": {"value": 10_000_000},
+    "max_daily_turnover": {"percent": 10_000},
+}  # fmt: skip
+"""Limits of paper trading whose prices may be old, and whose caps on shares of the account are wide."""
 
 
 def a_condition(price: str = "40", quantity: int = 10, days: int = 30) -> ConditionBuy:
@@ -227,7 +232,9 @@ class ScriptedBroker:
         )  # fmt: skip
 
     def encode(self, orders: Sequence[SubmitOrder]) -> bytes:
-        return b"order"
+        first = orders[0]
+        price = None if first.price is None else str(first.price)
+        return msgspec.json.encode({"code": code_of(first.instrument), "quantity": first.quantity, "price": price})
 
     async def submit(self, orders: Sequence[SubmitOrder], body: bytes) -> Sequence[OrderReport]:
         raise NotSent("this broker only takes instructions")

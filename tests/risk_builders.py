@@ -57,6 +57,7 @@ def a_view(*, cash: str = "1000000", price: float | None = 10.0, age_ns: int = 0
     )
     book = portfolio.open_account(ACCOUNT, "CNY", Decimal(cash))
     book.cash["COIN"] = Decimal(cash)
+    portfolio.rate = lambda _currency, _base: Decimal(1)
     if price is not None:
         portfolio.marks[INSTRUMENT] = price
         portfolio.marks_ns[INSTRUMENT] = NOON_NS - age_ns

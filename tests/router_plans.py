@@ -59,6 +59,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             what rests ``away``, so many seconds before the next tick: at that tick it is filled.
         person: when somebody gives an order for two lots of the same by hand, on the same account; it ``person_rests``
             far from the price, or fills at once.
+        gift: when three lots of the same turn up in the account, and no list says where they come from.
         account_poll: how often the game's account is read.
         more: settings of the venue's simulator.
     """
@@ -75,6 +76,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     fall_before: float | None = None
     person: float | None = None
     person_rests: bool = False
+    gift: float | None = None
     account_poll: str = "90s"
     more: dict[str, Any] = {}
 

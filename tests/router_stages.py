@@ -25,6 +25,7 @@ from engine.simulators.counter import CounterAccount, CounterPace, EntrustStatus
 from engine.simulators.easyths import EasythsSimulator
 from engine.simulators.futu import AnswerFaults, FutuAccount, FutuSimulator, PushFaults
 from engine.simulators.futu.desk import Pace
+from engine.simulators.futu.ledger import LONG
 from engine.simulators.futu.trade_routes import TradeRoutes
 from engine.simulators.huatai import HuataiSimulator
 from engine.simulators.virtual_market import VirtualMarketSimulator
@@ -75,13 +76,17 @@ class VirtualMarketStage(Stage):
     def person_buys(self, lots: int) -> None:
         self.venue.ledger.buy(self.user.login, STOCKS[0].code, lots, self.clock.now_ns, 0)
 
+    def gift(self, lots: int) -> None:
+        """Bought by somebody: what the venue lists nowhere is from nowhere."""
+        self.person_buys(lots)
+
     def worth_slack(self, filled: int) -> Decimal:
         """What was filled without an answer is told by whole coins."""
         return Decimal(1)
 
     @property
     def scenario_holds(self) -> bool:
-        return self.plan.person is None
+        return self.plan.person is None and self.plan.gift is None
 
     def theirs(self) -> Account:
         ledger, orders = self.venue.ledger, []
@@ -166,9 +171,17 @@ class FutuStage(Stage, FutuHangar):
         }
         TradeRoutes(self.venue).order(None, body, self.venue.now_ns())
 
+    def gift(self, lots: int) -> None:
+        security = futu_scenario.SECURITIES[0]
+        self.venue.ledger.book(futu_scenario.ACC_ID).holding(security, LONG).quantity += lots * security.lot
+
     @property
     def scenario_holds(self) -> bool:
-        return self.plan.person is None and not any(order.live for order in self.theirs().orders)
+        return (
+            self.plan.person is None
+            and self.plan.gift is None
+            and not any(order.live for order in self.theirs().orders)
+        )
 
     def theirs(self) -> Account:
         ledger, acc_id = self.venue.ledger, futu_scenario.ACC_ID
@@ -203,7 +216,7 @@ class DesktopStage(Stage, DesktopHangar):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.by_hand = self.plan.person is not None
+        self.by_hand = self.plan.person is not None or self.plan.gift is not None
 
     @property
     def account(self) -> CounterAccount:
@@ -228,6 +241,9 @@ class DesktopStage(Stage, DesktopHangar):
         beside = Decimal("-0.2") if self.plan.person_rests else Decimal("0.05")
         price = exact(self.venue.exchange.quote(SHARES[0], now_ns).ask) + beside
         self.counter.place(SHARES[0], Side.BUY, lots * LOT, price.quantize(Decimal("0.01")), now_ns, source="manual")
+
+    def gift(self, lots: int) -> None:
+        self.counter.books._lots[SHARES[0]].quantity += lots * LOT
 
     def theirs(self) -> Account:
         now_ns, orders = self.present_ns(), []

@@ -29,6 +29,7 @@ from engine.chaos.faults import (
 from engine.chaos.futu_traders import Crosser, Nagger, Waiter
 from engine.chaos.scenario import Flight, Hangar, flown_in
 from engine.chaos.verdict import Watcher
+from engine.chaos.wide import WIDE
 from engine.chaos.witness import Witness
 from engine.chaos.world import Outcome
 from engine.clock import Clock
@@ -231,7 +232,8 @@ class DesktopHangar(Hangar):
             books={"china_a": ChinaA()},
             limits=limits_for(
                 "paper",
-                {
+                WIDE
+                | {
                     "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
                     "max_order_value": {"value": "400000"},
                     "max_position": {"quantity": MAX_POSITION, "value": "2000000"},

@@ -25,6 +25,7 @@ from engine.chaos.faults import (
 )
 from engine.chaos.futu_traders import Crosser, Nagger, Waiter
 from engine.chaos.scenario import Flight, Hangar, flown_in
+from engine.chaos.wide import WIDE
 from engine.chaos.witness import Witness
 from engine.chaos.world import Outcome
 from engine.clock import Clock
@@ -197,7 +198,8 @@ class FutuHangar(Hangar):
             books={"hong_kong": HongKong()},
             limits=limits_for(
                 "paper",
-                {
+                WIDE
+                | {
                     "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
                     "max_order_value": {"value": "400000"},
                     "max_position": {"quantity": MAX_POSITION, "value": "2000000"},
@@ -205,6 +207,7 @@ class FutuHangar(Hangar):
                 },
             ),
             mode="simulation",
+            armed=self.real,
             threads=False,
         )
 

@@ -21,6 +21,7 @@ from engine.chaos.disk import SimJournal
 from engine.chaos.faults import Schedule, Terrain, draw_schedule, server_script
 from engine.chaos.traders import Churner, Patient, Sloppy, Slow
 from engine.chaos.verdict import PRICE_AGE_NS, Watcher, compare
+from engine.chaos.wide import WIDE
 from engine.chaos.witness import JournalFile, Witness
 from engine.chaos.world import End, Outcome, Process, World, simulated
 from engine.clock import Clock
@@ -205,7 +206,8 @@ class Hangar:
             books={"virtual": Virtual(lock_minutes=LOCK_MINUTES)},
             limits=limits_for(
                 "paper",
-                {
+                WIDE
+                | {
                     "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
                     "max_order_quantity": {"quantity": MAX_ORDER},
                     "max_position": {"quantity": MAX_POSITION},

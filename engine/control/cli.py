@@ -1,8 +1,9 @@
 """The command line: ``python run.py`` or ``sluice``; every command in a file of its own, every mistake one sentence.
 
 Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted. Of
-``instruct`` also 3 refused, 4 not known whether it was done; of ``live`` 3 the journal failed; of ``watchdog`` 3 the
-engine was silent and everything is withdrawn, 4 something may still be open.
+``instruct`` also 3 refused, 4 not known whether it was done; of ``resume`` 3: say it once more with the code; of
+``live`` 3 the journal failed; of ``watchdog`` 3 the engine was silent and everything is withdrawn, 4 something may
+still be open.
 """
 
 import sys
@@ -20,6 +21,7 @@ from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
 from engine.control.cli_new import new
+from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
@@ -60,6 +62,8 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(new)
 app.command()(call)
 app.command()(order_states)
+for command in (status, reconcile, accept, resolve, kill, resume):
+    app.command()(command)
 
 # typer brings its own copy of click or uses the installed one, by version; this is the root of either's complaints.
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")

@@ -120,26 +120,18 @@ def check_order(
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Every limit's verdict on one order; exit code 1 if one says no. 逐条检查风控。"""
-    from engine.control.order_check import Question, judge
+    """Every limit's verdict on one order and what it would change; exit code 1 if one says no. 逐条检查风控。"""
+    from engine.control.order_check import Question, judge, show
 
     question = Question(
         instrument=instrument, side=side, quantity=quantity, price=price, config=config, profile=profile,
         risk=risk_set or (), at=at, cash=cash, position=position, mark=mark, previous_close=previous_close,
         market=market, instruments_file=instruments,
     )  # fmt: skip
-    verdicts = judge(question)
-    allowed = all(verdict.passed for verdict in verdicts)
+    answer = judge(question)
     if as_json:
-        reason = next((verdict.reason for verdict in verdicts if not verdict.passed), "")
-        print_json({"allowed": allowed, "reason": reason, "checks": verdicts})
+        print_json({name: getattr(answer, name) for name in answer.__struct_fields__})
     else:
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table("limit", "verdict", "figures", "reason")
-        for verdict in verdicts:
-            word = Text("pass", "green") if verdict.passed else Text("DENY", "bold red")
-            table.add_row(Text(verdict.check), word, Text(verdict.figures), Text(verdict.reason))
-        for_people().print(table)
-    raise typer.Exit(0 if allowed else 1)
+        for table in show(answer):
+            for_people().print(table)
+    raise typer.Exit(0 if answer.allowed else 1)

@@ -35,6 +35,8 @@ from engine.ports import Gateway, Journal
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
+from engine.runtime.operator import Operator
+from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
 from engine.runtime.settings import Settings
@@ -141,7 +143,7 @@ class Session:
         """
         self.settings = settings
         self.told = Told()
-        spec = live_spec(settings, mode=mode)
+        spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )
@@ -162,6 +164,13 @@ class Session:
             turns=Turns(self.clock, told),
             watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
         )
+        self.operator = Operator(
+            self.run.core,
+            {account.id: account.gateway for account in spec.accounts},
+            live=self.run.reconciling,
+            released=self.run.safety.released,
+        )
+        self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
@@ -175,6 +184,7 @@ class Session:
 
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.inbox.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)

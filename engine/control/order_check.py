@@ -10,22 +10,25 @@ from msgspec import Struct
 
 from engine.clock import LiveClock
 from engine.control.backtest_plan import INSTRUMENTS_FILE
+from engine.control.limit_words import EFFECT_WORDS, LIMIT_WORDS
 from engine.control.options import read_amount, read_moment, read_table
 from engine.data.instruments import derived_instrument, read_instruments
+from engine.domain.account import Environment
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
-from engine.domain.verdict import Verdict
 from engine.markets import MARKETS
 from engine.markets.rulebook import RuleBook
 from engine.matching.venue import SHEET
 from engine.portfolio import Portfolio
 from engine.risk.checker import RiskChecker
+from engine.risk.environment import ProvenEnvironment
 from engine.risk.profiles import limits_for
 from engine.risk.view import RiskView
+from engine.risk.what_if import WhatIf, what_if
 from engine.runtime.settings_reading import near
 
 ACCOUNT = AccountId("check")
@@ -50,8 +53,9 @@ class Question(Struct, frozen=True, kw_only=True):
     instruments_file: Path | None = None
 
 
-def judge(question: Question) -> list[Verdict]:
-    """Every limit's verdict, in order. Rates and daily values start empty; the venue can do what the simulated one can.
+def judge(question: Question) -> WhatIf:
+    """Every limit's verdict, in order, and the effects. Rates and daily values start empty; the venue can do what the
+    simulated one can, and is taken for reconciled, armed, and of the environment that config says.
 
     Raises:
         ConfigError: one sentence with the option and the mend.
@@ -61,7 +65,6 @@ def judge(question: Question) -> list[Verdict]:
     instrument, books, profile, rules = _world(question)
     price = None if question.price is None else read_amount("--price", question.price)
     now_ns = _moment(question, books[instrument.market])
-    view = _view(question, instrument, books, price, now_ns)
     order = SubmitOrder(
         client_id=ClientOrderId("check-1"),
         account=ACCOUNT,
@@ -73,7 +76,12 @@ def judge(question: Question) -> list[Verdict]:
         type=OrderType.MARKET if price is None else OrderType.LIMIT,
         price=price,
     )
-    return RiskChecker(limits_for(profile, rules), view).explain(order, now_ns)
+    limits = limits_for(profile, rules)
+    said = next((limit.accounts for limit in limits if isinstance(limit, ProvenEnvironment)), {})
+    account = next(iter(said), ACCOUNT)
+    view = _view(question, instrument, books, price, now_ns, account)
+    view.armed = Environment.REAL in said.values()
+    return what_if(RiskChecker(limits, view), msgspec.structs.replace(order, account=account), now_ns)
 
 
 def _world(question: Question) -> tuple[Instrument, dict[str, RuleBook], str, dict[str, Any]]:
@@ -107,17 +115,22 @@ def _moment(question: Question, book: RuleBook) -> int:
 
 
 def _view(
-    question: Question, instrument: Instrument, books: dict[str, RuleBook], price: Decimal | None, now_ns: int
+    question: Question,
+    instrument: Instrument,
+    books: dict[str, RuleBook],
+    price: Decimal | None,
+    now_ns: int,
+    account: AccountId,
 ) -> RiskView:
     portfolio = Portfolio({instrument.id: instrument}, lambda _instrument, bought_ns: bought_ns)
-    portfolio.open_account(ACCOUNT, instrument.currency, read_amount("--cash", question.cash))
+    portfolio.open_account(account, instrument.currency, read_amount("--cash", question.cash))
     mark = price if question.mark is None else read_amount("--mark", question.mark)
     if mark is not None:
         portfolio.on_quote(Quote(instrument.id, now_ns, float(mark), float(mark)))
     if question.position:
         portfolio.on_adjusted(
             PositionAdjusted(
-                account=ACCOUNT,
+                account=account,
                 strategy=EXTERNAL,
                 instrument=instrument.id,
                 ts_ns=now_ns,
@@ -126,7 +139,29 @@ def _view(
             )
         )
     view = RiskView(portfolio, {instrument.id: instrument}, books)
-    view.capabilities[ACCOUNT] = SHEET
+    view.capabilities[account] = SHEET
     if question.previous_close is not None:
         view.previous_close[instrument.id] = float(read_amount("--previous-close", question.previous_close))
     return view
+
+
+def show(answer: WhatIf) -> list[Any]:
+    """The checks with their figures, and the effects, as tables for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    checks = Table("limit 风控项", "asks 检查内容", "verdict 结论", "figures 数值", "reason 原因")
+    for verdict in answer.checks:
+        word = Text("pass 通过", "green") if verdict.passed else Text("DENY 拒绝", "bold red")
+        asks = "\n".join(LIMIT_WORDS.get(verdict.check, ("", "")))
+        checks.add_row(Text(verdict.check), Text(asks), word, Text(verdict.figures), Text(verdict.reason))
+    if answer.effects is None:
+        return [checks]
+    effects = Table("effect 影响", "")
+    for name, (english, chinese) in EFFECT_WORDS.items():
+        value = getattr(answer.effects, name)
+        said = "not known 未知" if value is None else str(value)
+        if isinstance(value, bool):
+            said = "yes 是" if value else "no 否"
+        effects.add_row(Text(f"{english} {chinese}"), Text(said))
+    return [checks, effects]

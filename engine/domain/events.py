@@ -16,6 +16,7 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
+from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
 
 # --- orders: journaled steps -----------------------------------------------------------------------------------------
 
@@ -269,6 +270,15 @@ class AccountObserved(Struct, frozen=True, kw_only=True):
     snapshot: AccountSnapshot
 
 
+class AccountLink(Struct, frozen=True, kw_only=True, gc=False):
+    """The way to an account broke, or stands again: what happened meanwhile must be read before anything is sent."""
+
+    account: AccountId
+    ts_ns: int
+    up: bool
+    reason: str = ""
+
+
 class TimerFired(Struct, frozen=True, kw_only=True, gc=False):
     """A timer of a strategy is due."""
 
@@ -323,11 +333,26 @@ class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):
     cash: Decimal
 
 
-class ReconcileEnded(Struct, frozen=True, kw_only=True, gc=False, tag="recon"):
+class PressNoted(Struct, frozen=True, kw_only=True, gc=False, tag="press"):
+    """We were much of an instrument's last minute while its price moved (RELIABILITY 4.3): counted by the day."""
+
     account: AccountId
+    instrument: InstrumentId
     ts_ns: int
-    ok: bool
-    text: str
+    share: float
+    """Our part of the volume."""
+    move: float
+    """By which part the price moved."""
+
+
+class DayPriced(Struct, frozen=True, kw_only=True, gc=False, tag="day_price"):
+    """What one instrument's trading day began at: the close before, or the first price; losses are counted from it."""
+
+    instrument: InstrumentId
+    day: int
+    """Number of its market's trading day."""
+    price: Decimal
+    ts_ns: int
 
 
 class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
@@ -337,6 +362,7 @@ class RunEnded(Struct, frozen=True, kw_only=True, gc=False, tag="end"):
 
 JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
-    | StrategyStopped | CallAnswered | EquitySampled | ReconcileEnded | RunEnded
+    | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
+    | ReconcileStarted | ReconcileRow | OperatorActed
 )  # fmt: skip

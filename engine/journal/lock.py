@@ -121,3 +121,21 @@ def _read(fd: int) -> Holder | None:
         return msgspec.json.decode(os.pread(fd, 4096, 0), type=Holder)
     except msgspec.DecodeError:
         return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds this lock now; takes nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        holder = _read(fd)
+        if sys.platform == "win32":
+            return holder is not None and is_alive(holder)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)

@@ -17,14 +17,14 @@ Boards, lots, sizes, price limits and hours are in ``china_boards``, with their 
   an order at least: common at brokers, a setting. Funds and bonds pay commission alone.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import code_of
 from engine.domain.instrument import Instrument, InstrumentKind
-from engine.domain.money import CENT, ZERO, exact
+from engine.domain.money import CENT, ZERO
 from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
 from engine.markets.china_boards import (
@@ -42,17 +42,10 @@ from engine.markets.china_boards import (
     phase_of,
     phases_of,
     shanghai,
+    share_cage,
     takes_orders,
 )
 
-CAGE_TICKS = 10
-CAGES = {
-    Board.MAIN: (Decimal("0.02"), CAGE_TICKS),
-    Board.CHINEXT: (Decimal("0.02"), CAGE_TICKS),
-    Board.STAR: (Decimal("0.02"), 0),
-    Board.BEIJING: (Decimal("0.05"), CAGE_TICKS),
-}
-"""Board -> (part of the base price, ticks): the wider of the two."""
 SHARES = frozenset({Board.MAIN, Board.CHINEXT, Board.STAR, Board.BEIJING})
 
 
@@ -113,6 +106,9 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         share = limit_share(board, code_of(instrument.id), instrument.name)
         return limit_prices(previous_close, share, BOARDS[board].tick)
 
+    def cages(self, ts_ns: int) -> bool:
+        return self.phase(ts_ns) is Phase.CONTINUOUS
+
     def price_cage(self, side: Side, instrument: Instrument, base: float) -> Decimal | None:
         """How far a limit order may reach in continuous trading: highest price to buy, lowest to sell.
 
@@ -123,14 +119,7 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Returns:
             None where there is no cage.
         """
-        board = board_for(instrument)
-        if board not in CAGES:
-            return None
-        part, ticks = CAGES[board]
-        price, tick = exact(base), BOARDS[board].tick
-        if side is Side.BUY:
-            return max((price * (1 + part)).quantize(tick, ROUND_FLOOR), price + ticks * tick)
-        return min((price * (1 - part)).quantize(tick, ROUND_CEILING), price - ticks * tick)
+        return share_cage(board_for(instrument), side, base)
 
     def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
         """Of one fill as if it were a whole order: of an order filled in parts that may count the minimum too often."""

@@ -20,7 +20,7 @@ was read.
 """
 
 import enum
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from engine.domain.commands import Side
@@ -70,6 +70,14 @@ BOARDS = {
     Board.FUND: BoardRules(100, 100, 1_000_000, 1_000_000, Decimal("0.1"), MILL_TICK),
     Board.BOND: BoardRules(10, 10, 1_000_000, 1_000_000, Decimal("0.2"), MILL_TICK),
 }
+CAGE_TICKS = 10
+CAGES = {
+    Board.MAIN: (Decimal("0.02"), CAGE_TICKS),
+    Board.CHINEXT: (Decimal("0.02"), CAGE_TICKS),
+    Board.STAR: (Decimal("0.02"), 0),
+    Board.BEIJING: (Decimal("0.05"), CAGE_TICKS),
+}
+"""Board -> (part of the base price, ticks): the wider of the two."""
 STAR_FUNDS = ("588", "589")
 _PREFIXES = (
     (("688", "689"), Board.STAR),
@@ -96,6 +104,17 @@ def lot_denial(board: Board, side: Side, quantity: int, held: int) -> Denial | N
     if rest and not (side is Side.SELL and rest == held % rules.step and quantity < held):
         return Denial("LOT", f"quantity {quantity} is no multiple of {rules.step}")
     return None
+
+
+def share_cage(board: Board, side: Side, base: float) -> Decimal | None:
+    """How far a limit for a share may reach beyond ``base`` in continuous trading; None: funds and bonds, no cage."""
+    if board not in CAGES:
+        return None
+    part, ticks = CAGES[board]
+    price, tick = exact(base), BOARDS[board].tick
+    if side is Side.BUY:
+        return max((price * (1 + part)).quantize(tick, ROUND_FLOOR), price + ticks * tick)
+    return min((price * (1 - part)).quantize(tick, ROUND_CEILING), price - ticks * tick)
 
 
 def is_special(name: str) -> bool:

@@ -24,14 +24,18 @@ from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
 from engine.markets.china_boards import (
     BOARDS,
+    CANCELS,
     NEVER_NS,
     ZONE,
     Board,
+    Phase,
     board_of,
     limit_prices,
     limit_share,
     lot_denial,
+    phase_of,
     shanghai,
+    share_cage,
     takes_orders,
 )
 from engine.markets.china_boards import CENT_TICK as TICK
@@ -79,6 +83,18 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return None
         share = limit_share(_board(instrument), "", instrument.name)
         return limit_prices(previous_close, share, TICK)
+
+    def cages(self, ts_ns: int) -> bool:
+        session = self._session(ts_ns)
+        return session is not None and phase_of(session, ts_ns) is Phase.CONTINUOUS
+
+    def price_cage(self, side: Side, instrument: Instrument, base: float) -> Decimal | None:
+        """As of a mainland broker's orders: it is the exchanges' rule."""
+        return share_cage(_board(instrument), side, base)
+
+    def may_cancel(self, ts_ns: int) -> bool:
+        """As of a mainland broker's orders."""
+        return phase_of(self._session(ts_ns), ts_ns) in CANCELS
 
     def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
         value = price * quantity * instrument.multiplier

@@ -23,13 +23,15 @@ from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.instrument import Instrument, InstrumentKind
-from engine.domain.money import CENT
+from engine.domain.money import CENT, exact
 from engine.domain.timestamps import MINUTE_NS, day_of
 from engine.domain.verdict import Denial
 from engine.markets.sessions import Sessions, sessions_of
 
 ZONE = "Asia/Hong_Kong"
 LOTS_MAX = 3_000
+SPREADS_MAX = 24
+"""How far beyond the other side's best price a limit may reach (RELIABILITY 4.1, row 11)."""
 PRE_OPENING_NS = 30 * MINUTE_NS
 """Before the opening."""
 CLOSING_AUCTION_NS = 10 * MINUTE_NS
@@ -125,6 +127,17 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
         """No daily limits; the distance to the market (24 spreads) is the price collar's to keep."""
         return None
+
+    def cages(self, ts_ns: int) -> bool:
+        session = self._sessions().on(ts_ns)
+        return self.hours == "exchange" and session is not None and session.has(ts_ns)
+
+    def price_cage(self, side: Side, instrument: Instrument, base: float) -> Decimal | None:
+        """24 of the smaller spreads at that price; by the newest table, since the day is not told."""
+        price = exact(base)
+        table = self.ticks == "table" and instrument.kind is InstrumentKind.STOCK
+        step = spread(price, SPREADS[-1][0]) if table else instrument.tick
+        return price + SPREADS_MAX * step if side.sign > 0 else price - SPREADS_MAX * step
 
     def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
         value = price * quantity * instrument.multiplier

@@ -47,3 +47,21 @@ class ChargesByOrder(Protocol):
 
     def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument) -> Decimal:
         """What an order costs in all that has filled ``quantity`` units worth ``value`` so far."""
+
+
+@runtime_checkable
+class CagesPrices(Protocol):
+    """A rule book whose exchange refuses limits too far beyond the market."""
+
+    def cages(self, ts_ns: int) -> bool:
+        """Whether the cage holds at an instant: in continuous trading."""
+
+    def price_cage(self, side: Side, instrument: Instrument, base: float) -> Decimal | None:
+        """Highest price to buy, lowest to sell, ``base`` being the best price of the other side; None: no cage."""
+
+
+@runtime_checkable
+class RefusesCancels(Protocol):
+    """A rule book whose exchange acts on no cancel at times."""
+
+    def may_cancel(self, ts_ns: int) -> bool: ...

@@ -21,12 +21,21 @@ def worst_price(order: SubmitOrder, view: RiskView) -> Decimal | None:
 
 
 def worst_case_value(order: SubmitOrder, view: RiskView) -> Decimal | None:
-    """Price x quantity x multiplier of either side, in the instrument's currency; None without a price."""
+    """Price x quantity x multiplier of either side, in the instrument's currency; None without a price.
+
+    Asked by several limits for one order at one price it works once.
+    """
+    mark = view.marks.latest.get(order.instrument)
+    memo = view.value_memo
+    if memo is not None and memo[0] is order and memo[1] is mark:
+        return memo[2]
     price = worst_price(order, view)
     if price is None:
         return None
     multiplier = view.instruments[order.instrument].multiplier
-    return price * order.quantity if multiplier == 1 else price * order.quantity * multiplier
+    value = price * order.quantity if multiplier == 1 else price * order.quantity * multiplier
+    view.value_memo = (order, mark, value)
+    return value
 
 
 def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from decimal import Decimal
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -26,11 +27,24 @@ def direction_of(order: SubmitOrder) -> Direction:
 class OpenOrder(Struct, gc=False):
     """One order that may still fill, or whose fate is not known."""
 
+    order: SubmitOrder
     direction: Direction
     exposure: int
+    price: Decimal | None
+    dormant: bool = False
+    """A condition at the broker: no order of anybody's before it triggers."""
     undecided: bool = False
     unit_value: Decimal | None = None
-    turnover_key: Hashable = None
+    sums: tuple[tuple[Any, Hashable], ...] = ()
+    """The sums of values it counts in (``view.sums``), each with the key it is under."""
+
+
+class Follower(Protocol):
+    """Who is told of every order that opens, changes its price, or is over."""
+
+    def opened(self, order: SubmitOrder, price: Decimal | None) -> None: ...
+
+    def closed(self, order: SubmitOrder, price: Decimal | None) -> None: ...
 
 
 class Exposures:
@@ -39,9 +53,10 @@ class Exposures:
     An order that can neither fill nor surprise is dropped; should it come back from the dead it is taken up again.
     """
 
-    __slots__ = ("_open", "_undecided", "_working")
+    __slots__ = ("_open", "_undecided", "_working", "followers")
 
     def __init__(self) -> None:
+        self.followers: tuple[Follower, ...] = ()
         self._open: dict[ClientOrderId, OpenOrder] = {}
         self._working: dict[Direction, int] = {}
         self._undecided: dict[Direction, int] = {}
@@ -52,14 +67,17 @@ class Exposures:
     def get(self, client_id: ClientOrderId) -> OpenOrder | None:
         return self._open.get(client_id)
 
-    def add(self, order: SubmitOrder) -> OpenOrder | None:
-        """Take a new order in; None if it is known already."""
+    def add(self, order: SubmitOrder, *, dormant: bool = False) -> OpenOrder | None:
+        """Take a new order in; None if it is known already. Followers are not told of a dormant one."""
         if order.client_id in self._open:
             return None
         side, quantity = order.side, order.quantity
         direction = (order.account, order.instrument, side is _BUY or side is _BUY_BACK)
-        found = self._open[order.client_id] = OpenOrder(direction, quantity)
+        found = self._open[order.client_id] = OpenOrder(order, direction, quantity, order.price, dormant)
         self._working[direction] = self._working.get(direction, 0) + quantity
+        if not dormant:
+            for follower in self.followers:
+                follower.opened(order, order.price)
         return found
 
     def drop(self, client_id: ClientOrderId) -> OpenOrder | None:
@@ -69,6 +87,7 @@ class Exposures:
             self._working[found.direction] -= found.exposure
             if found.undecided:
                 self._undecided[found.direction] -= 1
+            self._close(found)
         return found
 
     def change(self, order: Order, found: OpenOrder) -> int:
@@ -85,7 +104,18 @@ class Exposures:
             self._undecided[direction] = self._undecided.get(direction, 0) + (1 if undecided else -1)
         if not exposure and not undecided:
             del self._open[order.request.client_id]
+            self._close(found)
+        elif self.followers and order.price != found.price:
+            for follower in self.followers:
+                follower.closed(found.order, found.price)
+                follower.opened(found.order, order.price)
+            found.price = order.price
         return change
+
+    def _close(self, found: OpenOrder) -> None:
+        if not found.dormant:
+            for follower in self.followers:
+                follower.closed(found.order, found.price)
 
     def working(self, account: AccountId, instrument: InstrumentId, buys: bool) -> int:
         return self._working.get((account, instrument, buys), 0)

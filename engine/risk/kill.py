@@ -45,9 +45,7 @@ def forbids(view: RiskView, order: SubmitOrder) -> LatchSet | None:
         return None
     if not _reducing_passes(order, latch):
         return latch
-    held = view.position(order.account, order.instrument)
-    working = view.working(order.account, order.instrument, order.side)
-    return None if working <= (-held if order.side.sign > 0 else held) else latch
+    return None if view.reduced(order) else latch
 
 
 def halted(view: RiskView, order: SubmitOrder) -> bool:

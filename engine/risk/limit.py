@@ -2,14 +2,41 @@
 
 from decimal import Decimal
 from functools import cache
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from msgspec import Struct
 
 from engine.domain.commands import SubmitOrder
+from engine.domain.events import KillLevel, PressNoted
+from engine.domain.ids import AccountId, InstrumentId, StrategyId
 from engine.domain.timestamps import duration_ns
 from engine.domain.verdict import Denial, Verdict
 from engine.risk.view import RiskView
+
+
+class Subject(Protocol):
+    """Whom a finding is about: an order, a fill."""
+
+    @property
+    def strategy(self) -> StrategyId: ...
+
+    @property
+    def account(self) -> AccountId: ...
+
+    @property
+    def instrument(self) -> InstrumentId: ...
+
+
+class Finding(Struct, frozen=True, gc=False):
+    """What a limit sees after the fact (RELIABILITY 4.2, 4.3). ``level`` RUN: a person is told, nothing is latched."""
+
+    level: KillLevel
+    scope: str
+    cause: str
+    key: str = ""
+    """What it is about besides its scope: another key is another finding."""
+    press: PressNoted | None = None
+    """To be journaled with it, where it counts towards a later one."""
 
 
 class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +46,9 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its key in ``RULES`` and in the config's ``[risk.<name>]``."""
     counts_open_orders: ClassVar[bool] = False
     """Whether every order asks it what open orders may still do: then that is counted as they change."""
+
+    monitors: ClassVar[bool] = False
+    """Whether it also judges what has happened: then ``finding`` is asked after each order, cancel and fill."""
 
     def prepare(self, view: RiskView) -> None:
         """Ask the view to keep the counters this limit reads; called once, before the first event."""
@@ -30,6 +60,10 @@ class Limit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
         """What is compared with what."""
         raise NotImplementedError
+
+    def finding(self, subject: Subject, view: RiskView, now_ns: int) -> Finding | None:
+        """What should be latched or told, now that something happened. O(1); the same finding again is no news."""
+        return None
 
     def explain(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Verdict:
         """The answer of ``check`` with its figures, whether it passes or not."""
@@ -75,3 +109,13 @@ def refuse_unless_positive(key: str, value: Decimal) -> None:
     """
     if not value.is_finite() or value <= 0:
         raise ValueError(f"{key} must be a finite number above 0, not {value}")
+
+
+def refuse_unless_rising(lower: str, low: Decimal | int, higher: str, high: Decimal | int) -> None:
+    """Two settings of which the first may not be above the second.
+
+    Raises:
+        ValueError: it is.
+    """
+    if low > high:
+        raise ValueError(f"{lower} {low} is above {higher} {high}")

@@ -24,7 +24,7 @@ class MaxDailyValue(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True
         refuse_unless_positive("value", self.value)
 
     def prepare(self, view: RiskView) -> None:
-        view.count_turnover(self.scope)
+        view.count_turnover(self.name, self.scope)
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
         if view.reduces(order):
@@ -41,12 +41,10 @@ class MaxDailyValue(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True
         skipped = ", skipped: only reduces" if view.reduces(order) else ""
         return f"{'not known' if reached is None else reached} today with this order, cap {self.value}{skipped}"
 
-    @staticmethod
-    def _reached(order: SubmitOrder, view: RiskView, now_ns: int) -> Decimal | None:
-        if view.turnover is None:
-            raise LookupError("turnover is not counted")
+    def _reached(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Decimal | None:
         value = worst_case_value(order, view)
         instrument = view.instruments[order.instrument]
-        key = view.turnover.key(order.strategy, order.account, order.instrument, instrument.market)
-        total = view.turnover.total(key, view.trading_day(instrument, now_ns))
+        turnover = view.turnovers[self.name]
+        key = turnover.key(order.strategy, order.account, order.instrument, instrument.market)
+        total = turnover.total(key, view.trading_day(instrument, now_ns))
         return None if value is None or total is None else total + value

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.domain.commands import SubmitOrder
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit, refuse_unless_positive
+from engine.risk.reach import reached_units, reached_value
 from engine.risk.view import RiskView
 
 
@@ -24,12 +25,12 @@ class MaxPosition(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         refuse_unless_positive("value", self.value)
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
-        reached = self._reached(order, view)
+        reached = reached_units(order, view)
         if reached <= 0:
             return None
         if self.quantity is not UNSET and reached > self.quantity:
             return Denial("POSITION", f"position exceeded: {reached} of {order.instrument} (cap {self.quantity})")
-        value = self._value(order, view, reached)
+        value = reached_value(order, view, reached)
         if value is None:
             return Denial("STALE_DATA", f"position value not known: no reference price of {order.instrument}")
         if value <= self.value:
@@ -37,24 +38,8 @@ class MaxPosition(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Denial("POSITION", f"position value exceeded: {value} of {order.instrument} (cap {self.value})")
 
     def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
-        reached = self._reached(order, view)
-        value = self._value(order, view, reached)
+        reached = reached_units(order, view)
+        value = reached_value(order, view, reached)
         caps = f"cap {self.value}" if self.quantity is UNSET else f"cap {self.value}, {self.quantity} units"
         worth = "of unknown worth" if value is None else f"worth {value}"
         return f"position can reach {reached} {worth}, {caps}"
-
-    @staticmethod
-    def _reached(order: SubmitOrder, view: RiskView) -> int:
-        """How far on the order's own side the position can get; below 0 it stays on the other."""
-        held = view.position(order.account, order.instrument)
-        working = view.working(order.account, order.instrument, order.side)
-        return held * order.side.sign + working + order.quantity
-
-    @staticmethod
-    def _value(order: SubmitOrder, view: RiskView, reached: int) -> Decimal | None:
-        reference = view.reference(order.instrument)
-        price = order.price
-        if reference is None:
-            return None
-        highest = reference if price is None else max(price, reference)
-        return highest * reached * view.instruments[order.instrument].multiplier

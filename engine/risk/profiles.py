@@ -1,8 +1,8 @@
 """Which limits are in force: a profile's own, changed and added to by the config's ``[risk]`` table.
 
-``live`` and ``paper`` are the defaults of RELIABILITY 4.1, which are the limits' own; ``backtest`` checks that orders
-are well-formed, market rules, cash, sellable quantity and the latches. What a profile has can be changed but not left
-out.
+``live`` and ``paper`` are the defaults of RELIABILITY 4.1, which are the limits' own; ``backtest`` and ``replay`` check
+that orders are well-formed, market rules, cash, sellable quantity and the latches. What a profile has can be changed
+but not left out.
 """
 
 import difflib
@@ -16,19 +16,18 @@ from engine.domain.errors import ConfigError
 from engine.risk.limit import Limit
 from engine.risk.rules import RULES
 
-_TRADING: dict[str, dict[str, Any]] = {
-    name: {}
-    for name in (
-        "kill", "supported", "well_formed", "exchange_rate", "market_rules", "gateway_limits", "max_order_quantity",
-        "price_collar", "max_order_value", "locked", "duplicate_order", "orders_per_second", "orders_per_minute",
-        "symbol_orders_per_minute", "orders_per_day", "sellable", "cash", "max_position", "max_daily_value",
-    )
+_NAMED_ONLY = frozenset({"allowed_sides", "allowed_markets", "allowed_symbols", "hours"})
+"""Limits that say nothing unless config does."""
+_TRADING: dict[str, dict[str, Any]] = {name: {} for name in RULES if name not in _NAMED_ONLY}
+_REPLAY: dict[str, dict[str, Any]] = {
+    "kill": {}, "well_formed": {}, "market_rules": {}, "sellable": {}, "cash": {"factor": "1"},
 }  # fmt: skip
 
 PROFILES: dict[str, dict[str, dict[str, Any]]] = {
-    "live": {**_TRADING, "allowed_symbols": {}},
+    "live": {**_TRADING, "allowed_symbols": {}, "environment": {"live": True}},
     "paper": _TRADING,
-    "backtest": {"kill": {}, "well_formed": {}, "market_rules": {}, "sellable": {}, "cash": {"factor": "1"}},
+    "backtest": _REPLAY,
+    "replay": _REPLAY,
 }
 """Profile -> rule -> settings that differ from the rule's own defaults. Live needs ``allowed_symbols`` from config."""
 

@@ -7,9 +7,11 @@ give the same counters. Readers change nothing and take O(1).
 from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 
-from engine.domain.account import Capabilities
+from engine.domain.account import Capabilities, Environment
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import (
+    DayPriced,
+    EquitySampled,
     Fill,
     InstructionSubmitted,
     KillLevel,
@@ -17,20 +19,22 @@ from engine.domain.events import (
     LatchSet,
     OrderDenied,
     OrderSubmitted,
+    PositionAdjusted,
+    PressNoted,
 )
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instructions import CONDITIONS, SubmitInstruction, SubscribeIpo
 from engine.domain.instrument import Instrument
 from engine.domain.order import Order, OrderState
-from engine.domain.timestamps import day_of
+from engine.domain.timestamps import MINUTE_NS, day_of
 from engine.domain.verdict import Denial
-from engine.markets.rulebook import RuleBook
+from engine.markets.rulebook import CagesPrices, RefusesCancels, RuleBook
 from engine.portfolio import Portfolio
-from engine.risk.counters import DayRateCounter, RateCounter
-from engine.risk.exposure import Direction, Exposures, OpenOrder, direction_of
-from engine.risk.scopes import Scope
-from engine.risk.turnover import Turnover
-from engine.risk.windows import RecentKeys
+from engine.risk.counting import Counting
+from engine.risk.exposure import Direction, OpenOrder, direction_of
+from engine.risk.prices import NewDay
+from engine.risk.readiness import Readiness
+from engine.risk.valuation import Valuation
 
 IPO_ZONE = "Asia/Shanghai"
 COST_FACTOR = Decimal("1.002")
@@ -42,7 +46,7 @@ _BUY_BACK = Side.BUY_BACK
 _UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
 
 
-class RiskView:
+class RiskView(Counting):
     """See the module. Quantities in whole units, money in the instrument's currency, times ns UTC."""
 
     def __init__(
@@ -54,9 +58,12 @@ class RiskView:
         strategies: Container[StrategyId] | None = None,
     ) -> None:
         """``books``: by ``Instrument.market``. ``strategies``: those that may trade; None if nobody has said."""
-        self.portfolio = portfolio
-        self.instruments = instruments
+        super().__init__(portfolio, instruments)
         self.books = books
+        self.cages = {name: book for name, book in books.items() if isinstance(book, CagesPrices)}
+        """Rule books with a price cage."""
+        self.cancels = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
+        """Rule books of markets that at times act on no cancel."""
         self.strategies = strategies
         self.marks = portfolio.marks
         self.capabilities: dict[AccountId, Capabilities] = {}
@@ -76,13 +83,17 @@ class RiskView:
         self.cost_factor: Decimal | None = COST_FACTOR
         """What the value of a purchase is multiplied with; None for 1."""
         self.cost_memo: tuple[SubmitOrder, object, Decimal] | None = None
-        self.exposures = Exposures()
+        self.value_memo: tuple[SubmitOrder, object, Decimal] | None = None
         self.open_orders: Callable[[], Iterable[Order]] | None = None
         """Where open orders are looked through, in a run whose limits hardly ever ask; None: they are counted."""
-        self.rates: dict[str, RateCounter] = {}
-        self.day_rates: dict[str, DayRateCounter] = {}
-        self.turnover: Turnover | None = None
-        self.recent: RecentKeys | None = None
+        self.valuation = Valuation(portfolio)
+        self.readiness = Readiness()
+        self.environments: dict[AccountId, Environment] = {}
+        """What an account is proven to trade with; one that is missing has proven nothing."""
+        self.armed = False
+        """Whether a person said at the start of this run that real money may be traded."""
+        self.unfit: dict[InstrumentId, str] = {}
+        """Instruments that can not be traded today, and why: suspended, restricted, unlisted."""
         self.denials: dict[str, int] = {}
         """Code -> denials so far."""
         self._days: dict[str, tuple[int, int]] = {}
@@ -90,19 +101,7 @@ class RiskView:
         self._mark: object = None
         self._reference: Decimal | None = None
 
-    # --- what limits ask to be counted -------------------------------------------------------------------------------
-
-    def count_rate(self, name: str, scope: Scope, span_ns: int, cap: int) -> None:
-        self.rates[name] = RateCounter(scope, span_ns, cap)
-
-    def count_day(self, name: str, scope: Scope) -> None:
-        self.day_rates[name] = DayRateCounter(scope)
-
-    def count_turnover(self, scope: Scope) -> None:
-        self.turnover = Turnover(scope)
-
-    def remember_orders(self, span_ns: int) -> None:
-        self.recent = RecentKeys(span_ns)
+    # --- settings ----------------------------------------------------------------------------------------------------
 
     def set_cost_factor(self, factor: Decimal) -> None:
         """What the worst-case value of a purchase is multiplied with: 1.002, or 1 in backtests."""
@@ -111,23 +110,27 @@ class RiskView:
 
     # --- writers -----------------------------------------------------------------------------------------------------
 
-    def on_submitted(self, event: OrderSubmitted) -> None:
+    def on_submitted(self, event: OrderSubmitted, *, dormant: bool = False) -> None:
         order = event.order
-        found = self.exposures.add(order) if self.open_orders is None else None
-        if self.turnover is not None and found is not None:
-            self._open_turnover(self.turnover, order, event.reserved_cash, found)
+        found = self.exposures.add(order, dormant=dormant) if self.open_orders is None else None
+        if self.sums and found is not None:
+            self._open_sums(order, event.reserved_cash, found)
         if self.recent is not None:
             self.recent.add((order.strategy, order.instrument, order.side, order.quantity, order.price), event.ts_ns)
         if self.rates or self.day_rates:
             self._count(order, event.ts_ns)
+        for told in self.left:
+            told(order, event.ts_ns)
 
     def on_denied(self, event: OrderDenied) -> None:
         """A denied order never left: it counts towards no rate."""
         self.denials[event.code] = self.denials.get(event.code, 0) + 1
 
-    def on_cancel(self, order: SubmitOrder, ts_ns: int) -> None:
+    def on_cancel(self, order: SubmitOrder, ts_ns: int, sent_ns: int = 0) -> None:
         """A cancel or replace of this order is asked for: it counts towards the rates, and is never denied by them."""
         self._count(order, ts_ns)
+        for told in self.canceled:
+            told(order, sent_ns, ts_ns)
 
     def on_order_changed(self, order: Order) -> None:
         """The order's state or filled quantity may have changed; call it as often as you like."""
@@ -141,19 +144,21 @@ class RiskView:
             found = self.exposures.add(request)
             if found is None:
                 return
-            if self.turnover is not None:
-                self._open_turnover(self.turnover, request, Decimal(0), found)
+            if self.sums:
+                self._open_sums(request, Decimal(0), found)
         change = self.exposures.change(order, found)
-        if change and self.turnover is not None:
-            self.turnover.change_open(found.turnover_key, found.unit_value, change)
+        if change:
+            for total, key in found.sums:
+                total.change_open(key, found.unit_value, change)
 
     def on_order_filled(self, client_id: ClientOrderId) -> None:
         """``on_order_changed`` for an order that is filled."""
         if self.open_orders is not None:
             return
         found = self.exposures.drop(client_id)
-        if found is not None and self.turnover is not None:
-            self.turnover.change_open(found.turnover_key, found.unit_value, -found.exposure)
+        if found is not None:
+            for total, key in found.sums:
+                total.change_open(key, found.unit_value, -found.exposure)
 
     def on_instruction(self, event: InstructionSubmitted) -> None:
         """Lock the instruction's direction; what a condition may trade counts as an open order, until ``release``."""
@@ -162,7 +167,8 @@ class RiskView:
         if worst is None:
             return
         if isinstance(instruction.action, CONDITIONS):
-            self.on_submitted(OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=event.reserved_cash))
+            standing = OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=event.reserved_cash)
+            self.on_submitted(standing, dormant=True)
         else:
             self._count(worst, event.ts_ns)
 
@@ -177,12 +183,43 @@ class RiskView:
         self.on_order_filled(instruction.client_id)
 
     def on_fill(self, fill: Fill) -> None:
-        if self.turnover is None:
-            return
-        instrument = self.instruments[fill.instrument]
-        key = self.turnover.key(fill.strategy, fill.account, fill.instrument, instrument.market)
-        value = fill.price * fill.quantity * instrument.multiplier
-        self.turnover.add_filled(key, self.trading_day(instrument, fill.ts_ns), value)
+        if self.turnovers:
+            instrument = self.instruments[fill.instrument]
+            value = fill.price * fill.quantity * instrument.multiplier
+            day = self.trading_day(instrument, fill.ts_ns)
+            for turnover in self.turnovers.values():
+                key = turnover.key(fill.strategy, fill.account, fill.instrument, instrument.market)
+                turnover.add_filled(key, day, value)
+        for told in self.filled:
+            told(fill)
+
+    def on_adjusted(self, event: PositionAdjusted) -> None:
+        """A booking that is no fill; what it did to the day's profit."""
+        if self.profit is not None:
+            self.profit.on_adjusted(event)
+
+    def on_priced(self, event: DayPriced) -> None:
+        """What an instrument's trading day began at."""
+        if self.profit is not None:
+            self.profit.on_priced(event)
+
+    def on_equity(self, event: EquitySampled) -> None:
+        """What an account was worth at an instant."""
+        if self.profit is not None:
+            self.profit.on_equity(event)
+
+    def on_press(self, event: PressNoted) -> None:
+        """We were much of a minute in which the price moved."""
+        if self.press_days is not None:
+            self.press_days.on_press(event)
+
+    def on_new_day(self, turn: NewDay) -> None:
+        """Its last price was the close, if its market was shut a minute later; else the close is not known."""
+        spec = self.instruments[turn.instrument]
+        if turn.before and not self.books[spec.market].is_open(turn.before_ns + MINUTE_NS):
+            self.previous_close[turn.instrument] = turn.before
+        else:
+            self.previous_close.pop(turn.instrument, None)
 
     def on_latch(self, event: LatchSet) -> None:
         """Latches only rise; a lower level on a latched scope changes nothing."""
@@ -192,6 +229,8 @@ class RiskView:
 
     def on_unlatch(self, event: LatchCleared) -> None:
         self.latches.pop(event.scope, None)
+        for told in self.seen:
+            told(event)
 
     # --- readers -----------------------------------------------------------------------------------------------------
 
@@ -249,6 +288,11 @@ class RiskView:
         self._days[market] = (now_ns, day)
         return day
 
+    def day_of(self, instrument: InstrumentId, ts_ns: int) -> int | None:
+        """``trading_day`` by id; None where instrument or market is not known."""
+        spec = self.instruments.get(instrument)
+        return self.trading_day(spec, ts_ns) if spec is not None and spec.market in self.books else None
+
     def latch(self, order: SubmitOrder | SubmitInstruction) -> LatchSet | None:
         """The highest latch this order or instruction falls under."""
         latches = self.latches
@@ -260,15 +304,29 @@ class RiskView:
 
     def reduces(self, order: SubmitOrder) -> bool:
         """Whether the account's position can only shrink by it, whatever else is still working."""
+        found = self.portfolio.accounts[order.account].positions.get(order.instrument)
+        if found is None or not found.quantity:
+            return False
+        side = order.side
+        held = -found.quantity if side is _BUY or side is _BUY_BACK else found.quantity
+        return held > 0 and order.quantity <= held - self.working(order.account, order.instrument, side)
+
+    def reduced(self, order: SubmitOrder) -> bool:
+        """``reduces``, of an order that is counted as open already."""
         held = self.position(order.account, order.instrument)
         working = self.working(order.account, order.instrument, order.side)
-        return order.quantity <= (-held if order.side.sign > 0 else held) - working
+        return working <= (-held if order.side.sign > 0 else held)
 
     @property
     def counts_nothing(self) -> bool:
         """Whether no limit has asked for a counter: then orders and fills need not be shown to it."""
-        counted = self.rates or self.day_rates or self.turnover is not None or self.recent is not None
-        return self.open_orders is not None and not counted
+        counted = self.rates or self.day_rates or self.sums or self.left or self.recent is not None
+        return self.open_orders is not None and not counted and not self.hears_fills
+
+    @property
+    def hears_fills(self) -> bool:
+        """Whether a limit counts fills."""
+        return bool(self.turnovers or self.filled)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -285,7 +343,7 @@ class RiskView:
             for counter in self.day_rates.values():
                 counter.add(order, instrument.market, day)
 
-    def _open_turnover(self, turnover: Turnover, order: SubmitOrder, reserved: Decimal, found: OpenOrder) -> None:
+    def _open_sums(self, order: SubmitOrder, reserved: Decimal, found: OpenOrder) -> None:
         """Price what the order may still trade: at its limit, else by what was reserved for it, else at the mark.
 
         The journal has no marks: after a restart a market sell that is still open has no known worth, which denies
@@ -298,8 +356,10 @@ class RiskView:
             found.unit_value = reserved / order.quantity
         elif (reference := self.reference(order.instrument)) is not None:
             found.unit_value = reference * instrument.multiplier
-        found.turnover_key = turnover.key(order.strategy, order.account, order.instrument, instrument.market)
-        turnover.change_open(found.turnover_key, found.unit_value, found.exposure)
+        keys = [(total, total.key_of(order, instrument)) for total in self.sums]
+        found.sums = tuple((total, key) for total, key in keys if key is not None)
+        for total, key in found.sums:
+            total.change_open(key, found.unit_value, found.exposure)
 
 
 def locked_by(instruction: SubmitInstruction) -> Direction:

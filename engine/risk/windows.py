@@ -1,4 +1,4 @@
-"""Counters with bounded memory: the last N seconds, one trading day, and keys seen a moment ago."""
+"""Counters and sums with bounded memory: the last N seconds, one trading day, and keys seen a moment ago."""
 
 from collections import deque
 from collections.abc import Hashable
@@ -101,3 +101,32 @@ class RecentKeys:
         if seen is None or seen <= now_ns - self._span_ns:
             return None
         return now_ns - seen
+
+
+class RollingSum:
+    """The sum of what was added in the last ``span_ns``; as ``SlidingWindow``, exact and O(1) amortised."""
+
+    __slots__ = ("_entries", "_span_ns", "_sum")
+
+    def __init__(self, span_ns: int) -> None:
+        self._span_ns = span_ns
+        self._entries: deque[tuple[int, Decimal]] = deque()
+        self._sum = ZERO
+
+    def add(self, ts_ns: int, amount: Decimal) -> None:
+        entries = self._entries
+        if entries:
+            ts_ns = max(ts_ns, entries[-1][0])
+        self._drop(ts_ns)
+        entries.append((ts_ns, amount))
+        self._sum += amount
+
+    def total(self, now_ns: int) -> Decimal:
+        """What is later than now - span."""
+        self._drop(now_ns)
+        return self._sum
+
+    def _drop(self, now_ns: int) -> None:
+        entries, edge = self._entries, now_ns - self._span_ns
+        while entries and entries[0][0] <= edge:
+            self._sum -= entries.popleft()[1]

@@ -7,22 +7,20 @@ reconciliation, feeds, strategies (RELIABILITY 3.2).
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio.lowlevel
 
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
-from engine.domain.account import AccountSnapshot
 from engine.domain.commands import CancelOrder, OrderType
 from engine.domain.errors import ConfigError, DataError, GatewayError
 from engine.domain.events import (
-    AccountObserved,
     Alert,
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    ReconcileEnded,
     RunStarted,
     SubscriptionRequested,
 )
@@ -34,10 +32,12 @@ from engine.execution import CancelWanted
 from engine.ports import Gateway, Journal
 from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
+from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox, Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.reconciling import Reconciling
 from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.turns import Turns
@@ -105,11 +105,15 @@ class LiveRun:
             note=note,
             bus=self.turns.bus,
         )
+        close_gate(core, spec)
         self.pace = Pace(spec.limits, {account: sheet.orders_per_minute for account, sheet in sheets.items()})
         self.boxes: dict[AccountId, Outbox] = {}
         self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
+        core.reconciler.explanations.settings = spec.reconcile
+        environments = {a.id: partial(environment_of, gateways[a.gateway]) for a in spec.accounts}
+        self.reconciling = Reconciling(core, self.boxes, self.seekers, clock, self.ready.is_set, environments)
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
@@ -121,7 +125,7 @@ class LiveRun:
             keep_history=True,
             subscriptions=self._on_subscription,
             held=self.held,
-            reconcile=self._on_account,
+            reconcile=self.reconciling,
             instruct=self.instructions.on_submitted,
             watchers=(*self.safety.ears(), *watchers),
         )
@@ -161,7 +165,7 @@ class LiveRun:
             await self._connect_all()
             self.safety.start(tasks)
             for account in self.spec.accounts:
-                await self._reconcile_at_start(account, fresh)
+                await self.reconciling.at_start(account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -169,6 +173,7 @@ class LiveRun:
             for seeker in self.seekers.values():
                 tasks.start_soon(seeker.run)
             self.instructions.start(tasks)
+            tasks.start_soon(self.reconciling.run)
             tasks.start_soon(self._fire_timers)
             tasks.start_soon(self._sample_equity)
             self.ready.set()
@@ -261,27 +266,6 @@ class LiveRun:
             else:
                 return
 
-    async def _reconcile_at_start(self, account: AccountSpec, fresh: bool) -> None:
-        """Evidence for what the last run left open, then our book against the venue's."""
-        seeker = self.seekers[account.id]
-        settled = await seeker.settle(self.clock.now_ns + SETTLE_NS)
-        before: AccountSnapshot | None = None
-        while settled:
-            snapshot = await seeker.look()
-            if snapshot is not None and snapshot.positions is not None:
-                believed = not fresh or not self._may_be_empty(account.id) or snapshot.shows_as(before)
-                if believed and self.core.reconcile(snapshot, at_once=fresh):
-                    break
-                before = snapshot
-            await self.clock.sleep(RETRY_NS)
-        text = "book and venue agree" if settled else "orders of unknown outcome are left; they block their account"
-        self.journal.append(ReconcileEnded(account=account.id, ts_ns=self.clock.now_ns, ok=settled, text=text))
-
-    def _may_be_empty(self, account: AccountId) -> bool:
-        """Whether a table of this venue may be empty by failure: then two readings must agree (RELIABILITY 3.2)."""
-        sheet = self.boxes[account].sheet
-        return sheet.lists_orders and not sheet.echoes_client_id
-
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
         recovered: dict[StrategyId, Recovered] = {}
@@ -345,12 +329,7 @@ class LiveRun:
             return
         self._unvalued.discard(account)
         cash = book.cash[book.currency]
-        self.journal.append(EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
-
-    def _on_account(self, event: AccountObserved) -> None:
-        if self.ready.is_set() and event.snapshot.account in self.boxes:
-            self.core.reconcile(event.snapshot)
-            self.boxes[event.snapshot.account].poke()
+        sample(self.core, EquitySampled(account=account, ts_ns=self.clock.now_ns, equity=equity, cash=cash))
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:
         refusals = []

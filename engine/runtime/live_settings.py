@@ -22,11 +22,12 @@ from engine.runtime.recording import Origin, Recorder
 from engine.runtime.settings import Settings
 
 
-def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
+def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> LiveSpec:
     """What ``LiveRun`` is given.
 
     Args:
         mode: how the journal calls the run; default: the profile.
+        armed: a person said at the start of this run that real money may be traded.
 
     Raises:
         ConfigError: nothing to trade on, or a clock that real money must not have.
@@ -47,7 +48,9 @@ def live_spec(settings: Settings, *, mode: str = "") -> LiveSpec:
         books=settings.books,
         limits=settings.limits,
         rates=settings.rates,
+        reconcile=settings.reconcile,
         mode=mode or settings.run.profile,
+        armed=armed,
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
@@ -84,13 +87,15 @@ def open_journal(
     if settings.journal.kind == "memory":
         return MemoryJournal()
     if settings.journal.kind == "postgres":
-        return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
-    journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+        journal: Any = open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
+    else:
+        journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
     left = journal.halted()
     # One file stops a run, not two: what a failed journal left beside itself goes where a person looks.
     if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
         journal.clear_halt()
-    return journal
+    opened: Journal = journal
+    return opened
 
 
 def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:

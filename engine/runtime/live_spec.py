@@ -8,6 +8,7 @@ from msgspec import Struct
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.timestamps import MINUTE_NS
+from engine.explanations import CashTolerance
 from engine.markets.rulebook import RuleBook
 from engine.ports import StatementTable
 from engine.risk.limit import Limit
@@ -33,7 +34,10 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...]
     rates: Mapping[str, Mapping[str, Decimal]] = {}
     """See ``Rates``."""
+    reconcile: CashTolerance = CashTolerance()
     mode: str = "live"
+    armed: bool = False
+    """Whether a person said at the start of this run that real money may be traded."""
     run_tag: str = ""
     """Goes into client order ids, so that two journals never make the same one."""
     threads: bool = True

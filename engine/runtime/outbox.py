@@ -17,7 +17,7 @@ from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, JournalError, NotSent, OutcomeUnknown, Refused
-from engine.domain.events import OrderSubmitted
+from engine.domain.events import KillLevel, OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
@@ -26,6 +26,7 @@ from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
 from engine.risk.kill import forbids, halted
 from engine.risk.view import RiskView
 from engine.runtime.cancel_windows import refuses_cancels
+from engine.runtime.last_look import difference
 from engine.runtime.pace import Pace
 
 QUEUE_MAX = 200
@@ -77,11 +78,10 @@ class Outbox:
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
         self.held: Callable[[], bool] = lambda: False
-        """Whether nothing new may leave just now: the loop lags, or the run was away and has not read its account."""
+        """Whether nothing new may leave now: the loop lags, or the account was out of sight and is not read since."""
 
     @property
     def waiting(self) -> int:
-        """Requests in line."""
         return len(self._parcels) + len(self._changes)
 
     @property
@@ -208,10 +208,7 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
                 written = await self._is_durable(parcel.intent_seq)
-                orders = [order for order in parcel.orders if written and self._may_leave(order, parcel)]
-                if not written:
-                    for order in parcel.orders:
-                        self._withdraw(order)
+                orders = [order for order in parcel.orders if self._may_leave(order, parcel, written=written)]
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
         finally:
@@ -225,12 +222,12 @@ class Outbox:
             return False
         return True
 
-    def _may_leave(self, order: SubmitOrder, parcel: _Parcel) -> bool:
+    def _may_leave(self, order: SubmitOrder, parcel: _Parcel, *, written: bool) -> bool:
         """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch that forbids it."""
         known = self._manager.orders.get(order.client_id)
         if known is None or known.state is not OrderState.QUEUED:
             return False
-        if self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
+        if not written or self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
             self._withdraw(order)
             return False
         return True
@@ -258,6 +255,11 @@ class Outbox:
             body = self.router.encode(orders)
         except NotSent as error:
             self._tell_all(orders, Evidence.SEND_FAILED, error.message, Proof.LOCAL)
+            return
+        strange = difference(orders, body)
+        if strange:
+            self._manager.latch(KillLevel.HALT, f"account:{orders[0].account}", f"last look: {strange}", "engine")
+            self._tell_all(orders, Evidence.SEND_FAILED, f"last look: {strange}", Proof.LOCAL)
             return
         digest = hashlib.sha256(body).hexdigest()
         seq = 0

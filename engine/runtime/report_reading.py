@@ -15,7 +15,6 @@ from engine.domain.events import (
     OrderSent,
     OrderSubmitted,
     PositionAdjusted,
-    ReconcileEnded,
     RunEnded,
     RunStarted,
     StrategyStopped,
@@ -24,6 +23,7 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
+from engine.domain.reconciled import ReconcileEnded
 
 _PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
 

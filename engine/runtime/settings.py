@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
-[[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``. Paths of
-``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
-directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
-simulators converts it.
+[[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [reconcile] [simulator.<name>]``. Paths
+of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
+current directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who
+starts simulators converts it.
 """
 
 import hashlib
@@ -25,6 +25,7 @@ from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.rates import Rates
 from engine.domain.timestamps import parse_time
+from engine.explanations import CashTolerance
 from engine.gateways import GATEWAYS
 from engine.markets import MARKETS
 from engine.markets.rulebook import RuleBook
@@ -118,6 +119,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    reconcile: CashTolerance = CashTolerance()
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -163,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, Mapping[str, Decimal]]
     """As ``Rates`` takes them."""
     safety: Safety
+    reconcile: CashTolerance
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -212,6 +215,7 @@ def load_settings(path: str | Path) -> Settings:
         data=document.data,
         rates=_rates(document, where),
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        reconcile=document.reconcile,
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )

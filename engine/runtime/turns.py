@@ -59,6 +59,10 @@ def _core(run: Any) -> object:
     return run.core
 
 
+def _reconciling(run: Any) -> object:
+    return run.reconciling
+
+
 def _orders(run: Any) -> object:
     return run.core.manager
 
@@ -75,8 +79,14 @@ DOORS: Mapping[str, Door] = {
     "recover": Door(_run, "_recover"),
     "start": Door(_run, "_start_strategies"),
     "sample": Door(_run, "_sample"),
-    "reconcile": Door(_core, "reconcile"),
+    "reconcile": Door(_reconciling, "take"),
+    "reconcile_begun": Door(_reconciling, "begin"),
+    "reconcile_over": Door(_reconciling, "close"),
+    "reconciled": Door(_core, "reconciled"),
+    "proved": Door(_reconciling, "proved"),
     "book": Door(_core, "book"),
+    "report": Door(_orders, "on_report"),
+    "instruction_report": Door(_instructions, "on_report"),
     "mark_sent": Door(_orders, "mark_sent"),
     "cancel": Door(_orders, "on_cancel"),
     "replace": Door(_orders, "on_replace"),

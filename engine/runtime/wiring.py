@@ -11,9 +11,12 @@ from engine.domain.account import AccountSnapshot, Capabilities
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     ORDER_EVENTS,
+    AccountLink,
     AccountObserved,
     Alert,
     CallAnswered,
+    DayPriced,
+    EquitySampled,
     Fill,
     InstructionChanged,
     InstructionDenied,
@@ -27,6 +30,7 @@ from engine.domain.events import (
     OrderDenied,
     OrderSubmitted,
     PositionAdjusted,
+    PressNoted,
     StrategyStopped,
     SubscriptionRequested,
 )
@@ -35,21 +39,26 @@ from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.order import OrderReport
+from engine.domain.reconciled import ReconcileEnded, ReconcileRow, ReconcileStarted
 from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceWanted
+from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
 from engine.markets.rulebook import RuleBook
 from engine.portfolio import Portfolio
 from engine.ports import Journal
-from engine.reconciliation import Reconciler
+from engine.reconciliation import OPENING, Reconciler
 from engine.risk.checker import RiskChecker
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
+from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
+from engine.strangers import Strangers
 
 INSTRUCTION_RECORDS: tuple[type, ...] = (
     InstructionDenied, InstructionSubmitted, InstructionSent, InstructionReport, InstructionSettled,
 )  # fmt: skip
+RECONCILE_RECORDS: tuple[type, ...] = (ReconcileStarted, ReconcileRow, ReconcileEnded)
 
 
 class Venue(Protocol):
@@ -60,6 +69,14 @@ class Venue(Protocol):
     def on_cancel_wanted(self, event: CancelWanted) -> None: ...
 
     def on_replace_wanted(self, event: ReplaceWanted) -> None: ...
+
+
+class Reconciles(Protocol):
+    """Who compares accounts with our book (live)."""
+
+    def on_account(self, event: AccountObserved) -> None: ...
+
+    def on_link(self, event: AccountLink) -> None: ...
 
 
 class Core:
@@ -105,6 +122,7 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
+        self.watch = self._watch(limits, record or journal.append)
         self.instructions = InstructionDesk(
             clock=clock,
             publish=self.bus.publish,
@@ -114,13 +132,25 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, quiet_since_ns=self._quiet_since_ns)
+        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
+        strangers = Strangers(self.manager.is_ours)
+        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
             working=self.manager.working_of,
             outside=outside,
             note=note,
+        )
+
+    def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
+        return RiskWatch(
+            limits,
+            self.view,
+            now_ns=lambda: self.clock.now_ns,
+            latch=self.manager.latch,
+            record=record,
+            publish=self.bus.publish,
         )
 
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
@@ -130,23 +160,18 @@ class Core:
         return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)
 
     def book(self, adjustment: PositionAdjusted) -> None:
-        """Journal and book a difference found at the venue; a person is told of every position."""
+        """Journal and book a difference found at the venue; a person is told."""
         self.journal.append(adjustment)
         traps.passed("C14")
         self.bus.publish(adjustment)
-        if adjustment.quantity and not adjustment.reason.startswith("opening"):
+        if not adjustment.reason.startswith(OPENING):
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
 
-    def reconcile(self, snapshot: AccountSnapshot, *, at_once: bool = False) -> bool:
-        """Book what this reading shows and no order explains; whether book and reading then agree.
-
-        Args:
-            at_once: believe one reading (``Reconciler.differences``).
-        """
-        for adjustment in self.reconciler.differences(snapshot, at_once=at_once):
-            self.book(adjustment)
-        return self.settles(snapshot)
+    def reconciled(self, row: ReconcileStarted | ReconcileRow | ReconcileEnded) -> None:
+        """A step of a reconciliation, into the journal and into what the reconciler knows."""
+        self.journal.append(row)
+        self.reconciler.on_record(row)
 
     def settles(self, snapshot: AccountSnapshot) -> bool:
         """Whether our book equals this reading; then it has what instructions did that were over before."""
@@ -160,11 +185,15 @@ class Core:
         handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
             OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
             OrderDenied: (self.view.on_denied,),
-            Fill: (self.portfolio.on_fill, self.view.on_fill),
-            PositionAdjusted: (self.portfolio.on_adjusted,),
+            Fill: (self.portfolio.on_fill, self.view.on_fill, self.reconciler.explanations.on_fill),
+            PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted, self.reconciler.on_adjusted),
+            EquitySampled: (self.view.on_equity,),
+            DayPriced: (self.view.on_priced,),
+            PressNoted: (self.view.on_press,),
             LatchSet: (self.view.on_latch,),
             LatchCleared: (self.view.on_unlatch,),
             **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
+            **dict.fromkeys(RECONCILE_RECORDS, (self.reconciler.on_record,)),
         }
         for handler in handlers.get(type(event), ()):
             handler(event)
@@ -177,7 +206,7 @@ def join(
     keep_history: bool,
     subscriptions: Callable[[Any], None],
     held: HeldLimits | None = None,
-    reconcile: Callable[[AccountObserved], None] | None = None,
+    reconcile: Reconciles | None = None,
     instruct: Callable[[InstructionSubmitted], None] | None = None,
     watchers: Sequence[tuple[type, Callable[[Any], None]]] = (),
 ) -> None:
@@ -187,7 +216,7 @@ def join(
         keep_history: append each bar to the history as it is published (live; replay loads whole batches).
         subscriptions: who serves ``SubscriptionRequested``.
         held: limit orders the engine holds for venues that know none (live).
-        reconcile: who compares a reading of an account with our book (live).
+        reconcile: who compares readings of accounts with our book (live).
         instruct: who takes instructions to their brokers (live).
         watchers: who only looks on, after everybody else: a screen, a log, the simulation's invariants.
     """
@@ -196,8 +225,9 @@ def join(
     _join_orders(core, venue)
     _join_instructions(core, instruct)
     if reconcile is not None:
-        core.bus.subscribe(AccountObserved, reconcile)
+        _join_reconciliation(core, reconcile)
     _join_outcomes(core)
+    _join_watch(core)
     for event_type, watcher in watchers:
         core.bus.subscribe(event_type, watcher)
     # Looks subscribers up once and for all: nobody may subscribe after this.
@@ -209,6 +239,8 @@ def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool
     subscribe = core.bus.subscribe
     portfolio, runner = core.portfolio, core.runner
 
+    for event_type, handler in core.view.ears:
+        subscribe(event_type, handler)
     subscribe(Bar, portfolio.on_bar)
     if keep_history:
         subscribe(Bar, core.history.append)
@@ -258,16 +290,26 @@ def _join_instructions(core: Core, instruct: Callable[[InstructionSubmitted], No
     subscribe(InstructionChanged, core.runner.on_instruction)
 
 
+def _join_reconciliation(core: Core, reconcile: Reconciles) -> None:
+    """After the judge of orders: what a reading says of them is no difference."""
+    core.bus.subscribe(AccountObserved, reconcile.on_account)
+    core.bus.subscribe(AccountLink, reconcile.on_link)
+    core.bus.subscribe(Fill, core.reconciler.explanations.on_fill)
+    core.bus.subscribe(PositionAdjusted, core.reconciler.on_adjusted)
+
+
 def _join_outcomes(core: Core) -> None:
     """What was judged: books and counters first, strategies last."""
     subscribe = core.bus.subscribe
     portfolio, view, manager, runner = core.portfolio, core.view, core.manager, core.runner
 
     subscribe(Fill, portfolio.on_fill)
-    if view.turnover is not None:
+    if view.hears_fills:
         subscribe(Fill, view.on_fill)
     subscribe(Fill, runner.on_fill)
     subscribe(PositionAdjusted, portfolio.on_adjusted)
+    if view.profit is not None:
+        subscribe(PositionAdjusted, view.on_adjusted)
     subscribe(OrderDenied, view.on_denied)
     subscribe(OrderDenied, runner.on_denied)
     for event_type in ORDER_EVENTS:
@@ -282,3 +324,17 @@ def _join_outcomes(core: Core) -> None:
     subscribe(StrategyStopped, core.instructions.on_stopped)
     subscribe(CallAnswered, core.journal.append)
     subscribe(CallAnswered, runner.on_answer)
+
+
+def _join_watch(core: Core) -> None:
+    """Behaviour and losses, once books and counters know: it latches, or tells a person."""
+    subscribe, watch = core.bus.subscribe, core.watch
+    if not watch.limits:
+        return
+    subscribe(OrderSubmitted, watch.on_submitted)
+    subscribe(CancelWanted, watch.on_cancel)
+    subscribe(Fill, watch.on_fill)
+    if core.view.profit is not None:
+        subscribe(Bar, watch.on_price)
+        subscribe(Quote, watch.on_price)
+        subscribe(Trade, watch.on_price)

@@ -363,3 +363,16 @@ async def test_faults_on_the_submit(fault: Fault, outcome: str, placed: int) -> 
         venue.now_ns()
         assert [entrust.request for entrust in venue.counter.entrusts(venue.clock.now_ns)] == [2] * placed
         assert venue.faults.fired == {fault: 1}
+
+
+async def test_a_percentage_that_is_no_number_fails_and_the_queue_goes_on() -> None:
+    """``NaN`` is JSON to Python's reader and no more than 100: its result can not be said, and the next operation is done."""
+    server = ServerAtHand()
+    body = b'{"params":{"stock_code":"600000","stop_loss_percent":NaN,"stop_profit_percent":5},"priority":0}'
+    headers = {"content-type": "application/json"}
+    response = await server.client.post(f"{OPERATIONS}/stop_loss_profit", content=body, headers=headers)
+    server.wait(30)
+    result = await server.result(response.json()["data"]["operation_id"])
+    # The NaN in it can not be written down (contract 1.1).
+    assert (result.status_code, result.text) == (500, "Internal Server Error")
+    assert (await server.run("funds_query"))["success"] is True

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from engine.clock import LiveClock
 from engine.domain.errors import BadMessage, ConfigError, GatewayError, NotSent, OutcomeUnknown, Refused, SluiceError
-from engine.domain.events import AccountObserved, Alert
+from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways import GATEWAYS
@@ -364,7 +364,8 @@ async def test_the_run_keeps_the_session_and_reads_the_account() -> None:
             with anyio.fail_after(20):
                 await renewed.wait()
             group.cancel_scope.cancel()
-    assert [type(event) for event in told] == [AccountObserved]
+    assert [type(event) for event in told] == [AccountLink, AccountObserved]
+    assert told[0].up
     assert set(far.names()) == {"session-status", "balance", "position", "today-entrusts", "today-trades"}
     assert far.names().count("balance") == 1
 
@@ -383,8 +384,9 @@ async def test_an_account_that_can_not_be_read_is_an_alert() -> None:
             with anyio.fail_after(20):
                 await heard.wait()
             group.cancel_scope.cancel()
-    assert isinstance(told[0], Alert)
-    assert "only zeros" in told[0].text
+    assert [type(event) for event in told] == [AccountLink, Alert]
+    assert not told[0].up
+    assert "only zeros" in told[1].text
 
 
 async def test_the_account_is_read_after_an_order_and_not_twice_at_its_period() -> None:
@@ -402,18 +404,19 @@ async def test_the_account_is_read_after_an_order_and_not_twice_at_its_period() 
 
         def publish(event: Any) -> None:
             told.append(event)
-            observed.set()
+            if isinstance(event, AccountObserved):
+                observed.set()
 
         async with anyio.create_task_group() as group:
             group.start_soon(gateway.run, publish)
             await anyio.wait_all_tasks_blocked()
-            assert told == []
+            assert [type(event) for event in told] == [AccountLink]
             await router.submit([order], router.encode([order]))
             with anyio.fail_after(20):
                 await observed.wait()
             group.cancel_scope.cancel()
-    assert [type(event) for event in told] == [AccountObserved]
-    assert told[0].snapshot.as_of_ns > first.ts_ns
+    assert [type(event) for event in told] == [AccountLink, AccountObserved]
+    assert told[1].snapshot.as_of_ns > first.ts_ns
     assert far.names().count("position") == 2
 
 

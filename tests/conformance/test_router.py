@@ -19,7 +19,7 @@ from engine.simulators.faults import Fault as ServerKind
 from engine.simulators.futu import AnswerFault, PushFault
 from engine.simulators.futu.desk import Pace
 from tests.gateway_builders import surroundings
-from tests.router_builders import PERSON_LOTS, Landing, rehearsed
+from tests.router_builders import GIFT_LOTS, PERSON_LOTS, Landing, rehearsed
 from tests.router_plans import Plan, Strike, Wish
 from tests.router_stages import STAGES
 
@@ -47,6 +47,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
     "duplicate report": {OLD_EASYTHS: LIKE_THE_NEW},
     "session lost": {SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
     "server restarted": {SIMULATED_HK: LIKE_THE_REAL},
+    "shares from nowhere": {SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
     "a person beside us": {OLD_EASYTHS: LIKE_THE_NEW},
     "a person's order beside ours": {GAME: AT_ONCE, SIMULATED_HK: LIKE_THE_REAL, OLD_EASYTHS: LIKE_THE_NEW},
 }
@@ -356,6 +357,21 @@ def test_a_person_who_trades_by_hand_beside_us(stage: str) -> None:
     assert stranger.filled == PERSON_LOTS * LOTS[stage]
     assert landing.external == [(stranger.instrument, stranger.filled)]
     assert any("no order of ours explains" in alert.text for alert in landing.alerts)
+    # Where a list shows his order it is explained; where there is none, a person had to accept it.
+    assert landing.latched is (stage == GAME)
+
+
+@over("shares from nowhere")
+def test_shares_that_nothing_explains_latch_the_account_until_a_person_accepts_them(stage: str) -> None:
+    """They turn up beside our own trade: no new order until they are accepted, and then the books agree."""
+    wishes = (crossing(stage), crossing(stage, at_seconds=330.0))
+    landing = rehearsed(STAGES[stage], Plan(wishes=wishes, gift=6.0, seconds=345.0))
+    assert landing.accusations == []
+    assert (landing.latched, landing.requests) == (True, 1)
+    assert [quantity for _, quantity in landing.external] == [GIFT_LOTS * LOTS[stage]]
+    assert landing.stories == [["filled"], ["denied"]]
+    assert "unexplained difference" in landing.heard[1].reasons[-1]
+    assert any("run.py accept" in alert.text for alert in landing.alerts)
 
 
 @over("a person's order beside ours")

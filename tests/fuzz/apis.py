@@ -59,6 +59,10 @@ class ApiSurface(Surface):
     async def open(self, folder: Path) -> None:
         await self._renew()
 
+    async def ready(self) -> None:
+        if self._asked >= RENEWED_AFTER:
+            await self._renew()
+
     async def _renew(self) -> None:
         app = self.app(LoopClock(self.now_ns()))
         self._transport = httpx.ASGITransport(app=app, client=("127.0.0.1", 50_000))
@@ -97,8 +101,6 @@ class ApiSurface(Surface):
         return json.dumps(head).encode() + b"\n" + body
 
     async def run(self, origin: str, data: bytes) -> str:
-        if self._asked >= RENEWED_AFTER:
-            await self._renew()
         self._asked += 1
         raw, _, body = data.partition(b"\n")
         head = json.loads(raw)

@@ -75,6 +75,9 @@ class Surface:
     async def close(self) -> None:
         """The end of it."""
 
+    async def ready(self) -> None:
+        """Before each input, and not in its time."""
+
     async def run(self, origin: str, data: bytes) -> str:
         """One input; a word for what became of it. ``origin`` names its seed."""
         raise NotImplementedError
@@ -208,6 +211,7 @@ async def replay(surface: Surface, kept: Mapping[str, Any], folder: Path) -> lis
 
 async def _one(surface: Surface, origin: str, data: bytes, tally: Tally) -> None:
     tally.inputs += 1
+    await surface.ready()
     began = time.process_time()
     try:
         wait = WAIT_SECONDS_OF_THE_MACHINE if surface.uses_sockets else WAIT_SECONDS

@@ -31,6 +31,10 @@ BYTES = (
 )  # fmt: skip
 
 
+SIZE_MAX = 400_000
+"""Bytes of one input: more only costs time."""
+
+
 def mutated(draw: Draw, seed: bytes) -> bytes:
     """One to three mutations of a message, by structure where it is JSON, else by bytes."""
     if draw.random() < 0.03:
@@ -39,7 +43,7 @@ def mutated(draw: Draw, seed: bytes) -> bytes:
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         by_structure = draw.random() < 0.7
         changed = json_mutated(draw, found) if by_structure else None
-        found = bytes_mutated(draw, found) if changed is None else changed
+        found = (bytes_mutated(draw, found) if changed is None else changed)[:SIZE_MAX]
     return found
 
 
@@ -128,7 +132,7 @@ def _changed(draw: Draw, holder: Any, key: Any, places: Sequence[tuple[Any, Any]
                 old = [old] if draw.random() < 0.5 else {"a": old}
             holder[key] = old
         case 8 if isinstance(old, list):
-            holder[key] = old * draw.choice((0, 2, 50))
+            holder[key] = old[:50] * draw.choice((0, 2, 50))
         case 9 if isinstance(holder, list) and len(holder) > 1:
             draw.shuffle(holder)
         case _:
@@ -152,7 +156,7 @@ def _near(draw: Draw, old: Any) -> Any:
         lambda one: {"value": one},
         lambda one: f"{one}\u202e\u200f",
         lambda one: f"{one}\n{one}",
-        lambda one: one * 1_000_000,
+        lambda one: one * 1_000_000 if isinstance(one, int | float) else one[:100] * 30,
     )
     try:
         return draw.choice(makers)(old)

@@ -73,12 +73,16 @@ async def until(done: Callable[[], bool]) -> None:
         await anyio.sleep(0.002)
 
 
-def instruct(run: LiveRun, action: Action, number: int = 1) -> None:
-    """As strategy ``s``; a condition is of a bank whose price is 10, a loan is the one-day repo."""
+def instruct(run: LiveRun, action: Action, number: int = 1, strategy: str = "s") -> None:
+    """As strategy ``s``, which a run without any lets pass.
+
+    A condition is of a bank whose price is 10, a loan is the one-day repo.
+    """
     now_ns = run.clock.now_ns
     run.core.bus.publish(Quote(BANK, now_ns, 10.0, 10.0))
     instrument = REPO if isinstance(action, ReverseRepo) else BANK
-    run.core.bus.publish(an_instruction(action, number, account=BROKER, instrument=instrument, ts_ns=now_ns))
+    terms = {"account": BROKER, "instrument": instrument, "ts_ns": now_ns, "strategy": StrategyId(strategy)}
+    run.core.bus.publish(an_instruction(action, number, **terms))
 
 
 def state(run: LiveRun, number: int = 1) -> InstructionState:
@@ -379,7 +383,7 @@ async def test_orders_on_a_locked_side_are_denied_and_the_other_side_is_free(tmp
     broker.positions[BANK] = 200
     async with trading(run):
         strategy: Any = run.core.runner.seats[StrategyId("Orders")].strategy
-        instruct(run, a_stop(100))
+        instruct(run, a_stop(100), strategy="Orders")
         await until(lambda: state(run) is STANDING)
         strategy.sell(BANK, 100, 10)
         assert strategy.denied == ["LOCKED"]

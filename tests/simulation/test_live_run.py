@@ -13,6 +13,7 @@ from engine.domain.ids import ClientOrderId, InstrumentId
 from engine.domain.order import OrderState
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.live import LiveRun
+from engine.runtime.reconciling import accept
 from engine.simulators.faults import Fault, Trigger
 from tests.live_builders import ACCOUNT, a_trading_place, trade_until
 
@@ -169,8 +170,8 @@ async def test_an_operators_latch_survives_a_restart(tmp_path: Path) -> None:
         assert place.trades() == []
 
 
-async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> None:
-    """Shares a person bought beside us are nobody's order: EXTERNAL, with an alert."""
+async def test_a_manual_trade_that_no_list_shows_latches_the_account_until_it_is_accepted(tmp_path: Path) -> None:
+    """Shares nobody can explain: no new order until a person accepts them; then they are EXTERNAL."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         bought = False
@@ -183,14 +184,31 @@ async def test_a_manual_trade_is_booked_as_external_and_said(tmp_path: Path) -> 
             return any("DL.VSM" in alert.text for alert in place.alerts)
 
         await trade_until(run, done)
+        assert run.core.view.latches[f"account:{ACCOUNT}"].who == "reconciliation"
+        assert run.core.portfolio.account_quantity(ACCOUNT, InstrumentId("DL.VSM")) == 0
+        again = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        await trade_until(again, lambda: True)
+        assert again.core.view.latches[f"account:{ACCOUNT}"].level is KillLevel.HALT
+        third = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        accepted: list[object] = []
+
+        def accepts() -> bool:
+            accepted.extend(accept(third.core, ACCOUNT, "tester", "bought by hand"))
+            return True
+
+        await trade_until(third, accepts)
+        assert len(accepted) == 2
+        run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
+        await trade_until(run, lambda: True)
+        assert not run.core.view.latches
         book = run.core.portfolio.accounts[ACCOUNT]
         assert book.positions[InstrumentId("DL.VSM")].quantity == 30
         assert run.core.portfolio.strategy_quantity("BuysOnce", InstrumentId("DL.VSM")) == 0  # type: ignore[arg-type]
         assert book.cash["COIN"] == place.ledger.coins(place.user.login)
 
 
-async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> None:
-    """A stop looks until book and venue agree: what one reading found, the next one confirms."""
+async def test_what_is_found_at_the_very_end_is_still_decided(tmp_path: Path) -> None:
+    """What one reading of a stop found, the next one confirms; what nothing explains is latched for the next run."""
     async with a_trading_place() as place:
         run = place.run([BuysOnce], tmp_path / "journal.sqlite3")
         seeker = run.seekers[ACCOUNT]
@@ -212,9 +230,10 @@ async def test_what_is_found_at_the_very_end_is_still_booked(tmp_path: Path) -> 
         # Nobody looks but the stop itself, whose second look finds what was bought a moment before.
         seeker.settle, seeker.look, seeker.run = settled, late, anyio.sleep_forever  # type: ignore[method-assign]
         await trade_until(run, lambda: bool(place.fills))
-        book = run.core.portfolio.accounts[ACCOUNT]
-        assert book.positions[InstrumentId("DL.VSM")].quantity == 30
-        assert book.cash["COIN"] == place.ledger.coins(place.user.login)
+        held = {row.what: row.missing for row in run.core.reconciler.findings[ACCOUNT]}
+        assert held["DL.VSM"] == 30
+        assert held["COIN"] == place.ledger.coins(place.user.login) - run.core.portfolio.accounts[ACCOUNT].cash["COIN"]
+        assert run.core.view.latches[f"account:{ACCOUNT}"].who == "reconciliation"
 
 
 async def test_the_journal_tells_intent_send_and_outcome_in_that_order(tmp_path: Path) -> None:

@@ -87,6 +87,12 @@ TABLE: dict[str, dict[str, Any]] = {
     "price_collar": {"max_age": "1d"},
     "hours": {"start": "22:00", "end": "14:00"},
     "allowed_sides": {"sides": ["buy", "sell"]},
+    "open_orders": {"cap": 6, "per_side": 3, "scope": "strategy"},
+    "max_open_value": {"value": 20_000, "scope": "engine"},
+    "self_match": {"scope": "account"},
+    "repeated_fills": {"cap": 3, "window": "1m"},
+    "quick_cancels": {"warn": 1, "stop": 2, "orders": 2},
+    "message_rate": {"warn": 2, "stop": 4, "day_warn": 8, "day_stop": 12},
 }
 EVIDENCE = st.sampled_from([
     Evidence.SEND, Evidence.ACK, Evidence.REJECT, Evidence.AMBIGUOUS, Evidence.FILL, Evidence.CANCEL_REQUEST,
@@ -190,7 +196,7 @@ class Stream:
         request = order.request
         if event.kind is Evidence.CANCEL_REQUEST:
             self.left.append((event.ts_ns, request))
-            self.view.on_cancel(request, event.ts_ns)
+            self.view.on_cancel(request, event.ts_ns, order.sent_ns)
         change = order.apply(event)
         if change.cum_delta > 0:
             fill = Fill(
@@ -262,9 +268,9 @@ class Stream:
         instrument = view.instruments[order.instrument]
         day = view.trading_day(instrument, now_ns)
         assert view.day_rates["orders_per_day"].count(order, instrument.market, day) == self.today(order)
-        assert view.turnover is not None
-        key = view.turnover.key(order.strategy, order.account, order.instrument, instrument.market)
-        assert view.turnover.total(key, day) == self.traded(order)
+        turnover = view.turnovers["max_daily_value"]
+        key = turnover.key(order.strategy, order.account, order.instrument, instrument.market)
+        assert turnover.total(key, day) == self.traded(order)
         same_way = self.same_way(order)
         assert view.working(order.account, order.instrument, order.side) == sum(one.exposure for one in same_way)
         undecided = sum(one.state in {OrderState.UNKNOWN, OrderState.DISPUTED} for one in same_way)

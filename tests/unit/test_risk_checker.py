@@ -98,8 +98,10 @@ def test_a_counter_nobody_keeps_denies() -> None:
     checker.view = a_view()
     failed = [v.check for v in checker.explain(an_order(), NOON_NS) if v.code == "RISK_ERROR"]
     assert failed == [
-        "duplicate_order", "orders_per_second", "orders_per_minute", "symbol_orders_per_minute", "orders_per_day",
-        "max_daily_value",
+        "sane_price", "duplicate_order", "orders_per_second", "orders_per_minute", "symbol_orders_per_minute",
+        "venue_orders_per_minute", "orders_per_day", "repeated_fills", "open_orders", "max_open_value", "self_match",
+        "gross_exposure", "strategy_loss", "account_loss", "max_daily_value", "max_daily_turnover", "message_rate",
+        "quick_cancels", "volume_share", "one_sided_value", "opposite_trades",
     ]  # fmt: skip
 
 
@@ -144,7 +146,7 @@ def test_futures_cost_their_multiplier() -> None:
     view.instruments = {INSTRUMENT: future}
     view.set_cost_factor(Decimal(1))
     assert worst_case_cost(an_order(quantity=1), view) == Decimal("3000.9")
-    capped = ("max_order_value", "max_daily_value", "max_position")
+    capped = ("max_order_value", "max_open_value", "max_daily_value", "max_position")
     checker = RiskChecker(limits_for("paper", {name: {"value": 2999} for name in capped}), view)
     failed = {v.check for v in checker.explain(an_order(quantity=1), NOON_NS) if not v.passed}
     assert failed == set(capped)
@@ -200,9 +202,9 @@ def test_an_order_proven_absent_counts_again_when_it_turns_out_alive() -> None:
     assert (len(view.exposures), view.working(ACCOUNT, INSTRUMENT, Side.BUY)) == (0, 0)
     report(view, order, Evidence.FILL, quantity=30, price=Decimal(10), fill_id="f")
     assert view.working(ACCOUNT, INSTRUMENT, Side.BUY) == 70
-    assert view.turnover is not None
-    key = view.turnover.key(order.request.strategy, ACCOUNT, INSTRUMENT, "free")
-    assert view.turnover.total(key, view.trading_day(view.instruments[INSTRUMENT], NOON_NS)) == 1000
+    turnover = view.turnovers["max_daily_value"]
+    key = turnover.key(order.request.strategy, ACCOUNT, INSTRUMENT, "free")
+    assert turnover.total(key, view.trading_day(view.instruments[INSTRUMENT], NOON_NS)) == 1000
 
 
 def test_a_filled_order_that_is_then_disputed_blocks_its_side() -> None:

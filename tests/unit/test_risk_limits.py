@@ -12,6 +12,7 @@ from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.instructions import ReverseRepo, SubmitInstruction
 from engine.domain.timestamps import parse_time
 from engine.domain.verdict import Denial
+from engine.portfolio import Portfolio
 from engine.risk import RULES
 from tests.risk_builders import (
     ACCOUNT,
@@ -307,6 +308,7 @@ def test_max_order_value() -> None:
 def test_a_currency_without_a_rate_is_denied() -> None:
     """The account's own needs none; another passes once its rate is known."""
     view = a_view()
+    view.portfolio.rate = Portfolio({}, lambda _name, bought_ns: bought_ns).rate
     checker = a_checker(view, "exchange_rate")
     assert answer(checker, an_order()) is None
     assert answer(checker, an_order(instrument=GAME)) == ("NO_RATE", "no rate from COIN to CNY")

@@ -21,11 +21,33 @@ def test_the_defaults_are_those_of_the_page() -> None:
     """RELIABILITY 4.1, column Default."""
     paper = settings_of("paper", {})
     assert paper == {
-        "kill": {}, "supported": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False},
-        "exchange_rate": {}, "gateway_limits": {},
+        "kill": {}, "not_ready": {}, "supported": {}, "well_formed": {}, "market_rules": {},
+        "sellable": {"short": False}, "exchange_rate": {}, "gateway_limits": {},
+        "environment": {"live": False, "accounts": {}, "programme_trading_reported": False},
+        "restricted": {"symbols": frozenset(), "special_treatment": False},
+        "session_end": {"margin": "60s", "no_cancel": "deny"},
+        "price_cage": {},
+        "sane_price": {"percent": Decimal(5)},
+        "venue_orders_per_minute": {},
+        "repeated_fills": {"cap": 30, "window": "10m"},
+        "open_orders": {"cap": 20, "per_side": msgspec.UNSET, "scope": "account"},
+        "max_open_value": {"value": Decimal(300_000), "scope": "account"},
+        "self_match": {"scope": "engine"},
+        "concentration": {"percent": Decimal(20)},
+        "gross_exposure": {"percent": Decimal(100)},
+        "strategy_loss": {"percent": Decimal(1)},
+        "account_loss": {"percent": Decimal(2), "cancel_percent": Decimal(3)},
+        "max_daily_turnover": {"percent": Decimal(200), "scope": "account"},
+        "message_rate": {"warn": 5, "stop": 10, "day_warn": 1000, "day_stop": 2000},
+        "quick_cancels": {"span": "1s", "warn": 10, "stop": 30, "ratio_percent": Decimal(40), "orders": 50},
+        "volume_share": {
+            "percent": Decimal(10), "warn": Decimal(10), "stop": Decimal(20), "move_percent": Decimal(1), "presses": 3,
+        },
+        "one_sided_value": {"warn": Decimal(1_000_000), "stop": Decimal(5_000_000)},
+        "opposite_trades": {"stop": 1},
         "max_order_quantity": {"quantity": 10_000},
         "price_collar": {"percent": Decimal(3), "max_age": "3s"},
-        "max_order_value": {"value": Decimal(100_000)},
+        "max_order_value": {"value": Decimal(100_000), "soft": Decimal(50_000)},
         "duplicate_order": {"window": "3s"},
         "locked": {},
         "orders_per_second": {"cap": 5, "scope": "account"},
@@ -36,11 +58,15 @@ def test_the_defaults_are_those_of_the_page() -> None:
         "max_position": {"value": Decimal(200_000), "quantity": msgspec.UNSET},
         "max_daily_value": {"value": Decimal(1_000_000), "scope": "account"},
     }  # fmt: skip
-    assert settings_of("live", SYMBOLS) == paper | {"allowed_symbols": {"symbols": frozenset({"600000.SH"})}}
+    assert settings_of("live", SYMBOLS) == paper | {
+        "allowed_symbols": {"symbols": frozenset({"600000.SH"})},
+        "environment": {"live": True, "accounts": {}, "programme_trading_reported": False},
+    }
 
 
 def test_backtest_checks_form_rules_sellable_and_cash() -> None:
     """And the latches; the cost is not padded."""
+    assert settings_of("replay", {}) == settings_of("backtest", {})
     assert settings_of("backtest", {}) == {
         "kill": {}, "well_formed": {}, "market_rules": {}, "sellable": {"short": False}, "cash": {"factor": Decimal(1)},
     }  # fmt: skip
@@ -107,6 +133,14 @@ def test_leaving_a_limit_out_does_not_switch_it_off() -> None:
         ({"orders_per_second": {"cap": 241}}, "[risk.orders_per_second] cap: Expected `int` <= 240"),
         ({"orders_per_minute": {"cap": 14_401}}, "[risk.orders_per_minute] cap: Expected `int` <= 14400"),
         ({"orders_per_day": {"cap": 16_001}}, "[risk.orders_per_day] cap: Expected `int` <= 16000"),
+        ({"message_rate": {"stop": 241}}, "[risk.message_rate] stop: Expected `int` <= 240"),
+        ({"message_rate": {"day_stop": 16_001}}, "[risk.message_rate] day_stop: Expected `int` <= 16000"),
+        ({"message_rate": {"warn": 11}}, "[risk.message_rate]: warn 11 is above stop 10"),
+        (
+            {"account_loss": {"percent": 4}},
+            "[risk.account_loss]: percent 4 is above cancel_percent 3",
+        ),
+        ({"environment": {"accounts": {"a": "play"}}}, "[risk.environment] accounts[...]: Invalid enum value 'play'"),
         ({"orders_per_day": {"scope": "me"}}, "[risk.orders_per_day] scope: Invalid enum value 'me'"),
         ({"hours": {"start": "09:30"}}, "[risk.hours] end: profile paper needs it; write it in the config"),
         (

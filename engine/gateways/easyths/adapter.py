@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, Refused
-from engine.domain.events import AccountObserved, Alert
+from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId
 from engine.domain.instrument import Instrument
 from engine.domain.timestamps import SECOND_NS, duration_ns
@@ -215,8 +215,11 @@ class EasythsGateway:
     def _tell(self, publish: Publish, what: str, state: LinkState, reason: str) -> None:
         about = f"account:{self._settings.account}" if self._settings.account else f"gateway:{self.name}"
         self._note("account.state", {"about": about, "state": state.value, "reason": reason})
-        if state is not LinkState.CONNECTED:
-            publish(Alert(ts_ns=self._clock.now_ns, about=about, text=f"{what}: {reason}"))
+        up, now_ns = state is LinkState.CONNECTED, self._clock.now_ns
+        if self.router is not None:
+            publish(AccountLink(account=self.router.account, ts_ns=now_ns, up=up, reason=reason))
+        if not up:
+            publish(Alert(ts_ns=now_ns, about=about, text=f"{what}: {reason}"))
 
     async def instruments(self) -> Sequence[Instrument]:
         """None: this system has no static data; ``config`` says what is traded."""

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, OutcomeUnknown, Refused
-from engine.domain.events import AccountObserved, Alert
+from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
@@ -293,7 +293,9 @@ class FutuGateway:
 
         def tell(what: str, state: LinkState, reason: str) -> None:
             self._note("account.state", {"account": router.account, "state": state.value, "reason": reason})
-            if state is not LinkState.CONNECTED:
+            up = state is LinkState.CONNECTED
+            publish(AccountLink(account=router.account, ts_ns=clock.now_ns, up=up, reason=reason))
+            if not up:
                 about = f"account:{router.account}"
                 publish(Alert(ts_ns=clock.now_ns, about=about, text=f"{what} can not be read: {reason}"))
 

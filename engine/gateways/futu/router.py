@@ -7,9 +7,10 @@ from typing import Any
 import anyio
 
 from engine.clock import Clock
-from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, FillRow, OrderRow
+from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, Environment, FillRow, OrderRow
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
+from engine.domain.events import AccountLink
 from engine.domain.evidence import Evidence, OrderReport, Proof
 from engine.domain.ids import AccountId, VenueOrderId
 from engine.domain.order import Order
@@ -98,10 +99,16 @@ class FutuRouter:
         """The pushes are gone: no new orders until the account was read again (contract 10.1)."""
         if self._open.is_set():
             self._open = anyio.Event()
+            self._tell_link(up=False, reason="pushes are gone")
 
     def release(self) -> None:
         """The account was read after the pushes came back."""
-        self._open.set()
+        if self.held:
+            self._open.set()
+            self._tell_link(up=True)
+
+    def _tell_link(self, *, up: bool, reason: str = "") -> None:
+        self._publish(AccountLink(account=self.account, ts_ns=self._clock.now_ns, up=up, reason=reason))
 
     @property
     def held(self) -> bool:
@@ -288,6 +295,13 @@ class FutuRouter:
         now = self._clock.now_ns
         client_id = order.request.client_id
         return OrderReport(account=self.account, client_id=client_id, kind=kind, ts_ns=now, as_of_ns=now, **more)
+
+    @property
+    def environment(self) -> Environment | None:
+        """What the account list said the account trades with; None before it was read."""
+        if self.proven is None:
+            return None
+        return Environment.SIMULATED if self.proven.simulated else Environment.REAL
 
     def _account(self) -> orders.Account:
         if self.proven is None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, GatewayError
-from engine.domain.events import AccountObserved, Alert
+from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId
 from engine.domain.instrument import Instrument
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS, duration_ns
@@ -221,9 +221,11 @@ class HuataiGateway:
 
         def tell(state: LinkState, reason: str) -> None:
             self._note("account.state", {"account": router.account, "state": state.value, "reason": reason})
-            if state is not LinkState.CONNECTED:
+            up, now_ns = state is LinkState.CONNECTED, self._clock.now_ns
+            publish(AccountLink(account=router.account, ts_ns=now_ns, up=up, reason=reason))
+            if not up:
                 about = f"account:{router.account}"
-                publish(Alert(ts_ns=self._clock.now_ns, about=about, text=f"account can not be read: {reason}"))
+                publish(Alert(ts_ns=now_ns, about=about, text=f"account can not be read: {reason}"))
 
         woken = [False]
 

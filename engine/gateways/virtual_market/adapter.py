@@ -10,7 +10,7 @@ from msgspec import Struct
 from engine.clock import Clock
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, Refused
-from engine.domain.events import AccountObserved, Alert
+from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId, InstrumentId, code_of
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
@@ -221,9 +221,11 @@ class VirtualMarketGateway:
 
         def tell(state: LinkState, reason: str) -> None:
             self._note("account.state", {"account": router.account, "state": state.value, "reason": reason})
-            if state is not LinkState.CONNECTED:
+            up, now_ns = state is LinkState.CONNECTED, self._clock.now_ns
+            publish(AccountLink(account=router.account, ts_ns=now_ns, up=up, reason=reason))
+            if not up:
                 about = f"account:{router.account}"
-                publish(Alert(ts_ns=self._clock.now_ns, about=about, text=f"portfolio can not be read: {reason}"))
+                publish(Alert(ts_ns=now_ns, about=about, text=f"portfolio can not be read: {reason}"))
 
         def deliver(snapshot: AccountSnapshot, _began_ns: int) -> None:
             publish(AccountObserved(snapshot=snapshot))

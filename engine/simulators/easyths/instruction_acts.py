@@ -1,5 +1,6 @@
 """The conditions' form and page, and the page of reverse repos (contracts/easyths.md 3)."""
 
+import math
 from decimal import ROUND_HALF_UP, Decimal
 
 from engine.domain.commands import Side
@@ -71,7 +72,7 @@ class ConditionActs:
         held = [one for one in self._counter.holdings(now_ns) if one.code.startswith(f"{code}.")]
         share = self._counter.share(code)
         quirk = self._window_quirk()
-        if quirk is Quirk.CONDITION_WINDOW_FAILED:
+        if quirk is Quirk.CONDITION_WINDOW_FAILED or not (math.isfinite(loss) and math.isfinite(profit)):
             return Result(success=False, message=f"执行{code}的止盈止损单失败", data=data, more_ns=WINDOW_NS)
         if share is None or not held:
             return Result(success=False, message=f"执行{code}的止盈止损单失败，{NOT_HELD}", data=data)

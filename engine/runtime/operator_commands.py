@@ -1,0 +1,76 @@
+"""What a person may ask of the engine, and how it answers: the words the command line and the API share."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+DONE, NO, MISTAKE, CONFIRM = 0, 1, 2, 3
+"""Exit codes of an answer: done; the answer is no; it was asked wrongly; say it once more with the code."""
+
+
+class Kill(Struct, frozen=True, kw_only=True, tag="kill"):
+    """``scope`` as of ``LatchSet``; ``level``: reduce, halt, cancel, flatten."""
+
+    scope: str
+    level: str
+    reason: str
+    who: str = "operator"
+
+
+class Resume(Struct, frozen=True, kw_only=True, tag="resume"):
+    """``confirm``: the code the first answer gave, for levels cancel and flatten."""
+
+    scope: str
+    reason: str
+    confirm: str = ""
+    seconds: float = 60.0
+    who: str = "operator"
+
+
+class Reconcile(Struct, frozen=True, kw_only=True, tag="reconcile"):
+    """``account``: empty for all. ``seconds``: real ones, for each."""
+
+    account: str = ""
+    seconds: float = 60.0
+    who: str = "operator"
+
+
+class Accept(Struct, frozen=True, kw_only=True, tag="accept"):
+    """Book what nothing explains in a person's name."""
+
+    account: str
+    reason: str
+    seconds: float = 60.0
+    who: str = "operator"
+
+
+class Resolve(Struct, frozen=True, kw_only=True, tag="resolve"):
+    """What became of an order or instruction that nobody else can decide.
+
+    ``filled``: in all; -1: as the outcome says. ``price``: the average of it.
+    """
+
+    client_id: str
+    outcome: str
+    reason: str
+    filled: int = -1
+    price: Decimal | None = None
+    who: str = "operator"
+
+
+class Status(Struct, frozen=True, kw_only=True, tag="status"):
+    """How things stand; changes nothing."""
+
+    who: str = "operator"
+
+
+Command = Kill | Resume | Reconcile | Accept | Resolve | Status
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One sentence for people, plain values for programs."""
+
+    text: str
+    exit_code: int = DONE
+    details: dict[str, Any] = {}

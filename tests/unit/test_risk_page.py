@@ -1,0 +1,24 @@
+"""docs/risk.md lists every limit with its default, as the code has it."""
+
+import msgspec
+
+from engine.control.risk_page import PAGE, SHOWN, page
+from engine.risk import RULES
+
+
+def test_the_page_is_what_the_limits_say() -> None:
+    """docs/risk.md is what the command writes; if not: ``python -m engine.control.risk_page``."""
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_limit_is_on_the_page_with_its_settings() -> None:
+    """In the order they are asked; rows of the specification rise with it."""
+    assert list(SHOWN) == list(RULES)
+    rows = {line.split("`")[1]: line for line in page().splitlines() if line.startswith("| ") and "`" in line}
+    assert list(rows) == list(RULES)
+    for name, rule in RULES.items():
+        assert all(f"`{field.name}`" in rows[name] for field in msgspec.structs.fields(rule)), name
+    numbers = [int(number.split("-")[0].split(",")[0]) for number, _, _ in SHOWN.values() if number != "-"]
+    assert [n for n in numbers if n not in (4, 8)] == sorted(n for n in numbers if n not in (4, 8))
+    assert numbers[0] == 1
+    assert numbers[-1] == 25
