@@ -33,7 +33,9 @@ class Room:
         self.clock = LiveClock(speed=100_000)
         seeker: Any = SimpleNamespace(look=self.look, settle=None)
         boxes: Any = {ACCOUNT: self.box}
-        self.reconciling = Reconciling(core, boxes, {ACCOUNT: seeker}, self.clock, lambda: True)
+        self.reconciling = Reconciling(
+            core, boxes, {ACCOUNT: seeker}, self.clock, lambda: True, {ACCOUNT: lambda: None}
+        )
         core.bus.subscribe(AccountObserved, self.reconciling.on_account)
         core.bus.subscribe(PositionAdjusted, core.reconciler.on_adjusted)
         self.operator = Operator(core, {ACCOUNT: "here"}, live=self.reconciling)

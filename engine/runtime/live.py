@@ -83,11 +83,9 @@ class LiveRun:
         Raises:
             ConfigError: an account names a gateway that has no order side.
         """
-        self.spec = spec
-        self.clock = clock
+        self.spec, self.clock, self.gateways = spec, clock, gateways
         self.turns = turns or Turns(clock)
         self.journal = EnduringJournal(self.turns.journal(journal))
-        self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
@@ -111,9 +109,7 @@ class LiveRun:
         self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
-        core.reconciler.explanations.settings = spec.reconcile
-        environments = {a.id: partial(environment_of, gateways[a.gateway]) for a in spec.accounts}
-        self.reconciling = Reconciling(core, self.boxes, self.seekers, clock, self.ready.is_set, environments)
+        self.reconciling = self._reconciled()
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
@@ -140,6 +136,12 @@ class LiveRun:
         seeker = EvidenceSeeker(router, core.manager, clock, core.bus.publish, box.poke)
         self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
+
+    def _reconciled(self) -> Reconciling:
+        """Who reconciles all of them."""
+        environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
+        self.core.reconciler.explanations.settings = self.spec.reconcile
+        return Reconciling(self.core, self.boxes, self.seekers, self.clock, self.ready.is_set, environments)
 
     # --- life --------------------------------------------------------------------------------------------------------
 

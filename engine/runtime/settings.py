@@ -1,8 +1,8 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [recording] [instruments] [markets.<market>] [risk] [[account]] [gateway.<name>]
-[[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [reconcile] [simulator.<name>]``. Paths
-of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
+Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [[account]]
+[gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``.
+Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
 current directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who
 starts simulators converts it.
 """

@@ -366,7 +366,7 @@ async def test_faults_on_the_submit(fault: Fault, outcome: str, placed: int) -> 
 
 
 async def test_a_percentage_that_is_no_number_fails_and_the_queue_goes_on() -> None:
-    """``NaN`` is JSON to Python's reader and no more than 100: its result can not be said, and the next operation is done."""
+    """``NaN`` is JSON to Python and no more than 100: its result can not be said; the next operation is done."""
     server = ServerAtHand()
     body = b'{"params":{"stock_code":"600000","stop_loss_percent":NaN,"stop_profit_percent":5},"priority":0}'
     headers = {"content-type": "application/json"}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from engine.domain.account import Environment
-from engine.domain.events import ReconcileEnded
 from engine.risk import limits_for
-from engine.runtime.gate import Enabled, close_gate, end_reconciliation
+from engine.runtime.gate import Enabled, close_gate, environment_of
+from engine.runtime.reconciling import Reconciling
 from tests.core_builders import ACCOUNT, Desk, a_command
 
 
@@ -20,22 +20,26 @@ def a_closed_desk() -> Desk:
     return desk
 
 
+def start_over(desk: Desk, environment: Environment | None, problem: str = "") -> None:
+    """The reconciliation at the start of a run is over."""
+    reconciling = Reconciling(desk.core, {}, {}, desk.clock, lambda: False, {})  # type: ignore[arg-type]
+    reconciling.proved(ACCOUNT, environment, problem=problem)
+
+
 def told(desk: Desk) -> list[str]:
     return [event.reason for event in desk.heard]
 
 
 @pytest.mark.parametrize("ok", [True, False])
 def test_nothing_passes_before_its_account_is_reconciled(ok: bool) -> None:
-    """And after one that failed neither; the ending is journaled, the proof of the environment kept."""
+    """And after one that failed neither; the proof of the environment is kept."""
     desk = a_closed_desk()
     desk.decide(1)
     assert told(desk) == ["limit check failed: not ready: the account is not reconciled yet"]
     gateway: Any = SimpleNamespace(router=SimpleNamespace(environment=Environment.REAL))
-    end_reconciliation(desk.core, gateway, ACCOUNT, ok=ok, text="orders of unknown outcome are left")
+    start_over(desk, environment_of(gateway), "" if ok else "orders of unknown outcome are left")
     desk.decide(2)
     assert (told(desk)[1:] == []) is ok
-    ended = [record for _, record in desk.core.journal.records() if isinstance(record, ReconcileEnded)]
-    assert [record.ok for record in ended] == [ok]
     assert desk.core.view.environments == {ACCOUNT: Environment.REAL}
     assert desk.core.view.armed
 
@@ -43,7 +47,7 @@ def test_nothing_passes_before_its_account_is_reconciled(ok: bool) -> None:
 def test_a_failed_journal_closes_the_gate() -> None:
     """At the next order."""
     desk = a_closed_desk()
-    end_reconciliation(desk.core, SimpleNamespace(router=None), ACCOUNT, ok=True, text="")  # type: ignore[arg-type]
+    start_over(desk, environment_of(SimpleNamespace(router=None)))  # type: ignore[arg-type]
     desk.core.journal.healthy = False
     assert desk.core.checker.check(a_command(1), 0) is not None
 
