@@ -87,13 +87,15 @@ def open_journal(
     if settings.journal.kind == "memory":
         return MemoryJournal()
     if settings.journal.kind == "postgres":
-        return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
-    journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+        journal: Any = open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
+    else:
+        journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
     left = journal.halted()
     # One file stops a run, not two: what a failed journal left beside itself goes where a person looks.
     if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
         journal.clear_halt()
-    return journal
+    opened: Journal = journal
+    return opened
 
 
 def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:

@@ -69,7 +69,7 @@ class SafetyOfRun:
         )
         self.monitors = Monitors(watched(run, self.pulse), settings.monitors, self.alert, self.latch)
         for account, box in run.boxes.items():
-            box.held = partial(self.pulse.held, account)
+            box.held = partial(_either, box.held, partial(self.pulse.held, account))
         for account, desk in run.instructions.boxes.items():
             desk.held = partial(self.pulse.held, account)
 
@@ -109,6 +109,11 @@ class SafetyOfRun:
 
     def alert(self, about: str, text: str) -> None:
         self._core.bus.publish(Alert(ts_ns=self._clock.now_ns, about=about, text=text))
+
+    def released(self) -> None:
+        """A person let everything go: the sentinel has done its work."""
+        if self._settings.folder is not None:
+            sentinel.clear(self._settings.folder)
 
     def journal_failed(self, why: str) -> None:
         """L2 in memory and on disk beside the journal; the run ends when nothing is under way (RELIABILITY 3.1)."""
@@ -174,3 +179,7 @@ class SafetyOfRun:
     def _freed(self) -> None:
         for box in self._run.boxes.values():
             box.poke()
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> bool:
+    return one() or other()
