@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from engine.chaos.desktop_scenario import HandWatcher
 from engine.chaos.faults import server_script
-from engine.chaos.scenario import Hangar, flown_in
+from engine.chaos.flying import flown_in
+from engine.chaos.hangar import Hangar
 from engine.domain.events import Alert, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.order import TERMINAL, OrderState

@@ -9,7 +9,7 @@ from engine.chaos.easyths_scenario import EasythsHangar
 from engine.chaos.faults import AnswerLoss, PushRate
 from engine.chaos.futu_scenario import FutuHangar
 from engine.chaos.huatai_scenario import HuataiHangar
-from engine.chaos.scenario import LOCK_MINUTES, STOCKS
+from engine.chaos.scenario import LOCK_MINUTES, STOCKS, MarketHangar
 from engine.clock import Clock
 from engine.domain.commands import Side
 from engine.domain.ids import AccountId
@@ -34,7 +34,7 @@ from engine.simulators.virtual_market.venue import User
 from tests.router_builders import Account, Stage, Theirs
 
 
-class VirtualMarketStage(Stage):
+class VirtualMarketStage(Stage, MarketHangar):
     """Market orders alone, filled in their answer; no order list."""
 
     settings, simulator = VirtualMarket, VirtualMarketSimulator

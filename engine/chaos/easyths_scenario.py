@@ -1,9 +1,9 @@
 """EasyTHS in flight: see ``desktop_scenario``. Every third flight is over the older generation of the server."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from engine.chaos.desktop_scenario import ACCOUNT, SHARES, DesktopHangar, Scenario
-from engine.chaos.faults import server_script
+from engine.chaos.desktop_scenario import DesktopHangar, Scenario
 from engine.clock import Clock
 from engine.entropy import Entropy
 from engine.gateways.easyths.adapter import Easyths
@@ -36,6 +36,11 @@ class EasythsHangar(DesktopHangar):
     quirks = tuple(quirk.value for quirk in Quirk if quirk not in NOT_FLOWN)
     routes = ("*", "order", "query", "status")
 
+    hurry = 1.0
+    """Factor on the pauses of the client's automation."""
+    board: ClassVar[Mapping[str, Any]] = {}
+    """What is listed, and how often it moves, where it is not the simulator's own."""
+
     @property
     def generation(self) -> Any:
         return "old" if self.world.seed % 3 == 0 else "new"
@@ -48,10 +53,12 @@ class EasythsHangar(DesktopHangar):
             api_key=KEY,
             account=self.account,
             counter=self.pace,
+            pace=self.hurry,
+            **self.board,
             history=self.lists_ended,
             quirk_script=self.script(),
-            faults=Faults(script=server_script(self.world.schedule)),
-        ).app(self.clock, Entropy(self.world.seed))
+            faults=Faults(script=self.server_share()),
+        ).app(self.clock, Entropy(self.world.seed), exchange=self.shared_exchange())
 
     def present_ns(self) -> int:
         now_ns: int = self.venue.now_ns()
@@ -65,7 +72,7 @@ class EasythsHangar(DesktopHangar):
 
     def open(self, clock: Clock, entropy: Entropy) -> Gateway:
         gateway: Any = Easyths(
-            base_url=f"http://127.0.0.1:{PORT}", account=ACCOUNT, instruments=SHARES, account_poll="60s"
+            base_url=f"http://127.0.0.1:{self.port}", account=self.account_name, instruments=self.shares, **self.polls
         ).open(Surroundings(clock=clock, entropy=entropy, environ={"API_KEY": KEY}))
         found: Gateway = gateway
         return found

@@ -6,8 +6,8 @@ worked out from order totals; odd seeds a real one, which pushes fills, charges 
 before the end an operator withdraws everything, so that nothing may stay open on either side.
 """
 
-from collections import defaultdict
-from typing import Any
+from collections import Counter, defaultdict
+from typing import Any, ClassVar
 
 import anyio
 
@@ -17,20 +17,16 @@ from engine.chaos.faults import (
     DaemonKind,
     PushRate,
     Schedule,
-    Terrain,
-    draw_push_faults,
-    draw_schedule,
     fault_name,
-    server_script,
 )
+from engine.chaos.flying import flown_in
 from engine.chaos.futu_traders import Crosser, Nagger, Waiter
-from engine.chaos.scenario import Flight, Hangar, flown_in
-from engine.chaos.wide import WIDE
-from engine.chaos.witness import Witness
+from engine.chaos.hangar import Flight, Hangar
+from engine.chaos.schedules import Terrain, draw_push_faults, draw_schedule
 from engine.chaos.world import Outcome
 from engine.clock import Clock
 from engine.domain.events import KillLevel
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.money import exact
 from engine.domain.order import TERMINAL, OrderState
@@ -39,10 +35,9 @@ from engine.entropy import Entropy
 from engine.gateways.futu.adapter import Futu
 from engine.gateways.surroundings import Surroundings
 from engine.markets.hong_kong import HongKong
+from engine.markets.rulebook import RuleBook
 from engine.ports import Gateway
-from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
-from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
+from engine.runtime.live import LiveRun
 from engine.simulators.faults import Faults
 from engine.simulators.futu import (
     DEFAULT_SECURITIES,
@@ -96,7 +91,25 @@ class FutuHangar(Hangar):
     starts = STARTS
     port = PORT
     gateway = "futu"
+    account_name = ACCOUNT
+    currency = "HKD"
     price_age_ns = PRICE_AGE_NS
+    orders_per_minute = ORDERS_PER_MINUTE
+    max_position = MAX_POSITION
+    in_turn = False
+    tick_seconds = TICK_SECONDS
+    caps: ClassVar[Any] = {
+        "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
+        "max_order_value": {"value": "400000"},
+        "max_position": {"quantity": MAX_POSITION, "value": "2000000"},
+        "max_daily_value": {"value": "100000000"},
+    }
+    traders: ClassVar[Any] = (Crosser, Waiter, Nagger)
+    polls: ClassVar[Any] = {"order_poll": "20s", "account_poll": "60s", "state_poll": "30s", "stale": "45s"}
+
+    @property
+    def armed(self) -> bool:  # type: ignore[override]
+        return self.real
 
     @property
     def real(self) -> bool:
@@ -117,10 +130,10 @@ class FutuHangar(Hangar):
             seed=self.world.seed,
             securities=SECURITIES,
             accounts=(account,),
-            tick_seconds=TICK_SECONDS,
+            tick_seconds=self.tick_seconds,
             answer_ms=draw.choice((0, 0, 400, 1200)),
             query_lag_ms=draw.choice((0, 0, 1500)),
-            faults=Faults(script=server_script(schedule)),
+            faults=Faults(script=self.server_share()),
             push=PushFaults(chances={rate.kind: rate.chance for rate in rates}, only=_only(rates)),
             answers=AnswerFaults(script={loss.call: loss.kind for loss in losses}),
         )
@@ -129,7 +142,7 @@ class FutuHangar(Hangar):
         self.timers = [
             self.world.loop.call_later(fault.at_seconds, self._strike, venue, fault)
             for fault in schedule
-            if isinstance(fault, DaemonFault)
+            if isinstance(fault, DaemonFault) and fault.port in (0, self.port)
         ]
         return app
 
@@ -142,36 +155,25 @@ class FutuHangar(Hangar):
         venue.set_connected(False)
         self.timers.append(self.world.loop.call_later(fault.seconds, venue.set_connected, True))
 
-    def posted(self) -> Witness:
-        return Witness(
-            self.app,
-            self.file,
-            lambda: self.clock.now_ns,
-            self.accuse,
-            ORDERS_PER_MINUTE,
-            carries_order=lambda path: path == "/api/order",
-            in_turn=False,
-        )
+    def carries_order(self, path: str) -> bool:
+        return path == "/api/order"
 
     def open(self, clock: Clock, entropy: Entropy) -> Gateway:
         environ = {"SLUICE_FUTU_TOKEN": EXAMPLE_TOKEN, "SLUICE_FUTU_TRADE_PASSWORD_MD5": UNLOCK_MD5}
         gateway: Any = Futu(
-            base_url=f"http://127.0.0.1:{PORT}",
+            base_url=f"http://127.0.0.1:{self.port}",
             account=ACCOUNT,
             acc_id=str(ACC_ID),
             environment="real" if self.real else "simulate",
             armed=self.real,
             instruments=tuple(f"{security.code}.HK" for security in SECURITIES),
-            order_poll="20s",
-            account_poll="60s",
-            state_poll="30s",
-            stale="45s",
+            **self.polls,
         ).open(Surroundings(clock=clock, entropy=entropy, environ=environ))
         found: Gateway = gateway
         return found
 
-    def spec(self) -> LiveSpec:
-        instruments = {
+    def instruments(self) -> dict[InstrumentId, Instrument]:
+        return {
             InstrumentId(f"{one.code}.HK"): Instrument(
                 id=InstrumentId(f"{one.code}.HK"),
                 market="hong_kong",
@@ -181,35 +183,9 @@ class FutuHangar(Hangar):
             )
             for one in SECURITIES
         }
-        return LiveSpec(
-            accounts=(AccountSpec(id=ACCOUNT, gateway="futu", currency="HKD"),),
-            strategies=tuple(
-                (
-                    ACCOUNT,
-                    StrategySpec(
-                        name=StrategyId(kind.__name__.lower()),
-                        make=lambda kind=kind, n=n: kind(seed=self.world.seed * 10 + n),  # type: ignore[misc]
-                        instruments=tuple(instruments),
-                    ),
-                )
-                for n, kind in enumerate((Crosser, Waiter, Nagger))
-            ),
-            instruments=instruments,
-            books={"hong_kong": HongKong()},
-            limits=limits_for(
-                "paper",
-                WIDE
-                | {
-                    "orders_per_minute": {"cap": ORDERS_PER_MINUTE},
-                    "max_order_value": {"value": "400000"},
-                    "max_position": {"quantity": MAX_POSITION, "value": "2000000"},
-                    "max_daily_value": {"value": "100000000"},
-                },
-            ),
-            mode="simulation",
-            armed=self.real,
-            threads=False,
-        )
+
+    def books(self) -> dict[str, RuleBook]:
+        return {"hong_kong": HongKong()}
 
     def of(self, client_id: str) -> list[VenueOrder]:
         """The venue's orders that bear this client id."""
@@ -240,7 +216,7 @@ class FutuHangar(Hangar):
 
     def compare(self, run: LiveRun) -> None:
         """Every order of ours once at the venue, every fill booked once, nothing left open, positions equal."""
-        manager, checked = run.core.manager, self.flight.checked
+        ours, checked = self.orders(run), self.flight.checked
         theirs: defaultdict[str, list[VenueOrder]] = defaultdict(list)
         for order in self.venue.ledger.orders(ACC_ID):
             theirs[order.remark or ""].append(order)
@@ -250,9 +226,9 @@ class FutuHangar(Hangar):
         for name, found in theirs.items():
             if len(found) > 1:
                 self.accuse(f"I5 duplicated: {name} is {len(found)} orders at the venue")
-            if name not in manager.orders:
+            if name not in ours:
                 self.accuse(f"lost: the venue has {name!r}, which we do not know")
-        for client_id, known in manager.orders.items():
+        for client_id, known in ours.items():
             checked["orders"] += 1
             if known.state is OrderState.DISPUTED:
                 self.accuse(f"I7: {client_id} is disputed")
@@ -268,11 +244,24 @@ class FutuHangar(Hangar):
                 if abs(difference) > exact(known.cum) / 1000:
                     self.accuse(f"I3: {client_id} is worth {difference:+} more with us than at the venue")
         checked["trades"] += len(self.venue.ledger.fills(ACC_ID))
-        book = run.core.portfolio.accounts[ACCOUNT]
+        self._limits()
+        book = run.core.portfolio.accounts[self.account_name]
         positions = {i: p.quantity for i, p in book.positions.items() if p.quantity}
         holdings = {f"{symbol[3:]}.HK": n for symbol, n in self.venue.ledger.positions(ACC_ID).items()}
         if positions != holdings:
             self.accuse(f"I3: we hold {positions}, the venue says {holdings}")
+
+    def _limits(self) -> None:
+        """I6 on the venue's own ledger."""
+        caps = {name: self.cap_of(order) for name, order in self.file.orders.items()}
+        held: Counter[str] = Counter()
+        for fill in sorted(self.venue.ledger.fills(ACC_ID), key=lambda fill: fill.ts_ns):
+            order, code = fill.order, fill.order.security.code
+            sign = 1 if order.buys else -1
+            held[code] += sign * fill.quantity
+            cap = caps.get(ClientOrderId(order.remark or ""), self.max_position)
+            if sign > 0 and held[code] > cap:
+                self.accuse(f"I6 breach: {held[code]} {code} held (cap {cap})")
 
 
 def _only(rates: list[PushRate]) -> str | None:

@@ -1,9 +1,9 @@
 """The HT client in flight: see ``desktop_scenario``. Servers A and B, layers and dialogs are drawn for each seed."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from engine.chaos.desktop_scenario import ACCOUNT, SHARES, DesktopHangar, Scenario
-from engine.chaos.faults import server_script
+from engine.chaos.desktop_scenario import DesktopHangar, Scenario
 from engine.clock import Clock
 from engine.entropy import Entropy
 from engine.gateways.huatai.adapter import Huatai
@@ -26,6 +26,11 @@ class HuataiHangar(DesktopHangar):
     quirks = tuple(quirk.value for quirk in HuataiQuirk)
     routes = ("*", "order", "cancel", "query", "session")
 
+    hurry = 1.0
+    """Factor on the pauses of the client's automation."""
+    board: ClassVar[Mapping[str, Any]] = {}
+    """What is listed, and how often it moves, where it is not the simulator's own."""
+
     def market(self) -> Any:
         draw = self.world.entropy.stream("chaos/huatai")
         server: Any = draw.choice(("A", "A", "B"))
@@ -38,13 +43,14 @@ class HuataiHangar(DesktopHangar):
             dialogs=dialogs,
             same_numbers=draw.random() < 0.3,
             tools=True,
-            tick_seconds=3.0,
+            pauses=self.hurry,
+            **{"tick_seconds": 3.0, **self.board},
             session_minutes=draw.choice((30.0, 8.0)),
             account=self.account,
             pace=self.pace,
             quirk_script=self.script(),
-            faults=Faults(script=server_script(self.world.schedule)),
-        ).app(self.clock, Entropy(self.world.seed))
+            faults=Faults(script=self.server_share()),
+        ).app(self.clock, Entropy(self.world.seed), exchange=self.shared_exchange())
 
     def lose_client(self) -> None:
         self.venue.window.end()
@@ -56,7 +62,7 @@ class HuataiHangar(DesktopHangar):
     def open(self, clock: Clock, entropy: Entropy) -> Gateway:
         environ = {"SLUICE_HT_USER": USER, "SLUICE_HT_PASSWORD": PASSWORD, "SLUICE_HT_COMM_PASSWORD": COMM_PASSWORD}
         gateway: Any = Huatai(
-            base_url=f"http://127.0.0.1:{PORT}", account=ACCOUNT, instruments=SHARES, account_poll="60s"
+            base_url=f"http://127.0.0.1:{self.port}", account=self.account_name, instruments=self.shares, **self.polls
         ).open(Surroundings(clock=clock, entropy=entropy, environ=environ))
         found: Gateway = gateway
         return found

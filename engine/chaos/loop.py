@@ -53,7 +53,7 @@ class VirtualLoop(MachinelessLoop):
     """
 
     _ready: deque[asyncio.Handle]
-    _scheduled: list[SimTimer]
+    _scheduled: list[tuple[float, int, SimTimer]]
     _stopping: bool
     _thread_id: int | None
     _timer_cancelled_count: int
@@ -72,6 +72,8 @@ class VirtualLoop(MachinelessLoop):
         self._graveyard: list[SimTask] = []
         self._agen_lives: dict[int, Life] = {}  # by address, as a generator at its end has no weak references left
         self._signal_handlers: dict[int, asyncio.Handle] = {}
+        self._frozen: Life | None = None
+        self._parked: list[asyncio.Handle] = []
         self.events = 0
         self.findings: list[str] = []
         self.set_exception_handler(self._note_exception)
@@ -92,11 +94,11 @@ class VirtualLoop(MachinelessLoop):
         if not ready and not self._stopping:
             if not scheduled:
                 raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
-            self._now = max(self._now, scheduled[0].when())
+            self._now = max(self._now, scheduled[0][0])
             if self.seconds > self._seconds_max:
                 raise Hung(f"still running after {self._seconds_max:g} virtual seconds; {self.waiting()}")
-        while scheduled and scheduled[0].when() <= self._now:
-            timer = heappop(scheduled)
+        while scheduled and scheduled[0][0] <= self._now:
+            timer = heappop(scheduled)[2]
             timer._scheduled = False
             ready.append(timer)
         if self._shuffle is not None and len(ready) > 1:
@@ -108,20 +110,23 @@ class VirtualLoop(MachinelessLoop):
         for _ in range(count):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                if self._frozen is not None and _life_of(handle) is self._frozen:
+                    self._parked.append(handle)
+                else:
+                    handle._run()
 
     def _drop_cancelled_timers(self) -> None:
         scheduled = self._scheduled
         if len(scheduled) > _CANCELLED_TIMERS_MIN and self._timer_cancelled_count * 2 > len(scheduled):
-            for timer in scheduled:
+            for _, _, timer in scheduled:
                 if timer._cancelled:
                     timer._scheduled = False
-            scheduled[:] = [timer for timer in scheduled if not timer._cancelled]
+            scheduled[:] = [entry for entry in scheduled if not entry[2]._cancelled]
             heapify(scheduled)
             self._timer_cancelled_count = 0
-        while scheduled and scheduled[0]._cancelled:
+        while scheduled and scheduled[0][2]._cancelled:
             self._timer_cancelled_count -= 1
-            heappop(scheduled)._scheduled = False
+            heappop(scheduled)[2]._scheduled = False
 
     def _shuffle_ready(self, rng: random.Random) -> None:
         # Only task steps change places with task steps, and timers with timers of the same instant: other callbacks
@@ -153,11 +158,12 @@ class VirtualLoop(MachinelessLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = SimTimer(next(self._numbers), when, callback, args, self, context)
+        number = next(self._numbers)
+        timer = SimTimer(number, when, callback, args, self, context)
         if is_dead(context):
             timer.cancel()
         else:
-            heappush(self._scheduled, timer)
+            heappush(self._scheduled, (when, number, timer))
             timer._scheduled = True
         return timer
 
@@ -191,7 +197,20 @@ class VirtualLoop(MachinelessLoop):
         if life is None or life.alive:
             super()._asyncgen_finalizer_hook(agen)  # type: ignore[misc]
 
-    # Death of a simulated process.
+    # Sleep and death of a simulated process.
+
+    def freeze(self, life: Life) -> bool:
+        """Let nothing of a process run until ``thaw``, as a machine that sleeps; False: one sleeps already."""
+        if self._frozen is not None or not life.alive:
+            return False
+        self._frozen = life
+        return True
+
+    def thaw(self) -> None:
+        """Let it go on: first what was due while it slept, in the order in which it was due."""
+        self._frozen = None
+        parked, self._parked = self._parked, []
+        self._ready.extend(parked)
 
     def kill(self, life: Life) -> None:
         """End a process as SIGKILL would.
@@ -203,13 +222,17 @@ class VirtualLoop(MachinelessLoop):
         """
         if not life.alive:
             return
+        theirs = [task for task in self.live_tasks() if task._context.get(LIFE) is life]
         life.alive = False
-        for handle in itertools.chain(self._ready, list(self._scheduled)):
+        if self._frozen is life:
+            self._frozen = None
+        parked, self._parked = self._parked, []
+        self._ready.extend(parked)
+        for handle in itertools.chain(self._ready, [entry[2] for entry in self._scheduled]):
             if not handle._cancelled and _life_of(handle) is life:
                 handle.cancel()
-        for task in self.live_tasks():
-            if task._context.get(LIFE) is life:
-                self._bury(task)
+        for task in theirs:
+            self._bury(task)
         for agen in list(self._asyncgens):
             if self._agen_lives.get(id(agen)) is life:
                 self._asyncgens.discard(agen)

@@ -188,6 +188,10 @@ class Network:
         if left > 0:
             self._down[port] = left
 
+    def connects_to(self, port: int) -> int:
+        """How often somebody tried to connect to a port."""
+        return self._connects[port]
+
     def connections_to(self, port: int) -> list[Connection]:
         """The open connections to a port, oldest first."""
         return [connection for connection in self.connections if connection.port == port]

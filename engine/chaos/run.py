@@ -12,6 +12,7 @@ from rich.table import Table
 
 from engine.chaos.faults import Schedule, schedule_from_json, schedule_to_json
 from engine.chaos.fleet import SCENARIOS, Finding, Tally, fly_all, shrunk, work
+from engine.chaos.matrix import rows_fired
 from engine.clock import stopwatch_seconds
 
 GATEWAYS = tuple(SCENARIOS)
@@ -119,6 +120,8 @@ def _report(gateway: str, tally: Tally, seconds: float) -> dict[str, Any]:
         "crashes": tally.crashes,
         "checked": dict(sorted(tally.checked.items())),
         "faults_fired": dict(sorted(tally.fired.items())),
+        "rows": rows_fired(tally.fired),
+        "cpu_seconds_a_flight": round(tally.cpu_seconds / max(1, len(tally.findings)), 2),
         "schedules_a_minute": round(tally.hurt / seconds * 60, 1) if seconds else 0,
     }
 
@@ -136,18 +139,20 @@ def _explain(tally: Tally, err: Console, asked: argparse.Namespace) -> None:
             err.print(f"seed {seed}: {text}", soft_wrap=True, highlight=False, markup=False)
         if seed in tally.unequal:
             err.print(f"seed {seed}: two processes gave two digests", highlight=False)
-        elif not asked.no_shrink and number < SHRINK_SEEDS:
-            _print_shrunk(seed, err, asked.gateway)
         command = f"python run.py chaos --seeds 1 --first-seed {seed} --gateway {asked.gateway} --verbose"
-        err.print(f"  again: {command}", soft_wrap=True, highlight=False)
+        err.print(f"  again: {command}", soft_wrap=True, highlight=False, markup=False)
+        if seed not in tally.unequal and not asked.no_shrink and number < SHRINK_SEEDS:
+            _print_shrunk(seed, err, asked.gateway, command)
 
 
-def _print_shrunk(seed: int, err: Console, gateway: str) -> None:
+def _print_shrunk(seed: int, err: Console, gateway: str, command: str) -> None:
+    """The smallest schedule that still fails, as a command."""
     try:
         text = schedule_to_json(shrunk(seed, SHRINK_RUNS, gateway)).decode()
     except ValueError:
-        text = "(it holds when flown alone)"
-    err.print(f"  smallest schedule: {text}", soft_wrap=True, highlight=False, markup=False)
+        err.print("  it holds when flown alone", soft_wrap=True, highlight=False)
+        return
+    err.print(f"  smallest: {command} --schedule '{text}'", soft_wrap=True, highlight=False, markup=False)
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from engine.chaos.witness import Witness
 from engine.clock import ReplayClock
+from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import (
     Alert,
     Fill,
@@ -26,8 +26,9 @@ from engine.domain.events import (
     PositionAdjusted,
     StrategyStopped,
 )
-from engine.domain.ids import ClientOrderId
+from engine.domain.ids import ClientOrderId, StrategyId
 from engine.domain.order import TERMINAL, Order, OrderState
+from engine.domain.timestamps import SECOND_NS
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.live import LiveRun
@@ -37,6 +38,8 @@ Accuse = Callable[[str], None]
 
 PRICE_AGE_NS = 80_000_000_000
 """Two polls of the scenario's feed: older prices must deny (RELIABILITY 4.1, row 13)."""
+WAIT_NS = 240 * SECOND_NS
+"""How long an order may be undecided where nothing goes wrong: twice what a person is told of (RELIABILITY 3.5)."""
 
 
 class Watcher:
@@ -48,9 +51,20 @@ class Watcher:
         checked: Counter[str],
         trace: Callable[[str], None],
         booked: Callable[[ClientOrderId], bool],
-        price_age_ns: int = PRICE_AGE_NS,
+        price_age_ns: int | Callable[[SubmitOrder], int] = PRICE_AGE_NS,
+        *,
+        ill: Callable[[StrategyId], bool] = lambda _name: False,
+        sane: Callable[[SubmitOrder], bool] = lambda _order: True,
     ) -> None:
-        """``booked(order)``: whether the venue has booked it by now."""
+        """
+        Args:
+            booked: whether the venue has booked an order by now.
+            price_age_ns: how old a price an order may be decided on.
+            ill: whether a strategy was brought in to fail.
+            sane: whether an order's price could be one of its market.
+        """
+        self._ill = ill
+        self._sane = sane
         self._price_age_ns = price_age_ns
         self._accuse = accuse
         self._booked = booked
@@ -78,8 +92,11 @@ class Watcher:
         """I16: no decision on a price that is old, or on none."""
         assert self._run is not None
         age_ns = event.ts_ns - (self._run.core.portfolio.marks_ns.get(event.order.instrument) or 0)
-        if age_ns > self._price_age_ns:
+        allowed_ns = self._price_age_ns if isinstance(self._price_age_ns, int) else self._price_age_ns(event.order)
+        if age_ns > allowed_ns:
             self._accuse(f"I16: {event.client_id} was let through on a price {age_ns / 1e9:g} s old")
+        if not self._sane(event.order):
+            self._accuse(f"I16: {event.client_id} was let through at {event.order.price}, which is no price")
         self._checked["prices"] += 1
 
     def on_event(self, event: Any) -> None:
@@ -92,7 +109,7 @@ class Watcher:
             case Alert():
                 self.alerts.append(event)
             case StrategyStopped():
-                if event.reason != run.stop_reason:
+                if event.reason != run.stop_reason and not self._ill(event.strategy):
                     self._accuse(f"I13: strategy {event.strategy} was stopped: {event.reason}")
             case PositionAdjusted():
                 if event.quantity and not event.reason.startswith("opening"):
@@ -118,6 +135,27 @@ class Watcher:
             self._accuse(f"I2: {name} fell from {before} filled to {order.cum}")
         self._cums[name] = order.cum
 
+    def on_calm(self, run: LiveRun, now_ns: int, calm_ns: int) -> None:
+        """I7 and I6 after the calm: nothing has waited for minutes in it, nothing is reserved for what is over."""
+        room: Counter[tuple[str, str, Side]] = Counter()
+        for order in run.core.manager.working.values():
+            request = order.request
+            side = Side.BUY if request.side.sign > 0 else Side.SELL
+            room[request.account, request.instrument, side] += order.exposure
+            age_ns = min(now_ns - max(request.ts_ns, order.sent_ns), calm_ns)
+            # A limit order may be held by the engine itself until its price comes.
+            waits = order.state is OrderState.QUEUED and request.price is None
+            if age_ns > WAIT_NS and (waits or order.state in (OrderState.PENDING_NEW, OrderState.UNKNOWN)):
+                self._accuse(f"I7 hung: {request.client_id} is {order.state} for {age_ns / 1e9:g} s of calm")
+        if run.core.view.locks or not run.ready.is_set():
+            return
+        for account in run.spec.accounts:
+            for name in run.spec.instruments:
+                for side in (Side.BUY, Side.SELL):
+                    held, due = run.core.view.working(account.id, name, side), room[account.id, name, side]
+                    if held != due:
+                        self._accuse(f"I6: {held} {name} are reserved to {side}, {due} are open")
+
     def replay(self, run: LiveRun, path: Path) -> None:
         """I10: the file's chain holds, its digest is the memory's, and replaying it gives the same books."""
         journal = SqliteJournal(path, inline=True)
@@ -142,10 +180,12 @@ class Watcher:
                 self._accuse(f"I10: replay gives other {name}: {_difference(ours, theirs)}")
 
 
-def compare(ledger: Any, user: str, run: LiveRun, witness: Witness, accuse: Accuse, checked: Counter[str]) -> None:
-    """At the end: every order decided, every trade booked once, our books the venue's."""
-    manager, book = run.core.manager, run.core.portfolio.accounts[run.spec.accounts[0].id]
-    for order in manager.orders.values():
+def compare(hangar: Any, run: LiveRun) -> None:
+    """At the end of a flight over the virtual market: every order decided, every trade booked once, our books its."""
+    ledger, user, witness = hangar.venue.ledger, hangar.user.login, hangar.witness
+    accuse, checked = hangar.accuse, hangar.flight.checked
+    orders, book = hangar.orders(run), run.core.portfolio.accounts[hangar.account_name]
+    for order in orders.values():
         checked["orders"] += 1
         if order.state not in TERMINAL and order.state is not OrderState.DISPUTED:
             accuse(f"I7: {order.request.client_id} is still {order.state} at the end")
@@ -166,12 +206,16 @@ def compare(ledger: Any, user: str, run: LiveRun, witness: Witness, accuse: Accu
         booked[client_id][name, trade.side.value] += trade.quantity
         requests[client_id].add(trade.request)
         held[name] += trade.side.sign * trade.quantity
-        _limits(trade, held[name], accuse)
+        cap = hangar.cap_of(owners[0])
+        if trade.quantity > hangar.max_order:
+            accuse(f"I6 breach: {trade.quantity} {trade.code} in one trade (cap {hangar.max_order})")
+        if trade.side.sign > 0 and held[name] > cap:
+            accuse(f"I6 breach: {held[name]} {trade.code} held at the venue (cap {cap})")
     for client_id, numbers in requests.items():
         if len(numbers) > 1:
             accuse(f"I5 duplicated: {client_id} was booked by requests {sorted(numbers)}")
-    for client_id in sorted({*booked, *manager.orders}):
-        known = manager.orders.get(client_id)
+    for client_id in sorted({*booked, *orders}):
+        known = orders.get(client_id)
         theirs = sum(booked[client_id].values()) if client_id in booked else 0
         ours = known.cum if known is not None else 0
         if ours < theirs and not (known is not None and known.state is OrderState.DISPUTED):
@@ -185,15 +229,6 @@ def compare(ledger: Any, user: str, run: LiveRun, witness: Witness, accuse: Accu
     cash = book.cash[book.currency]
     if cash != ledger.coins(user):
         accuse(f"I3: our cash is {cash}, the venue's {ledger.coins(user)}")
-
-
-def _limits(trade: Any, held: int, accuse: Accuse) -> None:
-    from engine.chaos.scenario import MAX_ORDER, MAX_POSITION
-
-    if trade.quantity > MAX_ORDER:
-        accuse(f"I6 breach: {trade.quantity} {trade.code} in one trade (cap {MAX_ORDER})")
-    if held > MAX_POSITION:
-        accuse(f"I6 breach: {held} {trade.code} held at the venue (cap {MAX_POSITION})")
 
 
 def _twin(run: LiveRun) -> Core:

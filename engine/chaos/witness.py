@@ -21,6 +21,9 @@ from engine.journal import store
 from engine.journal.chain import DECODER
 
 TRADES = "/api/v1/trade/"
+_SEALED = """SELECT seq, body FROM record WHERE seq > ?
+    AND seq <= (SELECT max(seq) FROM record WHERE chain IS NOT NULL) ORDER BY seq"""
+"""Rows without a seal after them are a torn tail: the next life cuts them."""
 
 
 class Marker:
@@ -45,14 +48,15 @@ class JournalFile:
         self.read = 0
         self.orders: dict[ClientOrderId, SubmitOrder] = {}
         self.markers: list[Marker] = []
-        self._latched = ""
+        self.latched = ""
+        """The latch on everything that holds, and who set it; empty: none."""
 
     def catch_up(self) -> None:
         """Read what became durable since."""
         if not self._path.exists():
             return
         with contextlib.closing(store.reader(self._path)) as db:
-            rows = db.execute("SELECT seq, body FROM record WHERE seq > ? ORDER BY seq", (self.read,)).fetchall()
+            rows = db.execute(_SEALED, (self.read,)).fetchall()
         for seq, body in rows:
             self.read = seq
             self._take(seq, DECODER.decode(body))
@@ -62,11 +66,11 @@ class JournalFile:
             case OrderSubmitted():
                 self.orders[record.client_id] = record.order
             case OrderSent():
-                self.markers.append(Marker(seq, record, self.orders.get(record.client_id), self._latched))
+                self.markers.append(Marker(seq, record, self.orders.get(record.client_id), self.latched))
             case LatchSet() if record.scope == "all" and record.level >= KillLevel.HALT:
-                self._latched = f"{record.scope} by {record.who}"
+                self.latched = f"{record.scope} by {record.who}"
             case LatchCleared() if record.scope == "all":
-                self._latched = ""
+                self.latched = ""
 
 
 class Witness:
@@ -147,7 +151,9 @@ class Witness:
             if marker.latched:
                 self._accuse(f"I8: {name} was sent while latched ({marker.latched})")
             marker.requests.append(request)
-        last = self._file.markers[-1]
+        account = newest.order.account if newest.order is not None else None
+        ours = (m for m in reversed(self._file.markers) if m.order is not None and m.order.account == account)
+        last = next(ours, newest)
         if self._in_turn and newest is not last and group != (last.order or newest.order).group:  # type: ignore[union-attr]
             self._accuse(f"I5: request {request} carries {newest.sent.client_id}, whose successor was already marked")
         self._pace(now_ns)

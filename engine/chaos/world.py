@@ -148,6 +148,13 @@ class World:
         self._outside = copy_context()
         self._starts: Counter[str] = Counter()
         self._crashes = {(f.process, f.start, f.seam): f for f in schedule if isinstance(f, CrashFault)}
+        self.at_seams: dict[tuple[str, int, int], Callable[[], None]] = {}
+        """(process, life, seam) -> what a scenario wants called there, in the next turn of the loop."""
+        self.wall_offset_ns = 0
+        """By how much the wall clock is wrong just now."""
+        self.healed = False
+        self.disks_failed: set[int] = set()
+        """Lives of the engine whose journal could not be written."""
 
     # Time and chance.
 
@@ -155,7 +162,7 @@ class World:
         return round(self.loop.time() * 1e9)
 
     def wall_ns(self) -> int:
-        return self._wall_start_ns + round(self.loop.seconds * 1e9)
+        return self._wall_start_ns + self.wall_offset_ns + round(self.loop.seconds * 1e9)
 
     def clock(self, *, speed: float = 1.0, start_ns: int | None = None) -> LiveClock:
         """The clock that trades, over virtual time."""
@@ -169,8 +176,9 @@ class World:
             self.lines.append(f"{self.loop.seconds:.9f} {text}")
 
     def finding(self, text: str) -> None:
-        """Something that must not happen happened."""
-        self.loop.findings.append(text)
+        """Something that must not happen happened; what the dead say when they are put away is none."""
+        if not is_dead(None):
+            self.loop.findings.append(text)
 
     # Processes.
 
@@ -206,6 +214,8 @@ class World:
         if not life.alive or process is None or process.life is not life:
             return life.alive
         process.seams += 1
+        if (call := self.at_seams.pop((process.name, process.start, process.seams), None)) is not None:
+            self.loop.call_soon(call)
         fault = self._crashes.pop((process.name, process.start, process.seams), None)
         if fault is None:
             return True
@@ -215,7 +225,10 @@ class World:
 
     def heal(self) -> None:
         """From now on nothing planned goes wrong: the second phase, in which everything must come to rest."""
+        self.healed = True
         self._crashes.clear()
+        self.at_seams.clear()
+        self.loop.thaw()
         self.network.heal()
 
     def outside(self, call: Callable[[], None]) -> None:

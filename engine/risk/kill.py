@@ -43,9 +43,7 @@ def forbids(view: RiskView, order: SubmitOrder) -> LatchSet | None:
     latch = view.latch(order)
     if latch is None:
         return None
-    if not _reducing_passes(order, latch):
-        return latch
-    return None if view.reduced(order) else latch
+    return None if _reducing_passes(order, latch) and view.reduced(order) else latch
 
 
 def halted(view: RiskView, order: SubmitOrder) -> bool:

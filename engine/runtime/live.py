@@ -35,7 +35,8 @@ from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
-from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.outbox import Outbox
+from engine.runtime.outboxes import Outboxes
 from engine.runtime.pace import Pace
 from engine.runtime.reconciling import Reconciling
 from engine.runtime.safety import EnduringJournal, SafetyOfRun
@@ -80,12 +81,12 @@ class LiveRun:
         Args:
             watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
-        Raises:
-            ConfigError: an account names a gateway that has no order side.
+        Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec, self.clock, self.gateways = spec, clock, gateways
+        self.spec, self.clock = spec, clock
         self.turns = turns or Turns(clock)
         self.journal = EnduringJournal(self.turns.journal(journal))
+        self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
@@ -109,7 +110,7 @@ class LiveRun:
         self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
-        self.reconciling = self._reconciled()
+        self.reconciling = self._who_reconciles()
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
@@ -137,7 +138,7 @@ class LiveRun:
         self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
 
-    def _reconciled(self) -> Reconciling:
+    def _who_reconciles(self) -> Reconciling:
         """Who reconciles all of them."""
         environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
         self.core.reconciler.explanations.settings = self.spec.reconcile
@@ -166,8 +167,9 @@ class LiveRun:
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
             self.safety.start(tasks)
-            for account in self.spec.accounts:
-                await self.reconciling.at_start(account.id, self.clock.now_ns + SETTLE_NS)
+            async with anyio.create_task_group() as starts:
+                for account in self.spec.accounts:
+                    starts.start_soon(self.reconciling.at_start, account.id, self.clock.now_ns + SETTLE_NS)
             for gateway in self.gateways.values():
                 tasks.start_soon(gateway.run, self.core.bus.publish)
             self.core.runner.rescheduled = self._on_rescheduled
@@ -202,15 +204,19 @@ class LiveRun:
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
         await self.safety.settle()
-        for account in self.spec.accounts:
-            seeker = self.seekers[account.id]
-            if not await seeker.settle(deadline_ns):
-                self._alert(f"account:{account.id}", "stopped with orders whose outcome is unknown")
-            for looks in range(0 if self._untouched(account.id) else LAST_LOOKS):
-                await self.clock.sleep(self.boxes[account.id].sheet.max_lag_ns + SECOND_NS)
-                snapshot = await seeker.look()
-                if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
-                    break
+        async with anyio.create_task_group() as ends:
+            for account in self.spec.accounts:
+                ends.start_soon(self._settle, account.id, deadline_ns)
+
+    async def _settle(self, account: AccountId, deadline_ns: int) -> None:
+        """What is unknown of one account, and what may show up late: beside the others, each has its own lag."""
+        if not await self.seekers[account].settle(deadline_ns):
+            self._alert(f"account:{account}", "stopped with orders whose outcome is unknown")
+        for looks in range(0 if self._untouched(account) else LAST_LOOKS):
+            await self.clock.sleep(self.boxes[account].sheet.max_lag_ns + SECOND_NS)
+            snapshot = await self.seekers[account].look()
+            if looks and snapshot is not None and self.core.reconciler.agrees(snapshot):
+                break
 
     def _untouched(self, account: AccountId) -> bool:
         """Whether no order of ours worked or left in this run: then none can show up late."""
@@ -231,8 +237,7 @@ class LiveRun:
 
     def _recover(self) -> bool:
         """Replay the journal; True if it was empty."""
-        records = [record for _, record in self.journal.records()]
-        spec = self.spec
+        fresh, spec = self.journal.next_seq == 1, self.spec
         self.journal.append(
             RunStarted(
                 ts_ns=self.clock.now_ns,
@@ -244,14 +249,15 @@ class LiveRun:
                 accounts=tuple({"account": a.id, "currency": a.currency, "cash": "0"} for a in spec.accounts),
             )
         )
-        self.core.manager.recover(records, self.core.relive)
+        # One by one: a year of them would not fit into memory.
+        self.core.manager.recover((record for _, record in self.journal.records()), self.core.relive)
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
             if order.sent_ns > self.clock.now_ns - 2 * MINUTE_NS:
                 # When the venue counted it is not known: at the latest now.
                 self.pace.leaves(order.request).over_ns = self.clock.now_ns
-        return not records
+        return fresh
 
     async def _connect_all(self) -> None:
         async with anyio.create_task_group() as tasks:

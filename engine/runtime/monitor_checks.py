@@ -85,10 +85,14 @@ def worth(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Findin
 def feeds(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Finding]:
     """Instruments without a price for too long while their market is open."""
     core, age_ns = scene.core, duration_ns(settings.feed_age)
+    # A calendar is asked once a market, not once an instrument.
+    opened: dict[str, bool] = {}
     for instrument, bar_ns in scene.intervals.items():
         pace_ns = core.view.feed_interval_ns.get(instrument)
         market = core.instruments[instrument].market
-        if pace_ns is None or not core.books[market].is_open(now_ns):
+        if pace_ns is not None and market not in opened:
+            opened[market] = core.books[market].is_open(now_ns)
+        if pace_ns is None or not opened[market]:
             scene.since.pop(f"open {instrument}", None)
             continue
         open_ns = scene.since.setdefault(f"open {instrument}", now_ns)

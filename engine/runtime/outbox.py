@@ -6,7 +6,7 @@ at a time. It is sent once. What the answer means is the core's to judge (RELIAB
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -18,7 +18,7 @@ from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
 from engine.domain.errors import BadMessage, JournalError, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
-from engine.domain.ids import AccountId, ClientOrderId
+from engine.domain.ids import ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
@@ -77,11 +77,12 @@ class Outbox:
         """Client id -> when this life last asked the venue to withdraw it."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
-        self.held: Callable[[], bool] = lambda: False
-        """Whether nothing new may leave now: the loop lags, or the account was out of sight and is not read since."""
+        self.held: Callable[[], bool] = _never
+        """Whether nothing new may leave just now: the loop lags, or the account was out of sight and not read since."""
 
     @property
     def waiting(self) -> int:
+        """Requests in line."""
         return len(self._parcels) + len(self._changes)
 
     @property
@@ -208,7 +209,10 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
                 written = await self._is_durable(parcel.intent_seq)
-                orders = [order for order in parcel.orders if self._may_leave(order, parcel, written=written)]
+                orders = [order for order in parcel.orders if written and self._may_leave(order, parcel)]
+                if not written:
+                    for order in parcel.orders:
+                        self._withdraw(order)
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
         finally:
@@ -222,12 +226,12 @@ class Outbox:
             return False
         return True
 
-    def _may_leave(self, order: SubmitOrder, parcel: _Parcel, *, written: bool) -> bool:
+    def _may_leave(self, order: SubmitOrder, parcel: _Parcel) -> bool:
         """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch that forbids it."""
         known = self._manager.orders.get(order.client_id)
         if known is None or known.state is not OrderState.QUEUED:
             return False
-        if not written or self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
+        if self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
             self._withdraw(order)
             return False
         return True
@@ -382,17 +386,5 @@ async def _no_look() -> None:
     """Where nobody reads the account."""
 
 
-class Outboxes:
-    """Every account's outbox as the one venue the wiring knows."""
-
-    def __init__(self, boxes: Mapping[AccountId, Outbox]) -> None:
-        self.boxes = boxes
-
-    def on_submitted(self, event: OrderSubmitted) -> None:
-        self.boxes[event.order.account].on_submitted(event)
-
-    def on_cancel_wanted(self, event: CancelWanted) -> None:
-        self.boxes[event.order.request.account].on_cancel_wanted(event)
-
-    def on_replace_wanted(self, event: ReplaceWanted) -> None:
-        self.boxes[event.order.request.account].on_replace_wanted(event)
+def _never() -> bool:
+    return False

@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [[account]]
-[gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [kill] [monitors] [watchdog] [simulator.<name>]``.
-Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
-current directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who
-starts simulators converts it.
+Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
+[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
+``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
+directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
+simulators converts it.
 """
 
 import hashlib
@@ -116,10 +116,10 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     matching: dict[str, Any] = {}
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
+    reconcile: CashTolerance = CashTolerance()
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
-    reconcile: CashTolerance = CashTolerance()
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -164,8 +164,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     data: tuple[DataTable, ...]
     rates: Mapping[str, Mapping[str, Decimal]]
     """As ``Rates`` takes them."""
-    safety: Safety
     reconcile: CashTolerance
+    safety: Safety
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -214,8 +214,8 @@ def load_settings(path: str | Path) -> Settings:
         fill_model=_fill_model(document, where),
         data=document.data,
         rates=_rates(document, where),
-        safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
         reconcile=document.reconcile,
+        safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )

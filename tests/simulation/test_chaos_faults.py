@@ -12,14 +12,12 @@ from engine.chaos.faults import (
     Fault,
     FaultKind,
     ServerFault,
-    Terrain,
-    draw_schedule,
     fault_name,
     schedule_from_json,
     schedule_to_json,
     server_script,
-    shrink,
 )
+from engine.chaos.schedules import Terrain, draw_schedule, shrink
 from engine.simulators.faults import Fault as ServerKind
 from engine.simulators.faults import Trigger
 

@@ -283,7 +283,7 @@ def test_a_process_that_kills_itself_at_a_seam_leaves_nothing_after_it() -> None
         process = world.start("engine", engine)
         ending = await process.ended()
         await anyio.sleep(10)
-        return ending.how, ending.down_seconds, process.seams, list(orders), tidied
+        return ending.how, ending.down_seconds, process.seams, list(orders), list(tidied)
 
     def run(seam: int) -> tuple[object, ...]:
         crash = CrashFault(process="engine", start=0, seam=seam, down_seconds=1.5)
