@@ -83,9 +83,10 @@ class LiveRun:
 
         Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec, self.clock, self.gateways = spec, clock, gateways
+        self.spec, self.clock = spec, clock
         self.turns = turns or Turns(clock)
         self.journal = EnduringJournal(self.turns.journal(journal))
+        self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""

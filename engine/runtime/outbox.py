@@ -82,6 +82,7 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
+        """Requests in line."""
         return len(self._parcels) + len(self._changes)
 
     @property
@@ -208,7 +209,10 @@ class Outbox:
             with anyio.CancelScope(shield=True):
                 # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
                 written = await self._is_durable(parcel.intent_seq)
-                orders = [order for order in parcel.orders if self._may_leave(order, parcel, written=written)]
+                orders = [order for order in parcel.orders if written and self._may_leave(order, parcel)]
+                if not written:
+                    for order in parcel.orders:
+                        self._withdraw(order)
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
         finally:
@@ -222,12 +226,12 @@ class Outbox:
             return False
         return True
 
-    def _may_leave(self, order: SubmitOrder, parcel: _Parcel, *, written: bool) -> bool:
+    def _may_leave(self, order: SubmitOrder, parcel: _Parcel) -> bool:
         """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch that forbids it."""
         known = self._manager.orders.get(order.client_id)
         if known is None or known.state is not OrderState.QUEUED:
             return False
-        if not written or self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
+        if self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS or self._latched(order):
             self._withdraw(order)
             return False
         return True

@@ -110,11 +110,6 @@ class SafetyOfRun:
     def alert(self, about: str, text: str) -> None:
         self._core.bus.publish(Alert(ts_ns=self._clock.now_ns, about=about, text=text))
 
-    def released(self) -> None:
-        """A person let everything go: the sentinel has done its work."""
-        if self._settings.folder is not None:
-            sentinel.clear(self._settings.folder)
-
     def journal_failed(self, why: str) -> None:
         """L2 in memory and on disk beside the journal; the run ends when nothing is under way (RELIABILITY 3.1)."""
         cause = f"the journal failed: {why}"

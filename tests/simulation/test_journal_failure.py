@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from engine.domain.events import KillLevel
-from engine.domain.order import OrderState
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime import sentinel
 from tests.kill_builders import Drill, killed, said
@@ -83,7 +82,8 @@ def test_cancels_go_on_from_memory_when_the_journal_has_failed() -> None:
     """An operator withdraws everything on a broken disk: the order that rested is gone at the venue."""
     landing = killed(HUATAI, _BreaksThenCancels(), Plan(wishes=(Wish(place="away"),), seconds=100.0))
     assert landing.cancels == 1
-    assert landing.states == [OrderState.CANCELED]
+    # The hangar starts another life over the journal, which lacks what came after; the one that failed knew it.
+    assert any("OrderCanceled(client_id='wisher-1'" in line for line in landing.lines)
     assert [order.live for found in landing.ours for order in found] == [False]
     assert said(landing, "the journal failed")
 
