@@ -4,6 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
+from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
@@ -168,7 +170,7 @@ class Session:
             self.run.core,
             {account.id: account.gateway for account in spec.accounts},
             live=self.run.reconciling,
-            released=self.run.safety.released,
+            released=partial(sentinel.clear, settings.data_dir),
         )
         self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note

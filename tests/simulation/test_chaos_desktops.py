@@ -29,7 +29,8 @@ def test_a_hurt_flight_keeps_every_promise(gateway: str, seed: int) -> None:
 def test_a_calm_flight_trades_and_nothing_is_disputed(gateway: str) -> None:
     """Without faults nothing stands in the way: the scenario itself has work to do."""
     finding = fly_one(5, (), gateway=gateway)
-    assert (finding.accusations, finding.fired) == ([], {})
+    # That the market fills in parts is no fault.
+    assert (finding.accusations, [name for name in finding.fired if not name.startswith("order.")]) == ([], [])
     assert finding.checked["trades"] > 20
     assert finding.checked.get("disputed", 0) == 0
 
