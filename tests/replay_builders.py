@@ -8,10 +8,11 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
-from engine.chaos import scenario
+from engine.chaos import flying
 from engine.chaos.disk import SimJournal
 from engine.chaos.faults import Schedule
-from engine.chaos.scenario import Hangar, fly
+from engine.chaos.flying import fly
+from engine.chaos.hangar import Hangar
 from engine.chaos.world import Outcome, World, simulated
 from engine.control.cli_demo import _credentials, _pointed
 from engine.control.cli_replay import journal_bodies
@@ -137,11 +138,11 @@ def a_recorded_flight(
     async def scene(world: World) -> Any:
         return await fly(world, folder, kind)
 
-    before = scenario.LiveRun
-    scenario.LiveRun = recorded  # type: ignore[assignment, misc]
+    before = flying.LiveRun
+    flying.LiveRun = recorded  # type: ignore[assignment, misc]
     try:
         outcome = simulated(scene, seed=seed, schedule=schedule, seconds_max=4 * 3600, contain=True)
     finally:
-        scenario.LiveRun = before  # type: ignore[misc]
+        flying.LiveRun = before  # type: ignore[misc]
     journal = folder / "journal.sqlite3"
     return [Recorded(spec, journal, made.path) for spec, made in lives if made.path is not None], outcome
