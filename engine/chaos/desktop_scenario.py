@@ -230,8 +230,8 @@ class DesktopHangar(Hangar):
         fired.update({f"quirk.{quirk.value}": n for quirk, n in self.venue.quirks.fired.items()})
 
     async def errand(self, run: LiveRun) -> None:
-        """Where a person trades by hand, an operator accepts what nothing else explains; nowhere else may he have to."""
-        while self.by_hand:  # noqa: ASYNC110 - a person looks now and then
+        """Where a person trades by hand, an operator accepts what nothing else explains; else he never has to."""
+        while self.by_hand:
             await anyio.sleep(ACCEPT_SECONDS)
             if run.core.reconciler.findings.get(self.account_name):
                 accept(run.core, self.account_name, "operator", "traded by hand")
