@@ -5,6 +5,7 @@ Live, everything that waits asks a ``LiveClock``, whose ``speed`` turns hours of
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -24,6 +25,49 @@ class Clock(Protocol):
     async def sleep(self, duration_ns: int) -> None: ...
 
     async def sleep_until(self, ts_ns: int) -> None: ...
+
+
+class ServerClock:
+    """How far a server's clock is from ours, as far as its dates prove it (RELIABILITY 4.2, 3.5).
+
+    A date of whole seconds, given while we waited for an answer, bounds the difference from both sides; the bounds of
+    several are narrower than those of one.
+    """
+
+    KEEP = 12
+    EVERY_NS = 10 * SECOND_NS
+
+    def __init__(self) -> None:
+        self._bounds: deque[tuple[int, int]] = deque(maxlen=self.KEEP)
+        self._next_ns = 0
+
+    def wants(self, now_ns: int) -> bool:
+        """Whether another date is worth being read."""
+        return now_ns >= self._next_ns
+
+    def take(self, date_ns: int, sent_ns: int, received_ns: int) -> None:
+        """A date the server gave between two moments of our clock."""
+        self._next_ns = received_ns + self.EVERY_NS
+        low, high = date_ns - received_ns, date_ns + SECOND_NS - sent_ns
+        if self._bounds and not (low <= self._high and high >= self._low):
+            # One of the clocks was set: what was known before is of no use.
+            self._bounds.clear()
+        self._bounds.append((low, high))
+
+    @property
+    def offset_ns(self) -> int:
+        """The least difference that explains the dates, theirs less ours; 0 where none is proven."""
+        if not self._bounds:
+            return 0
+        return max(self._low, 0) + min(self._high, 0)
+
+    @property
+    def _low(self) -> int:
+        return max(low for low, _ in self._bounds)
+
+    @property
+    def _high(self) -> int:
+        return min(high for _, high in self._bounds)
 
 
 def _steady_ns() -> int:
@@ -61,7 +105,12 @@ class LiveClock:
         if not speed > 0:
             raise ValueError(f"a clock's speed is above 0, not {speed}")
         self.speed = speed
-        wall = wall_ns()
+        self.servers: dict[str, ServerClock] = {}
+        """Address -> what its dates say; whoever calls a server keeps it."""
+        self.real = speed == 1 and start_ns is None
+        """Whether it shows the time of this machine's wall clock."""
+        wall = self._zero_wall = wall_ns()
+        self._wall_ns = wall_ns
         anchor = wall if anchor_ns is None else anchor_ns
         start = anchor if start_ns is None else start_ns
         self._monotonic_ns = monotonic_ns
@@ -85,6 +134,12 @@ class LiveClock:
     def release(self) -> None:
         """Go on, as if it had never stood still."""
         self._held_ns = 0
+
+    @property
+    def slip_ns(self) -> int:
+        """How far the wall clock has moved ahead of the monotonic one since the start (real time): a step, or a sleep
+        of the machine, which the monotonic clock does not count."""
+        return (self._wall_ns() - self._zero_wall) - (self._monotonic_ns() - self._zero_mono)
 
     def real_seconds(self, duration_ns: int) -> float:
         return duration_ns / self.speed / SECOND_NS

@@ -23,6 +23,7 @@ from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.runtime.recording import Recorder
+from engine.runtime.safety_settings import Safety
 from engine.runtime.turns import Turns
 from engine.simulators.faults import Faults, Trigger
 from engine.simulators.virtual_market import VirtualMarketSimulator
@@ -60,6 +61,7 @@ class TradingPlace:
         *,
         prices: str = "",
         bars_ns: int = 0,
+        safety: Safety | None = None,
         recorder: Recorder | None = None,
         **risk: Any,
     ) -> LiveRun:
@@ -95,6 +97,7 @@ class TradingPlace:
             books={"virtual": Virtual()},
             limits=limits_for("paper", {"duplicate_order": {"window": "1ms"}, **risk}),
             mode="test",
+            safety=safety or Safety(),
         )
         watchers = ((Fill, self.fills.append), (Alert, self.alerts.append), (OrderDenied, self.denied.append))
         return LiveRun(

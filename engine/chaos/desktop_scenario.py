@@ -230,7 +230,7 @@ class DesktopHangar(Hangar):
         fired.update({f"quirk.{quirk.value}": n for quirk, n in self.venue.quirks.fired.items()})
 
     async def errand(self, run: LiveRun) -> None:
-        """Where a person trades by hand, an operator accepts what nothing else explains; else he never has to."""
+        """Where a person trades by hand, an operator accepts what nothing else explains; nowhere else may that be."""
         while self.by_hand:
             await anyio.sleep(ACCEPT_SECONDS)
             if run.core.reconciler.findings.get(self.account_name):

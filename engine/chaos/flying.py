@@ -56,6 +56,8 @@ async def engine(hangar: Hangar, process: Process, perils: Perils) -> None:
                 beside.start_soon(hangar.errand, run)
                 await _operate(hangar, run)
                 await anyio.sleep(max(0.0, hangar.fly_seconds - world.loop.seconds))
+                calm_ns = round((hangar.fly_seconds - hangar.hurt_seconds) * SECOND_NS)
+                hangar.watcher.on_calm(run, clock.now_ns, calm_ns)
                 await hangar.quiet(run)
                 run.stop("time")
 

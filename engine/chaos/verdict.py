@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import ReplayClock
-from engine.domain.commands import SubmitOrder
+from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import (
     Alert,
     Fill,
@@ -28,6 +28,7 @@ from engine.domain.events import (
 )
 from engine.domain.ids import ClientOrderId, StrategyId
 from engine.domain.order import TERMINAL, Order, OrderState
+from engine.domain.timestamps import SECOND_NS
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.live import LiveRun
@@ -37,6 +38,8 @@ Accuse = Callable[[str], None]
 
 PRICE_AGE_NS = 80_000_000_000
 """Two polls of the scenario's feed: older prices must deny (RELIABILITY 4.1, row 13)."""
+WAIT_NS = 240 * SECOND_NS
+"""How long an order may be undecided where nothing goes wrong: twice what a person is told of (RELIABILITY 3.5)."""
 
 
 class Watcher:
@@ -131,6 +134,27 @@ class Watcher:
         if order.cum < before:
             self._accuse(f"I2: {name} fell from {before} filled to {order.cum}")
         self._cums[name] = order.cum
+
+    def on_calm(self, run: LiveRun, now_ns: int, calm_ns: int) -> None:
+        """I7 and I6 after the calm: nothing has waited for minutes in it, nothing is reserved for what is over."""
+        room: Counter[tuple[str, str, Side]] = Counter()
+        for order in run.core.manager.working.values():
+            request = order.request
+            side = Side.BUY if request.side.sign > 0 else Side.SELL
+            room[request.account, request.instrument, side] += order.exposure
+            age_ns = min(now_ns - max(request.ts_ns, order.sent_ns), calm_ns)
+            # A limit order may be held by the engine itself until its price comes.
+            waits = order.state is OrderState.QUEUED and request.price is None
+            if age_ns > WAIT_NS and (waits or order.state in (OrderState.PENDING_NEW, OrderState.UNKNOWN)):
+                self._accuse(f"I7 hung: {request.client_id} is {order.state} for {age_ns / 1e9:g} s of calm")
+        if run.core.view.locks or not run.ready.is_set():
+            return
+        for account in run.spec.accounts:
+            for name in run.spec.instruments:
+                for side in (Side.BUY, Side.SELL):
+                    held, due = run.core.view.working(account.id, name, side), room[account.id, name, side]
+                    if held != due:
+                        self._accuse(f"I6: {held} {name} are reserved to {side}, {due} are open")
 
     def replay(self, run: LiveRun, path: Path) -> None:
         """I10: the file's chain holds, its digest is the memory's, and replaying it gives the same books."""

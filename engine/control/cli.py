@@ -1,7 +1,9 @@
 """The command line: ``python run.py`` or ``sluice``; every command in a file of its own, every mistake one sentence.
 
 Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted. Of
-``instruct`` also 3 refused, 4 not known whether it was done; of ``resume`` 3: say it once more with the code.
+``instruct`` also 3 refused, 4 not known whether it was done; of ``resume`` 3: say it once more with the code; of
+``live`` 3 the journal failed; of ``watchdog`` 3 the engine was silent and everything is withdrawn, 4 something may
+still be open.
 """
 
 import sys
@@ -24,6 +26,7 @@ from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
 from engine.control.cli_states import order_states
+from engine.control.cli_watchdog import watchdog
 from engine.control.printing import complain, print_json
 from engine.domain.errors import ConfigError, SluiceError
 
@@ -48,6 +51,7 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(live)
+app.command()(watchdog)
 app.command()(instruct)
 app.command()(simulate)
 app.add_typer(check_app, name="check")

@@ -113,6 +113,7 @@ def _clear(settings: "Settings") -> None:
         ConfigError: the journal is no demo's, or another demo holds it.
     """
     from engine.journal.lock import ProcessLock
+    from engine.runtime import sentinel
     from engine.runtime.recorded import recordings_in
 
     if settings.run.profile == "live":
@@ -127,6 +128,7 @@ def _clear(settings: "Settings") -> None:
     lock = ProcessLock(path.with_name(f"{path.name}.lock"), f"the journal {path}")
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}.halt"):
         path.with_name(name).unlink(missing_ok=True)
+    sentinel.clear(settings.data_dir)
     for old in recordings_in(settings.data_dir):
         old.unlink()
     lock.release()

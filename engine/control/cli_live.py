@@ -7,6 +7,9 @@ import typer
 
 from engine.control.printing import complain, for_people, log_line, print_json
 
+JOURNAL_FAILED = 3
+"""Exit code of a run whose journal failed: what was under way is over, the sentinel is written (RELIABILITY 3.1)."""
+
 
 def live(
     config: Annotated[Path, typer.Option(help="What to trade, where and with which limits. 配置文件。")],
@@ -33,6 +36,13 @@ def live(
     told = f"profile {settings.risk_profile}, journal {settings.journal_place}"
     complain(f"{settings.run.name}: {told}; stop with Ctrl-C")
     anyio.run(lambda: session.conduct(seconds=seconds))
+    if session.run.journal.failure:
+        why = session.run.journal.failure
+        sentence = f"the journal failed ({why}); orders at the broker were left as they are: look there, then resume"
+        complain(sentence)
+        if as_json:
+            print_json({"error": sentence})
+        raise typer.Exit(JOURNAL_FAILED)
     page = None if no_report else session.write_report(settings.data_dir / "report.html")
     figures = {**session.figures(), "report": None if page is None else str(page)}
     if as_json:

@@ -4,6 +4,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,7 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.ports import Gateway, Journal
+from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
@@ -46,6 +48,8 @@ CANDLES = 5_000
 READY_SECONDS = 60.0
 """A run of limited length that could not start trading within this (real time) has failed."""
 NEVER_READY = "trading could not start"
+HALTING = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+"""Signals that stop new orders and leave the run alive (RELIABILITY 4.4)."""
 
 
 class Told(Struct):
@@ -166,6 +170,7 @@ class Session:
             self.run.core,
             {account.id: account.gateway for account in spec.accounts},
             live=self.run.reconciling,
+            released=partial(sentinel.clear, settings.data_dir),
         )
         self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
@@ -210,9 +215,12 @@ class Session:
         self._note("strategy stopped", {"strategy": event.strategy, "reason": event.reason})
 
     async def _stop_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *HALTING) as signals:
             async for received in signals:
-                self.run.stop(f"signal {received.name}")
+                if received in HALTING:
+                    self.run.safety.halt(f"signal {received.name}", "operator")
+                else:
+                    self.run.stop(f"signal {received.name}")
 
     async def _stop_after(self, seconds: float) -> None:
         with anyio.move_on_after(READY_SECONDS):

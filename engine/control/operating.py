@@ -3,6 +3,7 @@
 import getpass
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio
@@ -16,6 +17,7 @@ from engine.domain.ids import AccountId
 from engine.journal.lock import is_held
 from engine.journal.memory import MemoryJournal
 from engine.ports import Journal
+from engine.runtime import sentinel
 from engine.runtime.live_settings import open_journal
 from engine.runtime.operator import Operator
 from engine.runtime.operator_commands import Accept, Answer, Command, Kill, Reconcile, Resume, Status
@@ -126,7 +128,9 @@ async def _over_journal(settings: Settings, command: Command) -> Answer:
         # The journal has plain attributes where the port's are read through.
         target: Any = MemoryJournal() if isinstance(command, Status) else journal
         core = recovered_core(settings, journal, target)
-        answer = await Operator(core, gateways_of(settings)).do(command)
+        answer = await Operator(core, gateways_of(settings), released=partial(sentinel.clear, settings.data_dir)).do(
+            command
+        )
         await target.durable(target.next_seq - 1)
     finally:
         journal.close()

@@ -70,7 +70,7 @@ def read_overrides(path: Path, exchange: str) -> Overrides:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"calendar file {path}: there is no such file; check the path") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as why:
+    except (OSError, ValueError, RecursionError) as why:
         raise ConfigError(f"calendar file {path}: can not be read: {why}") from why
     place = f"calendar file {path}"
     if set(table) - {"calendar"} or not isinstance(table.get("calendar", {}), dict):

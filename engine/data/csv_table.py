@@ -106,7 +106,11 @@ class CsvTable:
         return text
 
     def _fields(self, line: str) -> list[str]:
-        return next(csv.reader([line], delimiter=self._delimiter), [])
+        try:
+            return next(csv.reader([line], delimiter=self._delimiter), [])
+        except csv.Error:
+            # A carriage return in the middle, a field without an end: what is wrong with it is said by whoever asks.
+            return line.split(self._delimiter)
 
     def _time_form(self, column: str) -> TimeForm:
         place = self.header.index(column)

@@ -86,7 +86,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"instruments file {path}: can not be opened ({why.strerror})") from why
     except UnicodeDecodeError as why:
         raise ConfigError(f"instruments file {path}: is not UTF-8 at byte {why.start}; save it as UTF-8") from why
-    except tomllib.TOMLDecodeError as why:
+    except (ValueError, RecursionError) as why:
+        # A TOMLDecodeError, a number of thousands of digits, or a path with a NUL in it.
         raise ConfigError(f"instruments file {path}: is no TOML: {why}; correct that place") from why
 
 

@@ -11,20 +11,20 @@ DAY_NS = 24 * HOUR_NS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = {"ms": 1_000_000, "s": SECOND_NS, "m": MINUTE_NS, "h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*\Z")
+_DURATION = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(ms|s|m|h|d|w)\s*\Z")
 
 
 def duration_ns(text: str | int) -> int:
     """``"5m"``, ``"1.5s"``, ``"250ms"``, ``"1d"`` as nanoseconds; an int is nanoseconds already.
 
     Raises:
-        ValueError: not of that form, or zero.
+        ValueError: not of that form, zero, or longer than 64 bits hold (292 years).
     """
     if isinstance(text, int):
         return text
     match = _DURATION.match(text)
     value = round(float(match[1]) * _UNITS[match[2]]) if match else 0
-    if value <= 0:
+    if not 0 < value < 2**63:
         raise ValueError(f"{text!r} is no duration; write a positive number and one of ms, s, m, h, d, w, as in '5m'")
     return value
 

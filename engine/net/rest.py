@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from engine import traps
-from engine.clock import Clock
+from engine.clock import Clock, LiveClock, ServerClock
 from engine.domain.errors import BadMessage, ConfigError, NotSent, OutcomeUnknown
 from engine.domain.timestamps import SECOND_NS, ns_from_datetime
 
@@ -112,6 +112,8 @@ class RestClient:
         self._extensions = {"timeout": limits | {"read": self._total, "write": self._total}}
         self._body_max = body_max
         self._closed = False
+        self._clock = clock
+        self._theirs = clock.servers.setdefault(self.base_url, ServerClock()) if isinstance(clock, LiveClock) else None
         context = ssl.create_default_context() if self.base_url.startswith("https") else False
         self._orders = _client(transport, context, keep_alive=0)
         self._reads = _client(transport, context, keep_alive=4)
@@ -171,6 +173,7 @@ class RestClient:
     async def _send(self, client: httpx.AsyncClient, request: httpx.Request, name: str) -> Answer:
         if self._closed:
             raise NotSent(f"{name}: the connection is closed on our side")
+        sent_ns = self._clock.now_ns
         try:
             response = await client.send(request, stream=True)
             try:
@@ -186,7 +189,14 @@ class RestClient:
             raise NotSent(f"{name}: could not connect: {_words(error)}") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise OutcomeUnknown(f"{name}: no whole answer: {_words(error)}") from error
-        return Answer(response.status_code, response.headers, b"".join(chunks), name)
+        answer = Answer(response.status_code, response.headers, b"".join(chunks), name)
+        self._compare_clocks(answer, sent_ns)
+        return answer
+
+    def _compare_clocks(self, answer: Answer, sent_ns: int) -> None:
+        now_ns = self._clock.now_ns
+        if self._theirs is not None and self._theirs.wants(now_ns) and (date_ns := answer.date_ns()) is not None:
+            self._theirs.take(date_ns, sent_ns, now_ns)
 
 
 class _InHalves(httpx.AsyncByteStream):

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import Clock
-from engine.domain.errors import BadMessage, GatewayError, NotSent, OutcomeUnknown, Refused
+from engine.domain.errors import BadMessage, GatewayError, JournalError, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import Alert, InstructionSubmitted, KillLevel
 from engine.domain.ids import AccountId, ClientOrderId
 from engine.domain.instructions import CancelConditions, InstructionReport, InstructionState, SubmitInstruction
@@ -68,6 +68,8 @@ class InstructionOutbox:
         self._parcels: deque[_Parcel] = deque()
         self._wake = anyio.Event()
         self._sending = False
+        self.held: Callable[[], bool] = lambda: False
+        """As ``Outbox.held``."""
 
     @property
     def idle(self) -> bool:
@@ -95,7 +97,9 @@ class InstructionOutbox:
     async def _send(self, parcel: _Parcel) -> None:
         instruction = parcel.instruction
         client_id = instruction.client_id
-        await self._journal.durable(parcel.intent_seq)
+        if not await self._is_durable(parcel.intent_seq, instruction):
+            self._desk.withdraw(client_id, "its intent could not be written")
+            return
         if self._desk.state(client_id) is not InstructionState.QUEUED:
             return
         refusal = self._last_look(parcel)
@@ -107,12 +111,23 @@ class InstructionOutbox:
         except NotSent as error:
             self._desk.withdraw(client_id, error.message)
             return
-        await self._journal.durable(self._desk.mark_sent(client_id, hashlib.sha256(body).hexdigest()))
+        marker = self._desk.mark_sent(client_id, hashlib.sha256(body).hexdigest())
+        if not await self._is_durable(marker, instruction):
+            self._desk.withdraw(client_id, "its send marker could not be written")
+            return
         if self._latched(instruction):
             self._desk.withdraw(client_id, "latched before the first byte")
             return
         await self._perform(instruction, body)
         self._performed(instruction)
+
+    async def _is_durable(self, seq: int, instruction: SubmitInstruction) -> bool:
+        """Whether it may go on; what withdraws conditions goes on from memory when the journal has failed."""
+        try:
+            await self._journal.durable(seq)
+        except JournalError:
+            return isinstance(instruction.action, CancelConditions)
+        return True
 
     async def _perform(self, instruction: SubmitInstruction, body: bytes) -> None:
         try:
@@ -135,6 +150,8 @@ class InstructionOutbox:
             return ""
         if self._clock.now_ns - parcel.queued_ns > AGE_MAX_NS:
             return f"it could not leave within {AGE_MAX_NS // SECOND_NS} s"
+        if self.held():
+            return "the run was away, or lags, and what was decided may be old"
         return "latched before it was sent" if self._latched(parcel.instruction) else ""
 
     def _latched(self, instruction: SubmitInstruction) -> bool:

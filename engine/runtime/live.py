@@ -21,7 +21,6 @@ from engine.domain.events import (
     CallAnswered,
     EquitySampled,
     OrderSubmitted,
-    RunEnded,
     RunStarted,
     SubscriptionRequested,
 )
@@ -36,9 +35,11 @@ from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
-from engine.runtime.outbox import Outbox, Outboxes
+from engine.runtime.outbox import Outbox
+from engine.runtime.outboxes import Outboxes
 from engine.runtime.pace import Pace
 from engine.runtime.reconciling import Reconciling
+from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
@@ -80,13 +81,11 @@ class LiveRun:
         Args:
             watchers: (event class, who looks on), called after everybody else. turns: where they are written down.
 
-        Raises:
-            ConfigError: an account names a gateway that has no order side.
+        Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec = spec
-        self.clock = clock
+        self.spec, self.clock = spec, clock
         self.turns = turns or Turns(clock)
-        self.journal = journal = self.turns.journal(journal)
+        self.journal = EnduringJournal(self.turns.journal(journal))
         self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
@@ -96,7 +95,7 @@ class LiveRun:
         sheets = sheets_of(spec.accounts, gateways)
         self.core = core = Core(
             clock=clock,
-            journal=journal,
+            journal=self.journal,
             instruments=spec.instruments,
             books=spec.books,
             limits=spec.limits,
@@ -111,10 +110,11 @@ class LiveRun:
         self.seekers: dict[AccountId, EvidenceSeeker] = {}
         for account in spec.accounts:
             self._open(account)
-        self.reconciling = self._reconciled()
+        self.reconciling = self._who_reconciles()
         boxes = Outboxes(self.boxes)
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
+        self.safety = SafetyOfRun(self)
         self.turns.guard(self)
         join(
             core,
@@ -124,7 +124,7 @@ class LiveRun:
             held=self.held,
             reconcile=self.reconciling,
             instruct=self.instructions.on_submitted,
-            watchers=watchers,
+            watchers=(*self.safety.ears(), *watchers),
         )
 
     def _open(self, account: AccountSpec) -> None:
@@ -138,7 +138,7 @@ class LiveRun:
         self.seekers[account.id], box.look = seeker, seeker.look
         core.portfolio.open_account(account.id, account.currency, Decimal(0))
 
-    def _reconciled(self) -> Reconciling:
+    def _who_reconciles(self) -> Reconciling:
         """Who reconciles all of them."""
         environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
         self.core.reconciler.explanations.settings = self.spec.reconcile
@@ -166,8 +166,7 @@ class LiveRun:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
             await self._connect_all()
-            for box in self.boxes.values():
-                tasks.start_soon(box.run)
+            self.safety.start(tasks)
             async with anyio.create_task_group() as starts:
                 for account in self.spec.accounts:
                     starts.start_soon(self.reconciling.at_start, account.id, self.clock.now_ns + SETTLE_NS)
@@ -190,12 +189,7 @@ class LiveRun:
             await self._drain()
             for account in self.spec.accounts:
                 self._sample(account.id)
-            self.journal.append(RunEnded(ts_ns=self.clock.now_ns, reason=self.stop_reason))
-            # Nobody may append behind it.
-            tasks.cancel_scope.cancel()
-            await self.journal.durable(self.journal.next_seq - 1)
-            for gateway in self.gateways.values():
-                await gateway.close()
+            await self.safety.seal(tasks.cancel_scope.cancel)
 
     async def _drain(self) -> None:
         """Withdraw what has not left; wait for answers under way; find out what is unknown."""
@@ -209,7 +203,7 @@ class LiveRun:
             return
         while not self._idle() and self.clock.now_ns < deadline_ns:
             await self.clock.sleep(SECOND_NS)
-        await self.instructions.settle()
+        await self.safety.settle()
         async with anyio.create_task_group() as ends:
             for account in self.spec.accounts:
                 ends.start_soon(self._settle, account.id, deadline_ns)
@@ -243,8 +237,7 @@ class LiveRun:
 
     def _recover(self) -> bool:
         """Replay the journal; True if it was empty."""
-        records = [record for _, record in self.journal.records()]
-        spec = self.spec
+        fresh, spec = self.journal.next_seq == 1, self.spec
         self.journal.append(
             RunStarted(
                 ts_ns=self.clock.now_ns,
@@ -256,14 +249,15 @@ class LiveRun:
                 accounts=tuple({"account": a.id, "currency": a.currency, "cash": "0"} for a in spec.accounts),
             )
         )
-        self.core.manager.recover(records, self.core.relive)
+        # One by one: a year of them would not fit into memory.
+        self.core.manager.recover((record for _, record in self.journal.records()), self.core.relive)
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():
             if order.sent_ns > self.clock.now_ns - 2 * MINUTE_NS:
                 # When the venue counted it is not known: at the latest now.
                 self.pace.leaves(order.request).over_ns = self.clock.now_ns
-        return not records
+        return fresh
 
     async def _connect_all(self) -> None:
         async with anyio.create_task_group() as tasks:

@@ -13,6 +13,7 @@ from engine.entropy import Entropy
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.ports import Journal
+from engine.runtime import sentinel
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
@@ -53,6 +54,7 @@ def live_spec(settings: Settings, *, mode: str = "", armed: bool = False) -> Liv
         # A venue that echoes our ids still lists those of a journal that was deleted this morning.
         run_tag=Entropy().token("run", 6),
         statements=_statements(settings),
+        safety=settings.safety,
     )
 
 
@@ -85,8 +87,15 @@ def open_journal(
     if settings.journal.kind == "memory":
         return MemoryJournal()
     if settings.journal.kind == "postgres":
-        return open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
-    return SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+        journal: Any = open_postgres(settings, environ or {}, accept_rebuild=accept_rebuild)
+    else:
+        journal = SqliteJournal(settings.journal_path, accept_rebuild=accept_rebuild)
+    left = journal.halted()
+    # One file stops a run, not two: what a failed journal left beside itself goes where a person looks.
+    if left is not None and sentinel.write(settings.data_dir, f"the journal failed: {left.cause}", who="engine"):
+        journal.clear_halt()
+    opened: Journal = journal
+    return opened
 
 
 def recorder(settings: Settings, say: Callable[[str], None]) -> Recorder | None:

@@ -13,6 +13,7 @@ from engine.markets.rulebook import RuleBook
 from engine.ports import StatementTable
 from engine.risk.limit import Limit
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.safety_settings import Safety
 
 
 class AccountSpec(Struct, frozen=True, kw_only=True):
@@ -45,3 +46,5 @@ class LiveSpec(Struct, frozen=True, kw_only=True):
     """How often equity is written to the journal."""
     statements: StatementTable | None = None
     """Financial statements by the moment they became known, for ``ctx.statements()``."""
+    safety: Safety = Safety()
+    """How it is stopped and watched."""

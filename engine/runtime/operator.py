@@ -58,7 +58,7 @@ class Operator:
         accounts: Mapping[AccountId, str],
         *,
         live: Reconciling | None = None,
-        released: Callable[[], None] = lambda: None,
+        released: Callable[[], object] = lambda: None,
     ) -> None:
         """
         Args:

@@ -6,7 +6,7 @@ at a time. It is sent once. What the answer means is the core's to judge (RELIAB
 
 import hashlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -16,14 +16,16 @@ from engine import traps
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
-from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
+from engine.domain.errors import BadMessage, JournalError, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import KillLevel, OrderSubmitted
-from engine.domain.ids import AccountId, ClientOrderId
+from engine.domain.ids import ClientOrderId
 from engine.domain.order import LIVE, TERMINAL, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted, OrderManager, ReplaceWanted
 from engine.ports import CancelsTogether, Journal, OrderRouter, Publish
+from engine.risk.kill import forbids, halted
 from engine.risk.view import RiskView
+from engine.runtime.cancel_windows import refuses_cancels
 from engine.runtime.last_look import difference
 from engine.runtime.pace import Pace
 
@@ -76,7 +78,12 @@ class Outbox:
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
         self.held: Callable[[], bool] = _never
-        """Whether nothing new may leave just now: the account was out of sight and has not been read since."""
+        """Whether nothing new may leave just now: the loop lags, or the account was out of sight and not read since."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests in line."""
+        return len(self._parcels) + len(self._changes)
 
     @property
     def idle(self) -> bool:
@@ -102,6 +109,8 @@ class Outbox:
                 continue
             asked_ns = self._cancels_ns.get(client_id)
             lost = order.cancel_uncertain and self._clock.now_ns - (asked_ns or 0) >= self.sheet.max_lag_ns
+            if lost and refuses_cancels(self._view, order.request.instrument, self._clock.now_ns):
+                continue
             if asked_ns is None or lost:
                 self._changes.append(CancelWanted(order))
 
@@ -199,16 +208,26 @@ class Outbox:
         try:
             with anyio.CancelScope(shield=True):
                 # First: a cancel that comes while this waits still finds the order queued, and withdraws it.
-                await self._journal.durable(parcel.intent_seq)
-                orders = [order for order in parcel.orders if self._may_leave(order, parcel)]
+                written = await self._is_durable(parcel.intent_seq)
+                orders = [order for order in parcel.orders if written and self._may_leave(order, parcel)]
+                if not written:
+                    for order in parcel.orders:
+                        self._withdraw(order)
                 if orders and self._is_whole(orders, parcel):
                     await self._submit(orders, parcel)
         finally:
             self._sending -= 1
             self._wake.set()
 
+    async def _is_durable(self, seq: int) -> bool:
+        try:
+            await self._journal.durable(seq)
+        except JournalError:
+            return False
+        return True
+
     def _may_leave(self, order: SubmitOrder, parcel: _Parcel) -> bool:
-        """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch."""
+        """Last look (RELIABILITY 4.1, row 27): still wanted, still fresh, no latch that forbids it."""
         known = self._manager.orders.get(order.client_id)
         if known is None or known.state is not OrderState.QUEUED:
             return False
@@ -230,10 +249,7 @@ class Outbox:
         return False
 
     def _latched(self, order: SubmitOrder) -> bool:
-        latch = self._view.latch(order)
-        if latch is None:
-            return False
-        return latch.level >= KillLevel.HALT or not self._view.reduced(order)
+        return self.held() or forbids(self._view, order) is not None
 
     def _withdraw(self, order: SubmitOrder) -> None:
         self._manager.on_cancel(CancelOrder(client_id=order.client_id, ts_ns=self._clock.now_ns, who="engine"))
@@ -253,9 +269,10 @@ class Outbox:
         seq = 0
         for order in orders:
             seq = self._manager.mark_sent(order.client_id, digest)
-        await self._journal.durable(seq)
-        if any(self._latched(order) for order in orders):
-            self._tell_all(orders, Evidence.SEND_FAILED, "latched before the first byte", Proof.LOCAL)
+        written = await self._is_durable(seq)
+        if not written or any(self._latched(order) for order in orders):
+            reason = "latched before the first byte" if written else "its send marker could not be written"
+            self._tell_all(orders, Evidence.SEND_FAILED, reason, Proof.LOCAL)
             return
         self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
         departure = self._pace.leaves(orders[0])
@@ -315,7 +332,11 @@ class Outbox:
         if cancels:
             self._cancels_ns |= {each.request.client_id: self._clock.now_ns for each in orders}
         with anyio.CancelScope(shield=True):
-            await self._journal.durable(self._journal.next_seq - 1)
+            written = await self._is_durable(self._journal.next_seq - 1)
+            if not cancels and (not written or halted(self._view, order.request)):
+                reason = "latched before the first byte" if written else "its request could not be written"
+                self._tell(order.request, reject, reason, Proof.LOCAL)
+                return
             traps.passed("C11")
             try:
                 if isinstance(change, ReplaceWanted):
@@ -367,19 +388,3 @@ async def _no_look() -> None:
 
 def _never() -> bool:
     return False
-
-
-class Outboxes:
-    """Every account's outbox as the one venue the wiring knows."""
-
-    def __init__(self, boxes: Mapping[AccountId, Outbox]) -> None:
-        self.boxes = boxes
-
-    def on_submitted(self, event: OrderSubmitted) -> None:
-        self.boxes[event.order.account].on_submitted(event)
-
-    def on_cancel_wanted(self, event: CancelWanted) -> None:
-        self.boxes[event.order.request.account].on_cancel_wanted(event)
-
-    def on_replace_wanted(self, event: ReplaceWanted) -> None:
-        self.boxes[event.order.request.account].on_replace_wanted(event)

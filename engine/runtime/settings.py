@@ -1,9 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
-Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [[account]]
-[gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of ``[instruments]`` and
-``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are
-refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts simulators converts it.
+Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
+[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
+``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
+directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
+simulators converts it.
 """
 
 import hashlib
@@ -35,6 +36,7 @@ from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.recording_table import RecordingTable
+from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
 
@@ -115,6 +117,9 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
     reconcile: CashTolerance = CashTolerance()
+    kill: KillTable = KillTable()
+    monitors: MonitorsTable = MonitorsTable()
+    watchdog: WatchdogTable = WatchdogTable()
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -160,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rates: Mapping[str, Mapping[str, Decimal]]
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
+    safety: Safety
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -209,6 +215,7 @@ def load_settings(path: str | Path) -> Settings:
         data=document.data,
         rates=_rates(document, where),
         reconcile=document.reconcile,
+        safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )

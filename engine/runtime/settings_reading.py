@@ -37,7 +37,8 @@ def read_toml(path: Path, what: str = "config") -> dict[str, Any]:
         raise ConfigError(f"{what} {path}: can not be opened ({why.strerror}); name a file that can be read") from why
     except UnicodeDecodeError as why:
         raise ConfigError(f"{what} {path}: is not UTF-8 at byte {why.start}; save it as UTF-8") from why
-    except tomllib.TOMLDecodeError as why:
+    except (ValueError, RecursionError) as why:
+        # A TOMLDecodeError, a number of thousands of digits, or a path with a NUL in it.
         raise ConfigError(f"{what} {path}: is no TOML: {why}; correct that place") from why
 
 

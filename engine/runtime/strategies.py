@@ -21,6 +21,9 @@ from engine.strategy import Strategy
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+PATH_MAX, NAME_MAX = 4000, 240
+"""Bytes of a path, and of one name in it."""
+
 IMPORT_FAILURES = (
     ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, NameError, OSError,
     RuntimeError, SyntaxError, SystemExit, TypeError, ValueError, SluiceError,
@@ -36,7 +39,7 @@ def load_strategy(path: str) -> type[Strategy]:
             file and line.
     """
     place, colon, name = path.rpartition(":")
-    if not colon or not place or not _CLASS.fullmatch(name):
+    if not colon or not place or not _CLASS.fullmatch(name) or not _may_be_a_path(place):
         raise ConfigError(
             f"strategy {path!r}: write module, colon and class, as in strategies.sma_cross:SmaCross, "
             "or the path of a file, as in strategies/sma_cross.py:SmaCross"
@@ -51,6 +54,16 @@ def load_strategy(path: str) -> type[Strategy]:
             f"strategy {path!r}: {name} is no strategy; write `class {name}(Strategy)`{near(name, classes)}"
         )
     return found  # type: ignore[no-any-return]
+
+
+def _may_be_a_path(text: str) -> bool:
+    """Whether the machine can be asked for it: no NUL, and no part longer than a file's name may be."""
+    parts = re.split(r"[./]", text) if not text.endswith(".py") else text.split("/")
+    return (
+        "\x00" not in text
+        and len(text.encode("utf-8", "replace")) <= PATH_MAX
+        and all(len(part.encode("utf-8", "replace")) <= NAME_MAX for part in parts)
+    )
 
 
 def strategy_spec(

@@ -203,6 +203,7 @@ async def replay(surface: Surface, kept: Mapping[str, Any], folder: Path) -> lis
     await surface.open(folder)
     tally = Tally(0, Counter(), [], 0.0)
     try:
+        surface.seeds()
         await _one(surface, kept["origin"], bytes.fromhex(kept["data"]), tally)
     finally:
         await surface.close()

@@ -8,13 +8,15 @@ import anyio
 
 from engine import Fill, OrderEvent, Quote, Strategy
 from engine.domain.commands import CancelOrder
-from engine.domain.events import KillLevel
+from engine.domain.events import KillLevel, OrderSubmitted
 from engine.domain.ids import ClientOrderId, InstrumentId
 from engine.domain.order import OrderState
+from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.runtime.live import LiveRun
 from engine.runtime.reconciling import accept
 from engine.simulators.faults import Fault, Trigger
+from tests.core_builders import a_command
 from tests.live_builders import ACCOUNT, a_trading_place, trade_until
 
 STOCK = InstrumentId("CY.VSM")
@@ -246,3 +248,22 @@ async def test_the_journal_tells_intent_send_and_outcome_in_that_order(tmp_path:
     journal.close()
     steps = [kind for kind in kinds if kind in ("OrderSubmitted", "OrderSent", "OrderReport")]
     assert steps[:4] == ["OrderSubmitted", "OrderSent", "OrderReport", "OrderReport"]
+
+
+async def test_a_start_takes_its_journal_in_record_by_record(monkeypatch: Any) -> None:
+    """A year of records is never in memory at once: each is relived before the next is read (RELIABILITY 7)."""
+    journal, known, records = MemoryJournal(), [], MemoryJournal.records
+    for number in range(1, 5):
+        order = a_command(number, account=ACCOUNT)
+        journal.append(OrderSubmitted(order=order, ts_ns=number, reserved_cash=Decimal(0)))
+    async with a_trading_place() as place:
+        run = place.run([], journal)
+
+        def watched(self: MemoryJournal) -> Any:
+            for row in records(self):
+                known.append(len(run.core.manager.orders))
+                yield row
+
+        monkeypatch.setattr(MemoryJournal, "records", watched)
+        assert run._recover() is False
+    assert known[:4] == [0, 1, 2, 3]

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from engine import Bar, Quote, Strategy
 from engine.chaos import easyths_scenario, futu_scenario, huatai_scenario, scenario
-from engine.chaos.faults import Terrain, draw_schedule
+from engine.chaos.schedules import Terrain, draw_schedule
 from engine.domain.errors import JournalError
 from engine.domain.events import KillLevel, OrderSubmitted
 from engine.entropy import Entropy

@@ -175,3 +175,24 @@ def test_a_refused_sale_teaches_what_is_locked() -> None:
     assert lots.sellable("CY", 12 * MINUTE_NS) is None
     lots.refused("CY", 100, 12 * MINUTE_NS, None)
     assert lots.sellable("CY", 12 * MINUTE_NS) == 100
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        golden.LIQUIDATION.replace("5股", "五股"),
+        golden.LIQUIDATION.replace("收入 370.21", "收入 -370.21"),
+        golden.LIQUIDATION.replace("大立农业", "晨宇科技"),
+        golden.LIQUIDATION.replace(": 5股", ""),
+    ],
+)
+def test_a_liquidation_with_one_line_that_can_not_be_read_is_not_read_at_all(garbled: str) -> None:
+    """A line left out would say of its stock that it was not sold; the portfolio is asked instead."""
+    assert len(texts.liquidation_from_text(golden.LIQUIDATION)) == 2
+    assert texts.liquidation_from_text(garbled) == {}
+
+
+def test_a_sale_that_brought_more_than_its_turnover_is_not_read() -> None:
+    """A fee below zero is a wrong reading, not a gift."""
+    text = "成交数量: 10 股\n成交总额: 272.50 金币\n实际收入: 9269.78 金币"
+    assert texts.sell_from_text(text) is None

@@ -122,7 +122,7 @@ def _local_ns(value: str | int) -> int:
             if moment.tzinfo is not None:
                 moment = moment.astimezone(UTC) + timedelta(microseconds=ZONE_NS // 1000)
             moment = moment.replace(tzinfo=UTC)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise BadMessage(f"a bar's time {text[:40]!r} can not be read") from error
     return ns_from_datetime(moment)
 

@@ -127,6 +127,8 @@ def _order(row: Row, what: str) -> OrderLine | None:
     priced = not (isinstance(price_cell, str) and price_cell.strip() in PRICELESS)
     price = number_of(price_cell, f"{what}: price") if priced else None
     average = number_of(found(row, AVERAGE), f"{what}: average price")
+    if (price is not None and price < 0) or (average is not None and average < 0):
+        raise BadMessage(f"{what}: a price below zero: {_shown(row)}")
     number = column(row, NUMBER)
     out = column(row, CANCELED)
     return OrderLine(

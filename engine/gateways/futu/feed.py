@@ -284,7 +284,7 @@ class FutuFeed:
             self._send([Trade(row.instrument, self._instant(row.ts_s), row.price, row.size)])
 
     def _instant(self, seconds: float) -> int:
-        return round(seconds * 1_000_000) * 1000 if 0 < seconds < 1e11 else self._clock.now_ns
+        return round(seconds * 1_000_000) * 1000 if 1e8 < seconds < 1e11 else self._clock.now_ns
 
     async def close_bars(self) -> None:
         """Publish bars when their end is past and no next one has come, until cancelled."""

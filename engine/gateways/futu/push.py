@@ -224,7 +224,7 @@ def _book(body: Any) -> list[Pushed]:
     bids = tuple([BookLevel(at, float(row.volume)) for row in body.order_book_bid_list if 0 < (at := row.price) < 1e12])
     asks = tuple([BookLevel(at, float(row.volume)) for row in body.order_book_ask_list if 0 < (at := row.price) < 1e12])
     stamp = max(body.svr_recv_time_bid_timestamp, body.svr_recv_time_ask_timestamp)
-    return [OrderBook(instrument, round(stamp * 1_000_000) * 1000 if 0 < stamp < 1e11 else 0, bids, asks)]
+    return [OrderBook(instrument, round(stamp * 1_000_000) * 1000 if 1e8 < stamp < 1e11 else 0, bids, asks)]
 
 
 def _minute_line(body: Any) -> list[Pushed]:

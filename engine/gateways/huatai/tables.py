@@ -221,6 +221,8 @@ class Reader:
             return None
         on, ts_ns = self._moment(row, reply.began_ns, "entered", "entered_on")
         price, average = row.number("price"), row.number("average")
+        if (price is not None and price < 0) or (average is not None and average < 0):
+            raise BadMessage(f"{reply.request}: {instrument}: a price below zero")
         return OrderLine(
             instrument=instrument,
             side=row.side,
@@ -245,6 +247,8 @@ class Reader:
             return None
         if quantity is None or quantity <= 0 or quantity != int(quantity) or not price:
             return None
+        if price < 0:
+            raise BadMessage(f"{reply.request}: {instrument}: a price below zero")
         on, ts_ns = self._moment(row, reply.began_ns, "traded", "traded_on")
         return TradeLine(
             instrument=instrument,

@@ -208,6 +208,10 @@ class VirtualMarketGateway:
         """
         return await call_route(self.client, self.name, route, args)
 
+    def expires_ns(self) -> int | None:
+        """When the login ends (a monitor asks); it is renewed a day before."""
+        return self.client.session.expires_ns
+
     async def close(self) -> None:
         await self._rest.close()
 

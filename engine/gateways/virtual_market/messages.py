@@ -5,9 +5,10 @@ Unknown keys are ignored, so that a field the server adds breaks nothing; a miss
 
 import base64
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from engine.domain.account import AccountSnapshot, Balance, PositionRow
 from engine.domain.errors import BadMessage
@@ -111,7 +112,8 @@ class UserHash(Struct, frozen=True):
 class Holding(Struct, frozen=True):
     stock_id: str
     name: str
-    quantity: int
+    quantity: Annotated[int, Meta(ge=0, lt=10**15)]
+    """A larger one was read wrongly; the venue has no short holdings."""
     avg_cost: Number
     market_value: Number
     pnl: Number = 0

@@ -189,13 +189,16 @@ class VirtualMarketRouter:
 
     async def _liquidated(self, orders: Sequence[SubmitOrder], text: str) -> Sequence[OrderReport]:
         sold: dict[str, texts.Execution] = {}
+        is_read = True
         for name, done in texts.liquidation_from_text(text).items():
             code = self._feed.code_of_name(name)
             if code is not None:
                 sold[m.instrument_id(code)] = done
             else:
                 self._note("router.name_unknown", {"gateway": self._gateway, "name": name})
-        if not sold:
+                is_read = False
+        if not sold or not is_read:
+            # Of a stock that was not recognised nobody may say that it was not sold.
             sold = await self._sold_by_portfolio(orders)
         reports: list[OrderReport] = []
         for order in orders:

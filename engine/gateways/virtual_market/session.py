@@ -39,6 +39,11 @@ class Session:
     def configured(self) -> bool:
         return self._login is not None or bool(self._token)
 
+    @property
+    def expires_ns(self) -> int | None:
+        """When the token ends, ns UTC; None before the first login."""
+        return self._expiry_ns or None
+
     async def headers(self) -> dict[str, str]:
         """Headers with a token that is good now, ready-made while it is.
 

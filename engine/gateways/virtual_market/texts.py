@@ -27,6 +27,8 @@ _SELL_GROSS = re.compile(rf"成交总额[::]\s*{_AMOUNT}")
 _SELL_FEE = re.compile(rf"手续费[^::\n]{{0,20}}[::]\s*-?\s*{_AMOUNT}")
 _SELL_NET = re.compile(rf"实际收入[::]\s*{_AMOUNT}")
 _LINE = re.compile(rf"^[ \t]*-[ \t]*(.{{1,80}}?)[::]\s*{_QTY}\s*股\s*[，,]\s*收入\s*{_AMOUNT}", re.MULTILINE)
+_LISTED = re.compile(r"^[ \t]*-(?!-)", re.MULTILINE)
+"""A line of the list, read or not; a rule of dashes is none."""
 _SELLABLE = re.compile(rf"只有\s*{_QTY}\s*股可卖")
 _UNLOCK = re.compile(r"([0-9]{1,5})\s*分\s*([0-9]{1,2})\s*秒\s*后解锁")
 
@@ -129,16 +131,25 @@ def sell_from_text(text: str) -> Execution | None:
     else:
         net = _SELL_NET.search(text)
         fee = gross - Decimal(net[1]) if net else fee_of(gross)
+    if gross <= 0 or not 0 <= fee <= gross:
+        return None
     return Execution(quantity=quantity, price=gross / quantity, fee=fee)
 
 
 def liquidation_from_text(text: str) -> dict[str, Execution]:
-    """Sold lines by stock *name*; a text without any gives an empty dict."""
+    """Sold lines by stock *name*; a text without any, or with one that can not be read, gives an empty dict.
+
+    A line that is left out would say of its stock that it was not sold.
+    """
     sold: dict[str, Execution] = {}
-    for match in _LINE.finditer(text[:LIST_MAX]):
+    text = text[:LIST_MAX]
+    found = list(_LINE.finditer(text))
+    if len(found) != len(_LISTED.findall(text)):
+        return {}
+    for match in found:
         quantity, net = int(match[2]), Decimal(match[3])
-        if quantity <= 0:
-            continue
+        if quantity <= 0 or net <= 0 or match[1].strip() in sold:
+            return {}
         gross = gross_of(net)
         sold[match[1].strip()] = Execution(quantity=quantity, price=gross / quantity, fee=gross - net, name=match[1])
     return sold

@@ -3,6 +3,7 @@
 Texts of the vendor's page and of the examples are exact; the others are made up in their style.
 """
 
+import json
 from typing import Any, NamedTuple
 
 import msgspec
@@ -57,7 +58,11 @@ class Invalid(Exception):
 
 def encode(body: Any) -> bytes:
     """JSON as the framework writes it: no blanks, Chinese as it is."""
-    return msgspec.json.encode(body)
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, echoed: escaped, as it came.
+        return json.dumps(body, separators=(",", ":")).encode()
 
 
 def envelope(code: int, message: str, data: Any = None) -> dict[str, Any]:
