@@ -63,7 +63,7 @@ class Matcher:
         """
         if not needs_evidence(order, sheet) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
             return ()
-        rows = _new_rows(order, baseline, snapshot.orders, sheet, owned)
+        rows, early = _new_rows(order, baseline, snapshot.orders, sheet, owned)
         candidates = [row for row in rows if _fits(row, order, sheet)]
         if order.state is OrderState.PENDING_NEW:
             return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
@@ -73,7 +73,7 @@ class Matcher:
         if candidates:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
-        near = [row for row in rows if row.quantity == order.request.quantity]
+        near = [row for row in (*rows, *early) if row.quantity == order.request.quantity]
         if not snapshot.shows_all and not near:
             # That such a list lacks it says nothing: holdings and money are asked, of all such orders at once.
             return ()
@@ -82,7 +82,7 @@ class Matcher:
             if _speaks_against_absence(order, baseline, strangers, snapshot, books):
                 self.forget(order.request.client_id)
                 return ()
-        return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or late"))
+        return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or at another time"))
 
     def match_positions(
         self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
@@ -265,19 +265,21 @@ def _new_rows(
     rows: Sequence[OrderRow],
     sheet: Capabilities,
     owned: Mapping[VenueOrderId, ClientOrderId],
-) -> list[OrderRow]:
-    """Rows of its instrument and side that may be its: nobody else's, and not there before it."""
+) -> tuple[list[OrderRow], list[OrderRow]]:
+    """Rows of its instrument and side that may be its: nobody else's, and not there before it; and those whose time
+    says that they are older, though the baseline did not show them: a clock is wrong, or they are a person's."""
     if sheet.echoes_client_id:
-        return [row for row in rows if row.client_tag == order.request.client_id]
+        return [row for row in rows if row.client_tag == order.request.client_id], []
     before = set(baseline.order_ids) if baseline is not None else set()
-    return [
+    strange = [
         row
         for row in rows
         if not any(name and (name in before or name in owned) for name in (row.venue_id, row.other_id))
         and row.instrument == order.request.instrument
         and (row.side is None or row.side.sign == order.request.side.sign)
-        and _not_before(row, order)
     ]
+    early = [row for row in strange if not _not_before(row, order)] if baseline is not None else []
+    return [row for row in strange if _not_before(row, order)], early
 
 
 def _not_before(row: OrderRow, order: Order) -> bool:

@@ -19,6 +19,8 @@ from engine.domain.reconciled import ReconcileRow
 from engine.portfolio import Portfolio
 from engine.strangers import Doing, Move, Strangers
 
+LEAST_FEE = Decimal(6)
+"""What the smallest fill may cost, whatever it is worth: 5 yuan are the usual least commission (``ChinaA``)."""
 FEE_SHARE = Decimal("0.005")
 INFERRED_SHARE = Decimal("0.03")
 UNPRICED_SHARE = Decimal("0.35")
@@ -78,7 +80,7 @@ class Explanations:
             share = INFERRED_SHARE
         key = fill.account, self._currency(fill.account, fill.instrument)
         value = self._value(fill.instrument, fill.price, fill.quantity)
-        self._own[key] = self._own.get(key, ZERO) + value * share + self.settings.cash_tolerance
+        self._own[key] = self._own.get(key, ZERO) + max(value * share, LEAST_FEE) + self.settings.cash_tolerance
 
     def agreed(self, account: AccountId) -> None:
         """Book and venue are equal: our own trading so far explains nothing any more."""

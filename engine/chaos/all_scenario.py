@@ -200,6 +200,9 @@ class AllHangar(Hangar):
         # A life that began late is let begin: how long that may take is bounded like everything else.
         await run.ready.wait()
         await anyio.sleep(LIVELY_SECONDS)
+        self.landing = True
+        if "all" in run.core.view.latches:
+            run.core.manager.unlatch("all", "drill over", "operator")
         run.core.manager.latch(KillLevel.CANCEL, "all", "the end of the flight", "operator")
         await anyio.sleep(QUIET_SECONDS)
         for _ in range(QUIET_LOOKS_MAX):

@@ -22,6 +22,13 @@ from engine.journal.sqlite import SqliteJournal
 RUBBISH = b"\x37\x7f\x06\x82 no frame of a log " * 40
 
 
+class _NamedPath(type(Path())):  # type: ignore[misc]
+    """Texts show a file's name alone: the place of a flight is another one in every process."""
+
+    def __format__(self, _spec: str) -> str:
+        return str(self.name)
+
+
 class SimJournal(SqliteJournal):
     """A ``SqliteJournal`` for one life of a process; ``abandon`` it at the moment of death (``process.on_death``)."""
 
@@ -37,6 +44,7 @@ class SimJournal(SqliteJournal):
         faults = [fault for fault in world.schedule if isinstance(fault, StoreFault) and fault.start == start]
         self._failure = faults[0] if faults else None
         super().__init__(path, inline=True, fault=self._fail_as_planned)
+        self.path = _NamedPath(path)
         # The machine itself never loses power in a simulation; what SQLite handed to its files outlives the process.
         self._db.execute("PRAGMA synchronous = OFF")
 

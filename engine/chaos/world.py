@@ -153,6 +153,8 @@ class World:
         self.wall_offset_ns = 0
         """By how much the wall clock is wrong just now."""
         self.healed = False
+        self.trading = False
+        """Whether the engine has logged in everywhere and is ready."""
         self.disks_failed: set[int] = set()
         """Lives of the engine whose journal could not be written."""
 

@@ -214,6 +214,17 @@ def test_absence_needs_two_whole_readings() -> None:
     assert desk.state(1) == "not_placed"
 
 
+def test_a_new_row_from_before_the_order_is_no_proof_of_its_absence() -> None:
+    """The clock of a broker's machine may be minutes behind (RELIABILITY 5.1, C2f): then a person decides."""
+    desk = a_desk()
+    see(desk)
+    lose(desk, 1)
+    row = a_row("9", desk, ts_ns=desk.clock.now_ns - 300 * SECOND_NS)
+    for _ in range(6):
+        see(desk, row, after_ns=40 * SECOND_NS)
+    assert desk.state(1) == "disputed"
+
+
 def test_a_list_that_lacks_an_order_known_to_work_does_not_prove_the_absence_of_another() -> None:
     """The positive control of RELIABILITY 3.5 (b)."""
     desk = a_desk()
