@@ -256,6 +256,9 @@ class Stage(Hangar):
     def gift(self, lots: int) -> None:
         """Shares of what we trade turn up, and no list says where they come from."""
 
+    async def errand(self, run: LiveRun) -> None:
+        """Nobody accepts anything while it trades."""
+
     async def quiet(self, run: LiveRun) -> None:
         """Nobody tidies up: what works at the end works on both sides. What nothing explained is accepted."""
         latch = run.core.view.latches.get(f"account:{self.account_id}")

@@ -143,8 +143,8 @@ class Order(Known):
 
     def _alert(self, cell: Cell | None, kind: Evidence, before: OrderState, cum: int) -> str:
         after = self.state
-        if before is OrderState.NOT_PLACED and after not in TERMINAL and after is not OrderState.DISPUTED:
-            return "resurrected: an order proven absent is alive"
+        if before is OrderState.NOT_PLACED and (after in LIVE or after is OrderState.FILLED):
+            return "resurrected: an order proven absent was placed"
         if after is OrderState.DISPUTED and before is not OrderState.DISPUTED:
             return f"disputed: {kind} contradicts what is known of a {before} order"
         if self.cum > self.quantity and self.cum != cum:

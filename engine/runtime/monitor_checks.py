@@ -66,13 +66,18 @@ def undecided(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Fi
 
 
 def worth(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Finding]:
-    """An account whose worth jumped within a minute."""
+    """An account whose worth jumped within a minute; not before all it holds has a price."""
+    portfolio = scene.core.portfolio
     for account in scene.boxes:
+        seen = scene.worths.setdefault(account, deque())
+        held = portfolio.accounts[account].positions.items()
+        if any(position.quantity and name not in portfolio.marks for name, position in held):
+            seen.clear()
+            continue
         try:
-            equity = scene.core.portfolio.equity(account)
+            equity = portfolio.equity(account)
         except DataError:
             continue
-        seen = scene.worths.setdefault(account, deque())
         while seen and now_ns - seen[0][0] > MINUTE_NS:
             seen.popleft()
         if seen and equity and abs(equity - seen[0][1]) > exact(settings.pnl_jump) * abs(seen[0][1]):
@@ -96,7 +101,8 @@ def feeds(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Findin
             scene.since.pop(f"open {instrument}", None)
             continue
         open_ns = scene.since.setdefault(f"open {instrument}", now_ns)
-        most_ns = max(age_ns, 2 * pace_ns, 2 * bar_ns)
+        # A bar is as long under way as it lasts, and then waits for its poll; one of either may be missed.
+        most_ns = max(age_ns, 2 * (pace_ns + bar_ns))
         marked_ns = max(core.portfolio.marks_ns.get(instrument) or 0, open_ns)
         if now_ns - marked_ns > most_ns:
             text = f"no price for {(now_ns - marked_ns) // SECOND_NS} s while its market is open"

@@ -65,14 +65,11 @@ class Monitors:
     def look(self) -> None:
         """Every check once."""
         now_ns = self._scene.clock.now_ns
-        standing: dict[str, int] = {}
         for check in CHECKS:
             for finding in check(self._scene, self._settings, now_ns):
-                standing[finding.key] = self._tell(finding, now_ns)
-        # What is over may be said anew when it comes again; what came with one event is remembered for its time.
-        self._said = standing | {
-            key: at for key, at in self._said.items() if key.startswith("fill") and now_ns - at < self._repeat_ns
-        }
+                self._tell(finding, now_ns)
+        # What comes and goes is said once in its time, whether it lasts or not.
+        self._said = {key: at for key, at in self._said.items() if now_ns - at < self._repeat_ns}
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Keep the price at which it was decided."""
@@ -83,16 +80,14 @@ class Monitors:
         for finding in self._fills.on_fill(fill):
             self._tell(finding, self._scene.clock.now_ns)
 
-    def _tell(self, finding: Finding, now_ns: int) -> int:
-        """Say it unless it was said lately; gives when it was said last."""
+    def _tell(self, finding: Finding, now_ns: int) -> None:
+        """Say it unless it was said lately."""
         if finding.level > KillLevel.RUN:
             self._latch(finding.level, finding.scope, finding.text, "monitor")
         said_ns = self._said.get(finding.key)
-        if said_ns is not None and now_ns - said_ns < self._repeat_ns:
-            return said_ns
-        self._said[finding.key] = now_ns
-        self._alert(finding.about, finding.text)
-        return now_ns
+        if said_ns is None or now_ns - said_ns >= self._repeat_ns:
+            self._said[finding.key] = now_ns
+            self._alert(finding.about, finding.text)
 
 
 def watched(run: "LiveRun", pulse: "Pulse") -> Scene:

@@ -50,7 +50,7 @@ class MonitorsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     period: str = "5s"
     repeat: str = "10m"
-    """How soon the same alert may come again while its cause lasts."""
+    """How soon the same alert may come again."""
     fill_from_mark: Share = 0.05
     slippage: Share = 0.01
     fee: Share = 0.1
@@ -61,7 +61,7 @@ class MonitorsTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Of the account's worth, within a minute."""
     unknown_age: str = "60s"
     feed_age: str = "60s"
-    """Of the last price in an open market; at least twice the feed's own interval."""
+    """Of the last price in an open market; at least twice the feed's own interval and the bars' length together."""
     queue: Count = 50
     journal_lag: Count = 1_000
     loop_lag: str = "250ms"

@@ -160,11 +160,12 @@ class Core:
         return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)
 
     def book(self, adjustment: PositionAdjusted) -> None:
-        """Journal and book a difference found at the venue; a person is told."""
+        """Journal and book a difference found at the venue; a person is told, but of fees and rounding."""
         self.journal.append(adjustment)
         traps.passed("C14")
         self.bus.publish(adjustment)
-        if not adjustment.reason.startswith(OPENING):
+        small = abs(adjustment.cash) <= self.reconciler.explanations.settings.cash_tolerance
+        if not adjustment.reason.startswith(OPENING) and (adjustment.quantity or not small):
             about = f"account:{adjustment.account}"
             self.bus.publish(Alert(ts_ns=adjustment.ts_ns, about=about, text=adjustment.reason))
 

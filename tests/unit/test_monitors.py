@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.domain.commands import Side
-from engine.domain.events import KillLevel
-from engine.domain.ids import ClientOrderId
+from engine.domain.events import KillLevel, PositionAdjusted
+from engine.domain.ids import EXTERNAL, ClientOrderId
 from engine.domain.market import Quote
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
@@ -179,6 +179,47 @@ def test_an_account_whose_worth_jumps_is_said() -> None:
     bench.pass_time(20, price=36.0)
     bench.monitors.look()
     assert any("within a minute" in text for text in bench.words)
+
+
+def test_the_first_price_of_what_was_held_is_no_jump() -> None:
+    """Before it the shares stood at cost: nothing was gained or lost."""
+    bench = Bench()
+    held = STOCKS[1]
+    del bench.core.portfolio.marks.latest[held]
+    adjusted = PositionAdjusted(account=ACCOUNT, strategy=EXTERNAL, instrument=held, ts_ns=1, quantity=1_000)
+    bench.core.bus.publish(adjusted)
+    bench.monitors.look()
+    bench.pass_time(20)
+    bench.core.bus.publish(Quote(held, bench.desk.clock.now_ns, 40.0, 40.0))
+    bench.monitors.look()
+    assert bench.said == []
+
+
+def test_polled_bars_may_be_as_old_as_one_missed_poll_makes_them() -> None:
+    """A bar is as long under way as it lasts, then waits for its poll: at a minute each, four minutes."""
+    bench = Bench()
+    bench.core.view.feed_interval_ns[STOCK] = MINUTE_NS
+    bench.monitors._scene.intervals[STOCK] = MINUTE_NS  # type: ignore[index]
+    bench.monitors.look()
+    bench.pass_time(235, price=None)
+    bench.monitors.look()
+    assert bench.said == []
+    bench.pass_time(10, price=None)
+    bench.monitors.look()
+    assert len(bench.said) == 1
+
+
+def test_what_comes_and_goes_is_said_once_in_its_time() -> None:
+    """A feed at the edge of its age would fill the log."""
+    bench = Bench()
+    bench.core.view.feed_interval_ns[STOCK] = 0
+    bench.monitors.look()
+    for _ in range(3):
+        bench.pass_time(61, price=None)
+        bench.monitors.look()
+        bench.pass_time(1)
+        bench.monitors.look()
+    assert len(bench.said) == 1
 
 
 def test_a_symbol_without_prices_in_an_open_market_is_said() -> None:

@@ -143,6 +143,13 @@ def test_nothing_a_venue_says_moves_an_order_it_can_not_know(state: OrderState, 
     assert (order.state, order.cum) == (state, 0)
 
 
+@pytest.mark.parametrize("evidence", [ACK, fill(40), fill(100)])
+def test_an_absent_order_that_was_placed_is_resurrected_filled_or_not(evidence: OrderReport) -> None:
+    """A fill that completes it says as much as one that leaves it alive."""
+    order = an_order(*SENT, report(E.AMBIGUOUS), report(E.ABSENT))
+    assert order.apply(evidence).alert == "resurrected: an order proven absent was placed"
+
+
 def test_a_cancel_asked_while_unknown_is_remembered() -> None:
     """The request waits until the order has a handle, through resurrection too; a refusal takes it back."""
     order = an_order(*SENT, report(E.AMBIGUOUS), report(E.CANCEL_REQUEST))
