@@ -44,7 +44,7 @@ def report(
             {
                 "mode": made.mode,
                 "currency": made.currency,
-                "starting_cash": cents(made.starting_cash),
+                "starting_equity": cents(made.starting_equity),
                 "final_equity": cents(made.final_equity),
                 "final_equity_exact": str(made.final_equity),
                 "fills": len(made.fills),

@@ -50,7 +50,7 @@ class Report(Struct, frozen=True, kw_only=True):
     ended_ns: int
     tz: str
     currency: str
-    starting_cash: Decimal
+    starting_equity: Decimal
     final_equity: Decimal
     statistics: Statistics
     equity_ns: tuple[int, ...]
@@ -120,7 +120,7 @@ def build_report(
         ended_ns=reading.last_ns,
         tz=zone,
         currency=currency,
-        starting_cash=starting,
+        starting_equity=points[0][1],
         final_equity=points[-1][1],
         statistics=statistics,
         equity_ns=tuple(ts_ns for ts_ns, _ in points),

@@ -62,7 +62,7 @@ def _figures(report: Report) -> list[tuple[str, str]]:
     return [
         ("from", format_time(report.started_ns, report.tz)),
         ("to", format_time(report.ended_ns, report.tz)),
-        ("starting cash", f"{report.starting_cash:,.2f} {report.currency}"),
+        ("starting equity", f"{report.starting_equity:,.2f} {report.currency}"),
         ("final equity", f"{report.final_equity:,.2f} {report.currency}"),
         ("return", percent(s.total_return)),
         ("annual return", percent(s.annual_return)),

@@ -74,7 +74,7 @@
   };
   const statistics = () => {
     const rows = [
-      ["starting_cash", number(D.starting_cash)], ["final_equity", number(D.final_equity)], ["total_return", percent(S.total_return)],
+      ["starting_equity", number(D.starting_equity)], ["final_equity", number(D.final_equity)], ["total_return", percent(S.total_return)],
       ["annual_return", percent(S.annual_return)], ["annual_volatility", percent(S.annual_volatility)], ["sharpe", number(S.sharpe)],
       ["sortino", number(S.sortino)], ["calmar", number(S.calmar)], ["max_drawdown", percent(S.max_drawdown)],
       ["drawdown_from", S.max_drawdown_from_ns || "–"], ["drawdown_to", S.max_drawdown_to_ns || "–"],
@@ -172,12 +172,12 @@
       { type: "scatter", x, y: D.equity.v, name: t("equity"), mode: "lines", line: { color: colour("accent"), width: 1.8 }, hovertemplate: "%{y:,.2f}" },
       { type: "scatter", x, y: D.equity.d, name: t("drawdown"), mode: "lines", yaxis: "y2", fill: "tozeroy", line: { color: colour("down"), width: 1 }, hovertemplate: "%{y:.2%}" },
     ];
-    if (D.charts.length === 1 && D.starting_cash > 0) {
-      const level = D.charts[0].levels[0], units = D.starting_cash / level.o[0];
+    if (D.charts.length === 1 && D.starting_equity > 0) {
+      const level = D.charts[0].levels[0], units = D.starting_equity / level.o[0];
       traces.splice(1, 0, { type: "scatter", x: level.t.map(stamp), y: level.c.map((c) => c * units), name: t("hold"), mode: "lines", line: { color: colour("quiet"), width: 1, dash: "dot" }, hovertemplate: "%{y:,.2f}" });
     }
     Plotly.react("equity", traces, frame({
-      xaxis: axis({ type: "date", anchor: "y2", ...(D.equity.t[D.equity.t.length - 1] - D.equity.t[0] > 2e7 ? { tickformat: "%Y-%m" } : {}) }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.4~s" }),
+      xaxis: axis({ type: "date", anchor: "y2", ...(D.equity.t[D.equity.t.length - 1] - D.equity.t[0] > 2e7 ? { tickformat: "%Y-%m" } : {}) }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.6~s" }),
       yaxis2: axis({ domain: [0, 0.26], tickformat: ".1%", rangemode: "tozero" }),
     }), CONFIG);
   };

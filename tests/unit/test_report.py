@@ -207,6 +207,14 @@ def test_without_samples_equity_is_cash_and_positions_at_the_latest_fill() -> No
     assert "fee the venue booked late" in report.incidents[0].text
 
 
+def test_a_live_account_starts_with_what_was_first_read_of_it() -> None:
+    """Its journal opens with no cash: the broker knows it, and the first sample shows it."""
+    script = JournalScript(cash="0")
+    script.equity("2026-03-02 09:31", "1000")
+    script.equity("2026-03-02 15:00", "1100")
+    assert build_report(script.end("2026-03-02 15:00")).starting_equity == Decimal(1000)
+
+
 def test_a_multiplier_counts_in_profit() -> None:
     """A point of an index future is 300 a contract."""
     script = JournalScript(cash="1000000")
