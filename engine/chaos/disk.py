@@ -8,15 +8,16 @@ a crash whole, in part, or as rubbish (``TailFault``, row S4).
 import errno
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import anyio
 
 from engine.chaos.lives import current_life
 from engine.chaos.mishaps import StoreFault, StoreKind, TailFault, TailKind
 from engine.chaos.world import World
+from engine.domain.errors import JournalError
 from engine.domain.events import JournalRecord
 from engine.journal import store
+from engine.journal.group_writer import Item
 from engine.journal.sqlite import SqliteJournal
 
 RUBBISH = b"\x37\x7f\x06\x82 no frame of a log " * 40
@@ -63,7 +64,7 @@ class SimJournal(SqliteJournal):
         if self._abandoned:
             return
         self._abandoned = True
-        left, sealed = list(self._pending), self._sealed.copy()
+        left, sealed = list(self._writer.pending), self._sealed.copy()
         tails = [f for f in self._world.schedule if isinstance(f, TailFault) and f.start == self._start]
         tail = tails[0] if tails and self.healthy and not self._world.healed and _dead() else None
         if tail is not None and left and tail.kind is not TailKind.GARBAGE:
@@ -82,11 +83,16 @@ class SimJournal(SqliteJournal):
                 file.write(RUBBISH)
             self._world.network.note(tail)
 
-    def _commit(self, group: list[Any]) -> bool:
+    def _commit(self, group: list[Item]) -> None:
         if not self._world.seam("journal commit"):
-            return False
-        done = super()._commit(group)
-        return done and self._world.seam("journal committed")
+            raise JournalError("killed before the commit")
+        super()._commit(group)
+        if not self._world.seam("journal committed"):
+            raise JournalError("killed after the commit")
+
+    def _tell(self, error: JournalError) -> None:
+        if not _dead():
+            super()._tell(error)
 
     def _fail_as_planned(self) -> None:
         self._commits += 1

@@ -52,7 +52,8 @@ class GroupWriter:
         self._inline = inline
         self._rows = rows
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._pending: list[Item] = []
+        self.pending: list[Item] = []
+        """What was put in and is in no commit yet; inline only."""
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -64,8 +65,8 @@ class GroupWriter:
         """Take the next record; an urgent one is committed at once, as the last of its group."""
         self.last_seq = seq
         if self._inline:
-            self._pending.append((seq, body))
-            if urgent or len(self._pending) >= self._rows:
+            self.pending.append((seq, body))
+            if urgent or len(self.pending) >= self._rows:
                 self._commit_pending()
         elif urgent:
             self._queue.put((-seq, body))
@@ -95,6 +96,13 @@ class GroupWriter:
         await future
         self._never(seq)
 
+    def hurry(self) -> None:
+        """Let the group end here; inline it is committed before this returns."""
+        if self._inline:
+            self._commit_pending()
+        else:
+            self._hurry.put(None)
+
     def here(self) -> None:
         """Failures are told in the loop that is running now."""
         self.loop = asyncio.get_running_loop()
@@ -121,11 +129,11 @@ class GroupWriter:
         """
         if self._thread is not None:
             raise RuntimeError("only an inline journal can be abandoned: a thread may be in the middle of a commit")
-        self._pending.clear()
+        self.pending.clear()
         self.error = self.error or dead
 
     def _commit_pending(self) -> None:
-        group, self._pending = self._pending, []
+        group, self.pending = self.pending, []
         for first in range(0, len(group), self._rows):
             if not self._committed(group[first : first + self._rows]):
                 return

@@ -9,16 +9,15 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import anyio
-
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import JournalRecord
 from engine.journal import postgres_store as store
-from engine.journal.chain import ENCODER, URGENT, Chain, Damage, verified
+from engine.journal.chain import Chain, Damage, verified
 from engine.journal.group_writer import GROUP_ROWS, GroupWriter, Item, pause
 from engine.journal.halt import Halt, Sentinel
 from engine.journal.postgres_session import Lost, Server, Session
 from engine.journal.postgres_url import Address
+from engine.journal.written import WrittenJournal
 
 AWAY_SECONDS = 2.0
 READ_SECONDS = 30.0
@@ -30,7 +29,7 @@ LEAVING_SECONDS = 1.0
 _RETRY_SECONDS = 0.02
 
 
-class PostgresJournal:
+class PostgresJournal(WrittenJournal):
     """Implements ``engine.ports.Journal``; constructed, it is open, checked and locked.
 
     Args:
@@ -92,34 +91,6 @@ class PostgresJournal:
 
     # --- the port ----------------------------------------------------------------------------------------------------
 
-    @property
-    def durable_seq(self) -> int:
-        return self._writer.durable_seq
-
-    def append(self, record: JournalRecord) -> int:
-        """Number a record and hand it to the writer.
-
-        Raises:
-            JournalError: the journal is no longer healthy, or closed.
-            TypeError, OverflowError: the record holds a value that has no msgpack form; nothing was added.
-        """
-        if self._writer.error is not None:
-            raise self._writer.error
-        body = ENCODER.encode(record)
-        self._chain.extend(body)
-        seq = self.next_seq
-        self.next_seq = seq + 1
-        self._writer.put(seq, body, urgent=type(record) in URGENT)
-        return seq
-
-    async def durable(self, seq: int) -> None:
-        """Wait until ``durable_seq >= seq``.
-
-        Raises:
-            JournalError: it never will be.
-        """
-        await self._writer.durable(seq)
-
     def records(self) -> Iterator[tuple[int, JournalRecord]]:
         """Every durable record, over a read-only session of its own.
 
@@ -127,20 +98,6 @@ class PostgresJournal:
             JournalError: the chain is broken, or the server does not answer.
         """
         yield from _read(self._server)
-
-    def digest(self) -> str:
-        return self._chain.digest()
-
-    async def run(self) -> None:
-        """Wait until cancelled, then flush what was appended before."""
-        self._writer.here()
-        try:
-            await anyio.Event().wait()
-        finally:
-            with anyio.CancelScope(shield=True):
-                if self.healthy:
-                    with contextlib.suppress(JournalError):
-                        await self.durable(self.next_seq - 1)
 
     def close(self) -> None:
         """Flush, stop the writer, let the lock go; look at ``healthy`` for whether all was written."""

@@ -1,39 +1,28 @@
 """The journal of everything that must survive: one SQLite file, one writer, group commit (RELIABILITY 3.1).
 
-With ``inline=False`` a thread writes, and everything appended while one commit is under way goes into the next. With
-``inline=True`` the same groups are committed inside the caller's turn, with no thread: for the simulation, and for a
-backtest that keeps its journal.
+With ``inline=True`` groups are committed in the caller's turn, with no thread: for the simulation, and for a backtest
+that keeps its journal.
 """
 
-import asyncio
 import contextlib
-import queue
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import anyio
 
 from engine.domain.errors import ConfigError, JournalError
 from engine.domain.events import JournalRecord
 from engine.journal import store, write_ahead
-from engine.journal.chain import ENCODER, URGENT, Chain, Damage, verified
+from engine.journal.chain import Chain, Damage, verified
+from engine.journal.group_writer import GROUP_ROWS, GroupWriter, Item
 from engine.journal.halt import Halt, Sentinel
 from engine.journal.lock import ProcessLock
+from engine.journal.written import WrittenJournal
 
-GROUP_ROWS = 20
-GROUP_SECONDS = 0.002
 LOCKED_MS = 2_000
 """How long the writer waits where another program has the file locked (a backup); then the write has failed (S2)."""
 
-_Item = tuple[int, bytes]
-"""Sequence number and bytes; the number of an urgent record is negative, and 0 asks the writer to stop."""
-_STOP: _Item = (0, b"")
 
-
-class SqliteJournal:
+class SqliteJournal(WrittenJournal):
     """Implements ``engine.ports.Journal``; constructed, it is open, checked and locked.
 
     Args:
@@ -68,14 +57,6 @@ class SqliteJournal:
         """Where a damaged file went when it was rebuilt."""
         self.cut_rows = 0
         """Records of a torn tail that were cut when the file was opened."""
-        self._group_rows = group_rows
-        self._error: JournalError | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
-        self._pending: list[_Item] = []
-        self._queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
         self._sentinel = Sentinel(self._beside(".halt"))
         self._is_new = not self.path.exists()
         store.make_place(self.path)
@@ -83,68 +64,26 @@ class SqliteJournal:
         try:
             write_ahead.hold(self.path)
             self._db = self._open(accept_rebuild)
-            self.durable_seq, self._sealed = self._check(accept_rebuild)
+            durable_seq, self._sealed = self._check(accept_rebuild)
             write_ahead.let_go(self.path)
-            self._lock.mark(self.durable_seq)
+            self._lock.mark(durable_seq)
             # A thread may wait for somebody else's lock; a turn of the loop may not.
             self._db.execute(f"PRAGMA busy_timeout = {0 if inline else LOCKED_MS}")
         except BaseException:
             self._lock.release(refused=True)
             raise
-        self.next_seq = self.durable_seq + 1
+        self.next_seq = durable_seq + 1
         self._chain = self._sealed.copy()
-        if not inline:
-            self._writer = threading.Thread(target=self._write, name=f"journal {self.path.name}", daemon=True)
-            self._writer.start()
+        self._writer = GroupWriter(
+            self._commit,
+            durable_seq=durable_seq,
+            inline=inline,
+            rows=group_rows,
+            name=f"journal {self.path.name}",
+            on_failure=self._tell,
+        )
 
     # --- the port ----------------------------------------------------------------------------------------------------
-
-    def append(self, record: JournalRecord) -> int:
-        """Number a record and hand it to the writer.
-
-        Raises:
-            JournalError: the journal is no longer healthy, or closed.
-            TypeError, OverflowError: the record holds a value that has no msgpack form; nothing was added.
-        """
-        if self._error is not None:
-            raise self._error
-        body = ENCODER.encode(record)
-        self._chain.extend(body)
-        seq = self.next_seq
-        self.next_seq = seq + 1
-        urgent = type(record) in URGENT
-        if self.inline:
-            self._pending.append((seq, body))
-            if urgent or len(self._pending) >= self._group_rows:
-                self._commit_pending()
-        elif urgent:
-            self._queue.put((-seq, body))
-            self._hurry.put(None)
-        else:
-            self._queue.put((seq, body))
-        return seq
-
-    async def durable(self, seq: int) -> None:
-        """Wait until ``durable_seq >= seq``; who waits is not kept waiting for a group to fill.
-
-        Raises:
-            JournalError: it never will be.
-        """
-        if self.durable_seq >= seq:
-            return
-        if self.inline or self._error is not None or seq >= self.next_seq:
-            self._commit_pending()
-            self._never(seq)
-            return
-        loop = self._loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._waiters.append((seq, future))
-        self._hurry.put(None)
-        # The writer looks for waiters after it moved durable_seq: one of the two sees the other.
-        if self.durable_seq >= seq or self._error is not None:
-            self._wake()
-        await future
-        self._never(seq)
 
     def records(self) -> Iterator[tuple[int, JournalRecord]]:
         """Every durable record, over a read-only connection of its own.
@@ -159,29 +98,9 @@ class SqliteJournal:
         except sqlite3.Error as problem:
             raise JournalError(f"the journal {self.path} can not be read: {problem}") from problem
 
-    def digest(self) -> str:
-        return self._chain.digest()
-
-    async def run(self) -> None:
-        """Wait until cancelled, then flush what was appended before."""
-        self._loop = asyncio.get_running_loop()
-        try:
-            await anyio.Event().wait()
-        finally:
-            with anyio.CancelScope(shield=True):
-                if self.healthy:
-                    with contextlib.suppress(JournalError):
-                        await self.durable(self.next_seq - 1)
-
     def close(self) -> None:
         """Flush, stop the writer, let go of the file; look at ``healthy`` for whether all was written."""
-        if self._writer is not None:
-            self._queue.put(_STOP)
-            self._hurry.put(None)
-            self._writer.join()
-            self._writer = None
-        elif self._error is None:
-            self._commit_pending()
+        self._writer.stop(self._closed())
         self._shut()
 
     # --- beyond the port ---------------------------------------------------------------------------------------------
@@ -192,9 +111,7 @@ class SqliteJournal:
         Raises:
             RuntimeError: a thread is writing.
         """
-        if self._writer is not None:
-            raise RuntimeError("only an inline journal can be abandoned: a thread may be in the middle of a commit")
-        self._pending.clear()
+        self._writer.abandon(self._closed())
         self._shut()
 
     def halted(self) -> Halt | None:
@@ -269,8 +186,12 @@ class SqliteJournal:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def _commit(self, group: list[_Item]) -> bool:
-        """Commit a group with its chain value; False, for good, if that failed."""
+    def _commit(self, group: list[Item]) -> None:
+        """Commit a group with its chain value.
+
+        Raises:
+            JournalError: that failed, and the journal has failed for good.
+        """
         chain, last = self._sealed, len(group) - 1
         rows: list[store.Row] = []
         for at, (seq, body) in enumerate(group):
@@ -287,93 +208,25 @@ class SqliteJournal:
                 db.executemany(store.INSERT, rows)
                 db.execute("COMMIT")
         except (OSError, sqlite3.Error) as problem:
-            self._fail(f"{type(problem).__name__}: {problem}")
-            return False
-        self.durable_seq = rows[-1][0]
-        self._lock.mark(self.durable_seq)
-        return True
+            raise self._failed(f"{type(problem).__name__}: {problem}") from problem
+        self._lock.mark(rows[-1][0])
 
-    def _fail(self, cause: str) -> None:
+    def _failed(self, cause: str) -> JournalError:
         """No retry: after a failed fsync the kernel may have dropped the pages it could not write."""
-        message = f"the journal {self.path} failed after record {self.durable_seq}: {cause}; no new orders"
-        error = self._error = JournalError(message)
         self.healthy = False
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         self.write_halt(cause)
+        return JournalError(f"the journal {self.path} failed after record {self.durable_seq}: {cause}; no new orders")
+
+    def _tell(self, error: JournalError) -> None:
         if self.on_failure is not None:
-            self._to_loop(lambda: self.on_failure(error) if self.on_failure else None)
+            self.on_failure(error)
 
-    def _commit_pending(self) -> None:
-        group, self._pending = self._pending, []
-        for first in range(0, len(group), self._group_rows):
-            if not self._commit(group[first : first + self._group_rows]):
-                return
-
-    def _write(self) -> None:
-        """The writer thread."""
-        more = True
-        while more:
-            group, more = self._gather()
-            if group and self._error is None:
-                self._commit(group)
-            if self._waiters:
-                self._to_loop(self._wake)
-
-    def _gather(self) -> tuple[list[_Item], bool]:
-        """The next group, and whether another follows: it ends when full, urgent, waited for, or two ms old."""
-        group: list[_Item] = []
-        item = self._queue.get()
-        # A token dropped here came after its record, so the draining below sees that record.
-        while not self._hurry.empty():
-            self._hurry.get_nowait()
-        lingered = False
-        while True:
-            seq, body = item
-            if seq == 0:
-                return group, False
-            group.append((abs(seq), body))
-            if seq < 0 or len(group) >= self._group_rows:
-                return group, True
-            if self._queue.empty() and not lingered and not self._waiters:
-                lingered = True
-                with contextlib.suppress(queue.Empty):
-                    self._hurry.get(timeout=GROUP_SECONDS)
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return group, True
-
-    def _to_loop(self, call: Callable[[], None]) -> None:
-        loop = self._loop
-        if loop is None or self._writer is None:
-            call()
-            return
-        # The loop may have been closed under us; then nobody waits any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(call)
-
-    def _wake(self) -> None:
-        """Wake every waiter whose record is durable, or all if the journal failed. In the loop."""
-        for _ in range(len(self._waiters)):
-            seq, future = self._waiters.popleft()
-            if future.done():
-                continue
-            if seq <= self.durable_seq or self._error is not None:
-                future.set_result(None)
-            else:
-                self._waiters.append((seq, future))
-
-    def _never(self, seq: int) -> None:
-        if self.durable_seq >= seq:
-            return
-        raise self._error or JournalError(f"record {seq} was never appended: the last one is {self.next_seq - 1}")
+    def _closed(self) -> JournalError:
+        return JournalError(f"the journal {self.path} is closed")
 
     def _shut(self) -> None:
-        if self._error is None:
-            self._error = JournalError(f"the journal {self.path} is closed")
-        with contextlib.suppress(RuntimeError):
-            self._wake()
         self._db.close()
         self._lock.release()

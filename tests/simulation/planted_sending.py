@@ -18,7 +18,7 @@ from engine.gateways.easyths.router import EasythsRouter
 from engine.gateways.futu.router import FutuRouter
 from engine.gateways.huatai.router import HuataiRouter
 from engine.gateways.virtual_market.router import VirtualMarketRouter
-from engine.journal import sqlite
+from engine.journal import written
 from engine.judge import Judge
 from engine.net.rest import Answer, RestClient
 from engine.runtime.live import LiveRun
@@ -108,7 +108,7 @@ def send_before_intent() -> Iterator[None]:
         """Not waiting."""
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "URGENT", frozenset())
+        patch.setattr(written, "URGENT", frozenset())
         patch.setattr(SimJournal, "durable", at_once)
         yield
 
@@ -123,7 +123,7 @@ def marker_not_awaited() -> Iterator[None]:
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sqlite, "URGENT", sqlite.URGENT - {OrderSent})
+        patch.setattr(written, "URGENT", written.URGENT - {OrderSent})
         patch.setattr(OrderManager, "mark_sent", unnumbered)
         yield
 
