@@ -157,8 +157,9 @@ class Journal(Protocol):
     def durable_seq(self) -> int:
         """Records up to this one survive a power cut."""
 
-    healthy: bool
-    """False for good after a failed write: no new orders."""
+    @property
+    def healthy(self) -> bool:
+        """False for good after a failed write: no new orders."""
 
     def append(self, record: JournalRecord) -> int:
         """Number a record and hand it to the writer.

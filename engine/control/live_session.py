@@ -2,11 +2,11 @@
 
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import msgspec
@@ -32,6 +32,7 @@ from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
+from engine.journal.over import JournalOver
 from engine.ports import Gateway, Journal
 from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
@@ -61,24 +62,12 @@ class Told(Struct):
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
 
 
-class TellingJournal:
-    """A journal that counts what passes; everything else is the journal's own."""
+class TellingJournal(JournalOver):
+    """A journal that counts what passes."""
 
     def __init__(self, journal: Journal, told: Told) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._told = told
-
-    @property
-    def next_seq(self) -> int:
-        return self._journal.next_seq
-
-    @property
-    def durable_seq(self) -> int:
-        return self._journal.durable_seq
-
-    @property
-    def healthy(self) -> bool:
-        return self._journal.healthy
 
     def append(self, record: JournalRecord) -> int:
         seq = self._journal.append(record)
@@ -97,21 +86,6 @@ class TellingJournal:
         elif isinstance(record, InstructionReport):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
         return seq
-
-    async def durable(self, seq: int) -> None:
-        await self._journal.durable(seq)
-
-    def records(self) -> Iterator[tuple[int, JournalRecord]]:
-        return self._journal.records()
-
-    def digest(self) -> str:
-        return self._journal.digest()
-
-    async def run(self) -> None:
-        await self._journal.run()
-
-    def close(self) -> None:
-        self._journal.close()
 
 
 Screen = Callable[["Session"], Coroutine[Any, Any, None]]
@@ -160,7 +134,7 @@ class Session:
             spec,
             clock=self.clock,
             # The port has plain attributes; ours only read through.
-            journal=cast(Journal, TellingJournal(self._journal, self.told)),
+            journal=TellingJournal(self._journal, self.told),
             gateways=self.gateways,
             note=note,
             turns=Turns(self.clock, told),

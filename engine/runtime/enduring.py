@@ -4,30 +4,23 @@ A failed write is fatal for new orders and is not tried again (RELIABILITY 3.1).
 number that never becomes durable, so whoever waits for it before sending is refused.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from engine.domain.errors import JournalError
 from engine.domain.events import JournalRecord
+from engine.journal.over import JournalOver
 from engine.ports import Journal
 
 
-class EnduringJournal:
-    """Implements ``engine.ports.Journal`` over another one."""
+class EnduringJournal(JournalOver):
+    """See the module."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self.on_failure: Callable[[str], None] = lambda _why: None
         """Called once, in the turn that found out; it may append, to no effect."""
         self.failure = ""
         """Why it failed; empty while it has not."""
-
-    @property
-    def next_seq(self) -> int:
-        return self._journal.next_seq
-
-    @property
-    def durable_seq(self) -> int:
-        return self._journal.durable_seq
 
     @property
     def healthy(self) -> bool:
@@ -35,10 +28,6 @@ class EnduringJournal:
         if not self.failure and not self._journal.healthy:
             self._failed("a write did not reach the disk")
         return not self.failure
-
-    @healthy.setter
-    def healthy(self, value: bool) -> None:
-        raise AttributeError("a journal heals only by a new run")
 
     def append(self, record: JournalRecord) -> int:
         """As the port's, but a journal that failed takes the record to no effect."""
@@ -55,18 +44,6 @@ class EnduringJournal:
         except JournalError as error:
             self._failed(str(error))
             raise
-
-    def records(self) -> Iterator[tuple[int, JournalRecord]]:
-        return self._journal.records()
-
-    def digest(self) -> str:
-        return self._journal.digest()
-
-    async def run(self) -> None:
-        await self._journal.run()
-
-    def close(self) -> None:
-        self._journal.close()
 
     def _failed(self, why: str) -> None:
         if not self.failure:

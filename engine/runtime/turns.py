@@ -7,10 +7,10 @@ asks it something in between (``Turns.asked``). Whoever has written these down c
 ``rerun.py``). What happens inside a turn needs no writing down: it follows.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
@@ -24,6 +24,7 @@ from engine.domain.ids import StrategyId
 from engine.domain.instructions import SubmitInstruction
 from engine.domain.order import OrderState
 from engine.execution import CancelWanted, ReplaceWanted
+from engine.journal.over import JournalOver
 from engine.ports import Journal
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ class Turns:
 
     def journal(self, journal: Journal) -> Journal:
         """The run's journal, watched: it gives records their numbers, and shows which come by no known way."""
-        # The port has plain attributes; these only read through.
-        return cast(Journal, TurnJournal(journal, self))
+        return TurnJournal(journal, self)
 
     def take(self, door: str, call: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """One turn by a door; inside a turn it is a part of it."""
@@ -310,26 +310,13 @@ def publish_within(bus: Bus, event: Any) -> None:
     _publish(bus, event)
 
 
-class TurnJournal:
-    """Implements ``engine.ports.Journal`` over another."""
+class TurnJournal(JournalOver):
+    """Gives records their numbers to the turns, and shows which come by no known way."""
 
     def __init__(self, journal: Journal, turns: Turns) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._turns = turns
         self._append = journal.append
-        self.durable = journal.durable
-
-    @property
-    def next_seq(self) -> int:
-        return self._journal.next_seq
-
-    @property
-    def durable_seq(self) -> int:
-        return self._journal.durable_seq
-
-    @property
-    def healthy(self) -> bool:
-        return self._journal.healthy
 
     def append(self, record: JournalRecord) -> int:
         """As the journal's own; outside a turn the record itself is an input."""
@@ -339,15 +326,3 @@ class TurnJournal:
         seq = self._append(record)
         turns.seq = seq + 1
         return seq
-
-    def records(self) -> Iterator[tuple[int, JournalRecord]]:
-        return self._journal.records()
-
-    def digest(self) -> str:
-        return self._journal.digest()
-
-    async def run(self) -> None:
-        await self._journal.run()
-
-    def close(self) -> None:
-        self._journal.close()
