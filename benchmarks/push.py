@@ -40,7 +40,7 @@ from engine.gateways.surroundings import Surroundings
 from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
 from engine.risk.profiles import limits_for
-from engine.runtime.outbox import Outboxes
+from engine.runtime.outboxes import Outboxes
 from engine.runtime.wiring import Core, join
 from engine.simulators.futu import FutuSimulator, FutuVenue
 from engine.strategy import Context

@@ -30,7 +30,7 @@ from engine.domain.instrument import Instrument  # noqa: E402
 from engine.domain.timestamps import MINUTE_NS  # noqa: E402
 from engine.journal.memory import MemoryJournal  # noqa: E402
 from engine.markets.free import Free  # noqa: E402
-from engine.matching import NextOpen  # noqa: E402
+from engine.matching.next_open import NextOpen  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
 from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec  # noqa: E402
 from strategies.sma_cross import SmaCross  # noqa: E402
@@ -71,8 +71,8 @@ class Walk:
             high = np.maximum(open_, close) + draw.integers(0, 4, size)
             low = np.minimum(open_, close) - draw.integers(0, 4, size)
             ts_ns = START_NS + MINUTE_NS * np.arange(start + 1, start + size + 1)
-            prices = [np.round(column * 0.01, 2) for column in (open_, high, low, close)]
-            yield Columns(INDEX, MINUTE_NS, ts_ns, *prices, np.ones(size))
+            o, h, low_, c = (np.round(column * 0.01, 2) for column in (open_, high, low, close))
+            yield Columns(INDEX, MINUTE_NS, ts_ns, o, h, low_, c, np.ones(size))
 
 
 class Cross:
