@@ -27,7 +27,8 @@ from engine.params import parameters_of
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
-from engine.runtime.settings_reading import convert, near
+from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.settings_reading import near
 from engine.runtime.strategies import load_strategy, strategy_spec
 
 if TYPE_CHECKING:
@@ -273,4 +274,4 @@ def _fill_model(asked: Asked, settings: "Settings | None") -> FillModel:
     name = asked.fill or "next_open"
     if name not in FILL_MODELS:
         raise ConfigError(f"--fill {name}: there is no such fill model{near(name, FILL_MODELS)}")
-    return convert(read_table("--fill-set", asked.fill_settings), FILL_MODELS[name], f"--fill-set of {name}")
+    return fill_model_of(read_table("--fill-set", asked.fill_settings), f"--fill-set of {name}", name)

@@ -29,8 +29,10 @@ def backtest(
     cash: Annotated[str | None, typer.Option(help="Starting cash. Default 1000000. 初始资金。")] = None,
     market: Annotated[str | None, typer.Option(help="Rule book of every instrument. Default: as listed.")] = None,
     commission: Annotated[str | None, typer.Option(help="Share of value, on market free. Default 0.0003.")] = None,
-    fill: Annotated[str | None, typer.Option(help="next_open, touch or volume_share. 撮合模型。")] = None,
-    fill_set: Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1.")] = None,
+    fill: Annotated[str | None, typer.Option(help="next_open, touch, path or volume_share. 撮合模型。")] = None,
+    fill_set: Annotated[
+        list[str] | None, typer.Option(help="Its setting, as share=0.1 or slippage.model=bps. 其参数。")
+    ] = None,
     risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,

@@ -45,6 +45,9 @@ class OrderType(enum.StrEnum):
     LIMIT_IF_TOUCHED = "limit_if_touched"
     TRAILING_STOP = "trailing_stop"
     TRAILING_STOP_LIMIT = "trailing_stop_limit"
+    # One quantity with two ways out (one cancels the other): at ``price``, or at the market once the stop is met.
+    LIMIT_OR_STOP = "limit_or_stop"
+    LIMIT_OR_TRAILING_STOP = "limit_or_trailing_stop"
     # Explicit commands of venues that size the order themselves (RELIABILITY 3.4): quantity is the worst case.
     ALL_IN = "all_in"
     SELL_ALL = "sell_all"
@@ -80,6 +83,8 @@ class SubmitOrder(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     """Trailing types: how far the trigger follows behind the market, in money."""
     trail_limit: Decimal | None = None
     """TRAILING_STOP_LIMIT: how far beyond the trigger the limit then lies."""
+    trail_percent: Decimal | None = None
+    """Trailing types, instead of ``trail``: in percent of the extreme the trigger follows."""
     tif: TimeInForce = TimeInForce.DAY
     offset: Offset = Offset.AUTO
     expires_ns: int = 0

@@ -1,6 +1,7 @@
 """Fill at the next bar's open."""
 
 from decimal import Decimal
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -12,8 +13,10 @@ class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
     """In full at the open, if the order accepts that price; else it waits for another open.
 
     Optimism: any quantity trades at the one printed open, without moving it. Limit orders are judged pessimistically:
-    prices inside the bar never fill them.
+    prices inside the bar never fill them. A stop is triggered by any price of the bar, and fills at the open after.
     """
+
+    opens_only: ClassVar[bool] = True
 
     def match(self, buys: bool, limit: Decimal | None, leaves: int, bar: Bar) -> tuple[int, Decimal] | None:
         if limit is None:

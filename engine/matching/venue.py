@@ -1,40 +1,41 @@
-"""The simulated venue: holds orders, shows them each bar, reports what filled.
+"""The simulated venue: holds orders, shows them each bar, quote, book and print, reports what filled.
 
 It answers like a venue, with evidence (``OrderReport``); what that means is the core's business. An order fills only
 on a bar whose start is at or after its acceptance (DESIGN, decision 6).
+
+An order with a trigger is met on the bar's way (``path.py``), and so is every other order of its instrument while one
+has been there. No order fills in the direction of a price limit at which the whole bar was locked: at the upper one
+nobody sold to whom we could have come first, at the lower one nobody bought.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Any, Protocol
-
-from msgspec import Struct
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any
 
 from engine.domain.account import CancelScope, Capabilities
-from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder, TimeInForce
-from engine.domain.events import OrderSubmitted
+from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, TimeInForce
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
+from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
 from engine.markets.rulebook import RuleBook
-from engine.matching.fill_model import UNPRICED, FillModel
-
-
-class Clock(Protocol):
-    """The replay clock, or any other that knows the time."""
-
-    @property
-    def now_ns(self) -> int: ...
-
+from engine.matching.course import Course
+from engine.matching.depth import Depth
+from engine.matching.fill_model import FillModel, FollowsPath, OpensOnly, Rations
+from engine.matching.orders import Clock
+from engine.matching.path import path_of
+from engine.matching.resting import CONDITIONAL, NEVER_NS, Resting
+from engine.matching.walk import Meeting, follow, meeting
 
 SHEET = Capabilities(
     gateway="simulated venue",
     order_types=frozenset(
         {OrderType.MARKET, OrderType.LIMIT, OrderType.ALL_IN, OrderType.SELL_ALL, OrderType.LIQUIDATE}
-    ),
+    )
+    | CONDITIONAL,
     sides=frozenset(Side),
-    tifs=frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
+    tifs=frozenset(TimeInForce),
     echoes_client_id=True,
     gives_venue_id=True,
     lists_orders=True,
@@ -46,32 +47,19 @@ SHEET = Capabilities(
     in_flight_scope="none",
 )
 
+__all__ = ["SHEET", "SimulatedVenue"]
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
-_BUY, _BUY_BACK, _MARKET, _ALL_IN = Side.BUY, Side.BUY_BACK, OrderType.MARKET, OrderType.ALL_IN
-_DAY, _FOK = TimeInForce.DAY, TimeInForce.FOK
-_FILL = Evidence.FILL
-_PLAIN_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
-_PATIENT = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+_ALL_IN = OrderType.ALL_IN
+_DAY, _FOK, _GTD = TimeInForce.DAY, TimeInForce.FOK, TimeInForce.GTD
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+_PROBE = 1_000.0
+"""A close to ask a rule book whether it has price limits at all."""
+
+Band = tuple[float, float]
 
 
-class _Resting(Struct, gc=False, eq=False):
-    """One order as the venue holds it."""
-
-    number: int
-    request: SubmitOrder
-    reserved: Decimal
-    accepted_ns: int
-    buys: bool
-    limit: Decimal | None
-    quantity: int
-    leaves: int
-    plain: bool
-    """Nothing but a price decides what of it fills."""
-
-
-class SimulatedVenue:
+class SimulatedVenue(Depth):
     """One venue for all accounts of a run.
 
     ``placed`` takes its yes to a new order (``OrderManager.placed``), ``report`` all other evidence (``on_report``).
@@ -86,42 +74,50 @@ class SimulatedVenue:
         report: Callable[[OrderReport], None],
         placed: Callable[[ClientOrderId, VenueOrderId], Any],
         clock: Clock,
+        sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
+        close_before: Callable[[InstrumentId, int], float | None] = lambda _instrument, _ts_ns: None,
     ) -> None:
-        self.resting: dict[InstrumentId, list[_Resting]] = {}
-        """Orders by instrument, in order of acceptance; instruments without any are not in it."""
-        self._match = model.match
-        self._instruments = instruments
-        self._books = books
-        self._report = report
-        self._placed = placed
-        self._clock = clock
-        self._accepted = 0
+        """``close_before(instrument, ts_ns)``: the last price of the trading days before, which price limits are of."""
+        super().__init__(
+            model, instruments, books, report=report, placed=placed, clock=clock, sent=sent
+        )  # fmt: skip
+        self._match = self._model.match
+        self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only
+        self._path = self._model.path if isinstance(self._model, FollowsPath) else None
+        self._ration = self._model.ration if isinstance(self._model, Rations) else None
+        self._close_before = close_before
+        self._bands: dict[InstrumentId, tuple[int, Band | None]] = {}
+        """Instrument -> (trading day, its price limits)."""
+        self._limited = frozenset(
+            name for name, spec in instruments.items()
+            if spec.market in books and books[spec.market].price_band(spec, _PROBE) is not None
+        )  # fmt: skip
+        self._careful = self._path is not None or self._ration is not None or bool(self._order_ns or self._cancel_ns)
+        self._careful = self._careful or self._slippage is not None
 
-    def on_submitted(self, event: OrderSubmitted) -> None:
-        """Take an order; it can not be refused here, the market's rules were asked before."""
-        request = event.order
-        client_id, side, quantity = request.client_id, request.side, request.quantity
-        number = self._accepted = self._accepted + 1
-        limit = None if request.type in UNPRICED else request.price
-        buys = side is _BUY or side is _BUY_BACK
-        plain = request.type in _PLAIN_TYPES and request.tif in _PATIENT
-        order = _Resting(number, request, event.reserved_cash, event.ts_ns, buys, limit, quantity, quantity, plain)
-        waiting = self.resting.get(request.instrument)
-        if waiting is None:
-            self.resting[request.instrument] = [order]
-        else:
-            waiting.append(order)
-        venue_id: VenueOrderId = str(number)  # type: ignore[assignment]
-        self._placed(client_id, venue_id)
+    # --- bars ---------------------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
         """Show a bar to the orders of its instrument, before anybody else sees it."""
-        orders = self.resting.get(bar.instrument)
+        name = bar.instrument
+        orders = self.resting.get(name)
         if not orders:
             return
         start_ns = bar.ts_ns - bar.interval_ns
-        del self.resting[bar.instrument]
-        # What a fill causes (a new order, a cancel) lands in a fresh list and can not meet this bar.
+        del self.resting[name]
+        # What a fill causes (a new order) lands in a fresh list and can not meet this bar; a cancel finds ``_shown``.
+        self._shown, self._ended = orders, False
+        if self._careful or name in self._limited or name in self.conditional:
+            self._meet(orders, bar, start_ns)
+            kept = [order for order in orders if order.leaves]
+        else:
+            kept = self._pass_by(orders, bar, start_ns)
+        self._shown = []
+        if kept:
+            self.resting[name] = kept + self.resting.get(name, [])
+
+    def _pass_by(self, orders: list[Resting], bar: Bar, start_ns: int) -> list[Resting]:
+        """The everyday bar: one order after the other; gives those that go on working."""
         kept = []
         for order in orders:
             if order.accepted_ns > start_ns:
@@ -129,108 +125,110 @@ class SimulatedVenue:
             elif order.plain and order.limit is None and order.leaves:
                 found = self._match(order.buys, None, order.leaves, bar)
                 if found is not None:
-                    self._fill(order, found[0], found[1], bar, start_ns)
+                    self.fill(order, found[0], found[1], bar.ts_ns, start_ns)
                 if order.leaves:
                     kept.append(order)
-            elif self._show(order, bar, start_ns):
-                kept.append(order)
-        if kept:
-            self.resting[bar.instrument] = kept + self.resting.get(bar.instrument, [])
+            elif order.leaves and not self._over(order, start_ns):
+                self._take(order, bar, bar, order.leaves, start_ns)
+                if self._withdraw_rest(order):
+                    kept.append(order)
+        return [order for order in kept if order.leaves] if self._ended else kept
 
-    def _show(self, order: _Resting, bar: Bar, start_ns: int) -> bool:
-        """Match one order with one bar; True while it goes on working."""
-        if order.leaves == 0:
-            return False
+    def _meet(self, orders: list[Resting], bar: Bar, start_ns: int) -> None:
+        """Every order that is there, in the order of acceptance or along the bar's way."""
+        there = [o for o in orders if self.arrive(o, bar.ts_ns) and o.accepted_ns <= start_ns and o.leaves]
+        there = [order for order in there if not self._over(order, start_ns)]
+        band = self._band(bar.instrument, start_ns)
+        locked_up = band is not None and bar.low >= band[1]
+        locked_down = band is not None and bar.high <= band[0]
+        ration = self._ration(bar) if self._ration is not None else NEVER_NS
+        if self._path is not None or bar.instrument in self.conditional:
+            course = Course(self._path(bar) if self._path is not None else path_of(bar))
+            self._walk(there, course, bar, ration, (locked_up, locked_down))
+        else:
+            for order in there:
+                if order.leaves and ration and not (locked_up if order.buys else locked_down):
+                    ration -= self._take(order, bar, bar, min(order.leaves, ration), start_ns)
+        for order in there:
+            self._withdraw_rest(order)
+        for order in orders:
+            if order.leaves and order.canceled_ns <= bar.ts_ns:
+                self._close(order, Evidence.CANCELED, "", order.canceled_ns)
+
+    def _walk(self, there: list[Resting], course: Course, bar: Bar, ration: int, locked: tuple[bool, bool]) -> None:
+        """Meet orders where the price does; what one causes may end another before it is met."""
+        since = dict.fromkeys([order.number for order in there], ZERO)
+        while True:
+            met: Meeting | None = None
+            for order in there:
+                if order.leaves and order.number in since:
+                    found = meeting(order, course, since[order.number], opens_only=self._opens_only)
+                    met = found if found is not None and (met is None or found[:2] < met[:2]) else met
+            if met is None:
+                break
+            order = met.order
+            if met.triggers:
+                order.trigger(met.price)
+                since[order.number] = met.mile
+                continue
+            del since[order.number]
+            if ration and not locked[0 if order.buys else 1]:
+                rest = course.rest(met.mile, bar) if met.mile else bar
+                as_of_ns = bar.start_ns if not met.mile else bar.ts_ns
+                ration -= self._take(order, rest, bar, min(order.leaves, ration), as_of_ns)
+        for order in there:
+            if order.leaves and order.number in since:
+                follow(order, course, since[order.number])
+
+    def _take(self, order: Resting, seen: Bar, bar: Bar, most: int, as_of_ns: int) -> int:
+        """Match one order with what it sees of a bar; the quantity that filled, at most ``most``."""
+        found = self._match(order.buys, order.limit, most, seen)
         request = order.request
-        if order.limit is not None and self._day_over(order, start_ns):
-            self._close(order, Evidence.EXPIRED, "the trading day ended")
-            return False
-        found = self._match(order.buys, order.limit, order.leaves, bar)
-        if found is not None and request.tif is _FOK and found[0] < order.leaves:
-            found = None
-        if found is not None:
-            quantity, price = found
-            if request.type is _ALL_IN:
-                quantity = min(quantity, int(order.reserved / price))
-            if quantity:
-                self._fill(order, quantity, price, bar, start_ns)
-        if order.leaves and (request.type in SIZED_BY_VENUE or request.tif in _AT_ONCE):
+        if found is None or (request.tif is _FOK and found[0] < order.leaves):
+            return 0
+        quantity, price = found
+        if order.limit is None and request.type in CONDITIONAL:
+            tick = self._instruments[request.instrument].tick
+            price = ((price / tick).quantize(Decimal(1), ROUND_CEILING if order.buys else ROUND_FLOOR)) * tick
+        if request.type is _ALL_IN:
+            quantity = min(quantity, int(order.reserved / price))
+        if quantity:
+            # A limit fills somewhere in the bar; when is known of the open alone.
+            moment_ns = as_of_ns if order.limit is None else bar.ts_ns
+            self.fill(order, quantity, price, bar.ts_ns, moment_ns, bar.volume)
+        return quantity
+
+    def _withdraw_rest(self, order: Resting) -> bool:
+        """End what may not wait; True while it goes on working."""
+        request = order.request
+        if order.leaves and not order.waits and (request.type in SIZED_BY_VENUE or request.tif in _AT_ONCE):
             self._close(order, Evidence.CANCELED, "what could not fill at once is withdrawn")
         return order.leaves > 0
 
-    def _fill(self, order: _Resting, quantity: int, price: Decimal, bar: Bar, start_ns: int) -> None:
-        leaves = order.leaves = order.leaves - quantity
+    def _over(self, order: Resting, start_ns: int) -> bool:
+        """End an order whose time, or whose cancel's way, was over before this instant."""
         request = order.request
-        instrument = self._instruments[request.instrument]
-        fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument)
-        self._report(
-            OrderReport(
-                account=request.account,
-                client_id=request.client_id,
-                kind=_FILL,
-                ts_ns=bar.ts_ns,
-                as_of_ns=start_ns if order.limit is None else bar.ts_ns,
-                quantity=quantity,
-                price=price,
-                fee=fee,
-                fill_id=f"{order.number}.{order.quantity - leaves}",
-            )
-        )
+        if order.canceled_ns <= start_ns:
+            self._close(order, Evidence.CANCELED, "", order.canceled_ns)
+        elif request.tif is _GTD and request.expires_ns <= start_ns:
+            self._close(order, Evidence.EXPIRED, "its time ended")
+        elif request.tif is _DAY and (order.limit is not None or order.waits) and self._day_over(order, start_ns):
+            self._close(order, Evidence.EXPIRED, "the trading day ended")
+        return not order.leaves
 
-    def _day_over(self, order: _Resting, start_ns: int) -> bool:
-        request = order.request
-        if request.tif is not _DAY:
-            return False
-        book = self._books[self._instruments[request.instrument].market]
+    def _day_over(self, order: Resting, start_ns: int) -> bool:
+        book = self._books[self._instruments[order.request.instrument].market]
         return book.trading_day(start_ns) > book.trading_day(order.accepted_ns)
 
-    def cancel(self, client_id: ClientOrderId, instrument: InstrumentId) -> None:
-        order = self._find(client_id, instrument)
-        if order is not None:
-            self._close(order, Evidence.CANCELED, "")
-            self._drop(order)
-
-    def replace(self, client_id: ClientOrderId, instrument: InstrumentId, quantity: int, price: Decimal | None) -> None:
-        order = self._find(client_id, instrument)
-        if order is None:
-            return
-        request = order.request
-        order.leaves = max(0, quantity - (order.quantity - order.leaves))
-        order.quantity = quantity
-        order.limit = price if price is not None else order.limit
-        self._report(
-            OrderReport(
-                account=request.account,
-                client_id=client_id,
-                kind=Evidence.REPLACE_ACK,
-                ts_ns=self._clock.now_ns,
-                quantity=quantity,
-                price=price,
-            )
-        )
-        if order.leaves == 0:
-            self._drop(order)
-
-    def _find(self, client_id: ClientOrderId, instrument: InstrumentId) -> _Resting | None:
-        return next((o for o in self.resting.get(instrument, ()) if o.request.client_id == client_id), None)
-
-    def _drop(self, order: _Resting) -> None:
-        instrument = order.request.instrument
-        left = [o for o in self.resting[instrument] if o is not order]
-        if left:
-            self.resting[instrument] = left
-        else:
-            del self.resting[instrument]
-
-    def _close(self, order: _Resting, kind: Evidence, reason: str) -> None:
-        request: SubmitOrder = order.request
-        order.leaves = 0
-        self._report(
-            OrderReport(
-                account=request.account,
-                client_id=request.client_id,
-                kind=kind,
-                ts_ns=self._clock.now_ns,
-                reason=reason,
-            )
-        )
+    def _band(self, instrument: InstrumentId, ts_ns: int = 0) -> Band | None:
+        """The day's price limits; found out once a day."""
+        if instrument not in self._limited:
+            return None
+        spec = self._instruments[instrument]
+        book = self._books[spec.market]
+        day = book.trading_day(ts_ns or self._clock.now_ns)
+        known = self._bands.get(instrument)
+        if known is None or known[0] != day:
+            band = book.price_band(spec, self._close_before(instrument, ts_ns or self._clock.now_ns))
+            known = self._bands[instrument] = (day, band)
+        return known[1]

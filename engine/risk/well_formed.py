@@ -11,12 +11,16 @@ from engine.risk.view import RiskView
 _MARKET, _GTD = OrderType.MARKET, TimeInForce.GTD
 _PRICED = frozenset({
     OrderType.LIMIT, OrderType.ABSOLUTE_LIMIT, OrderType.AUCTION_LIMIT, OrderType.SPECIAL_LIMIT, OrderType.STOP_LIMIT,
-    OrderType.SPECIAL_LIMIT_ALL, OrderType.LIMIT_IF_TOUCHED,
+    OrderType.SPECIAL_LIMIT_ALL, OrderType.LIMIT_IF_TOUCHED, OrderType.LIMIT_OR_STOP,
+    OrderType.LIMIT_OR_TRAILING_STOP,
 })  # fmt: skip
 _STOPS = frozenset({
     OrderType.STOP, OrderType.STOP_LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED,
+    OrderType.LIMIT_OR_STOP,
 })  # fmt: skip
-_TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
+_TRAILING = frozenset({
+    OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_OR_TRAILING_STOP,
+})  # fmt: skip
 
 
 class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +60,7 @@ class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @staticmethod
     def _prices(order: SubmitOrder) -> Denial | None:
         prices = (("price", order.price), ("stop price", order.stop_price), ("trail", order.trail))
-        for key, price in (*prices, ("trail limit", order.trail_limit)):
+        for key, price in (*prices, ("trail limit", order.trail_limit), ("trail percent", order.trail_percent)):
             if price is not None and not (type(price) is Decimal and price.is_finite() and price > 0):
                 return Denial("MALFORMED", f"{key} {price!r} is no finite decimal above 0")
         if order.type in _PRICED:
@@ -66,8 +70,8 @@ class WellFormed(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("MALFORMED", f"a {order.type} order takes no price")
         if order.type in _STOPS and order.stop_price is None:
             return Denial("MALFORMED", f"a {order.type} order needs a stop price")
-        if order.type in _TRAILING and order.trail is None:
-            return Denial("MALFORMED", f"a {order.type} order needs a trail")
+        if order.type in _TRAILING and (order.trail is None) is (order.trail_percent is None):
+            return Denial("MALFORMED", f"a {order.type} order needs a trail, or a trail percent")
         if order.type is OrderType.TRAILING_STOP_LIMIT and order.trail_limit is None:
             return Denial("MALFORMED", f"a {order.type} order needs a trail limit")
         return None

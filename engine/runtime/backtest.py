@@ -28,6 +28,7 @@ from engine.matching.venue import SHEET, SimulatedVenue
 from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.runner import RUN_ENDED, ask_outside
+from engine.runtime.matching_settings import close_before, refuse_unless_bars_fill
 from engine.runtime.replay import Stage, chunks, play
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -124,6 +125,7 @@ class Backtest:
         )
         if not any(limit.counts_open_orders for limit in limits):
             core.view.open_orders = core.manager.working.values
+        refuse_unless_bars_fill(fill_model)
         self.venue = SimulatedVenue(
             fill_model,
             instruments,
@@ -131,6 +133,8 @@ class Backtest:
             report=core.manager.on_report,
             placed=core.manager.placed,
             clock=self.clock,
+            sent=core.manager.mark_sent,
+            close_before=lambda name, ts_ns: close_before(core.history, books[instruments[name].market], name, ts_ns),
         )
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
         currencies = {instruments[source.instrument].currency for source in self.sources}

@@ -29,12 +29,12 @@ from engine.explanations import CashTolerance
 from engine.gateways import GATEWAYS
 from engine.markets import MARKETS
 from engine.markets.rulebook import RuleBook
-from engine.matching import FILL_MODELS
 from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import JournalTable, checked, place_of
+from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.recording_table import RecordingTable
 from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
@@ -211,7 +211,7 @@ def load_settings(path: str | Path) -> Settings:
         accounts=accounts,
         gateways=gateways,
         strategies=tuple(_strategies(document, where, accounts, instruments)),
-        fill_model=_fill_model(document, where),
+        fill_model=fill_model_of(document.matching, f"{where}, [matching]"),
         data=document.data,
         rates=_rates(document, where),
         reconcile=document.reconcile,
@@ -388,11 +388,3 @@ def _account_of(
     if not accounts:
         raise ConfigError(f"{place}: there is no account to trade on; write a table [[account]]")
     raise ConfigError(f"{place}: the key 'account' is missing{near('', accounts)}")
-
-
-def _fill_model(document: Document, where: str) -> FillModel:
-    settings = dict(document.matching)
-    name = settings.pop("model", "next_open")
-    if not isinstance(name, str) or name not in FILL_MODELS:
-        raise ConfigError(f"{where}, [matching] model: there is no fill model {name!r}{near(str(name), FILL_MODELS)}")
-    return convert(settings, FILL_MODELS[name], f"{where}, [matching]", ours=["model"])

@@ -9,7 +9,7 @@ from engine import Bar, ClientOrderId, Fill, OrderEvent, OrderType, Side, Strate
 from engine.domain.events import OrderAccepted, OrderCanceled, OrderExpired, OrderReplaced, OrderSubmitted
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import DAY_NS, MINUTE_NS
-from engine.matching import FILL_MODELS, NextOpen, Touch, VolumeShare
+from engine.matching import FILL_MODELS, AtQuote, BookWalk, NextOpen, Path, Touch, VolumeShare
 from engine.matching.fill_model import FillModel
 from tests.builders import START_NS, BarsOf, Row, a_backtest, a_bar, flat_rows, ran
 
@@ -35,6 +35,11 @@ TABLE: list[tuple[FillModel, bool, str | None, int, tuple[int, str] | None]] = [
     (VolumeShare(share=0.0005), True, None, 170, None),
     (VolumeShare(share=0.1), True, "8.0", 170, None),
     (VolumeShare(share=1.0), True, None, 5_000, (1_000, "10.0")),
+    (Path(), True, None, 70, (70, "10.0")),
+    (Path(), False, "11.0", 70, (70, "11.0")),
+    (Path(), False, "11.01", 70, None),
+    (AtQuote(), True, None, 70, None),
+    (BookWalk(), True, None, 70, None),
 ]
 
 
