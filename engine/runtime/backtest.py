@@ -125,17 +125,7 @@ class Backtest:
         )
         if not any(limit.counts_open_orders for limit in limits):
             core.view.open_orders = core.manager.working.values
-        refuse_unless_bars_fill(fill_model)
-        self.venue = SimulatedVenue(
-            fill_model,
-            instruments,
-            books,
-            report=core.manager.on_report,
-            placed=core.manager.placed,
-            clock=self.clock,
-            sent=core.manager.mark_sent,
-            close_before=lambda name, ts_ns: close_before(core.history, books[instruments[name].market], name, ts_ns),
-        )
+        self.venue = self._open_venue(fill_model)
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
         currencies = {instruments[source.instrument].currency for source in self.sources}
         if len(currencies) != 1:
@@ -145,6 +135,22 @@ class Backtest:
         self._seat(strategies)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
+
+    def _open_venue(self, fill_model: FillModel) -> SimulatedVenue:
+        refuse_unless_bars_fill(fill_model)
+        core = self.core
+        return SimulatedVenue(
+            fill_model,
+            core.instruments,
+            core.books,
+            report=core.manager.on_report,
+            placed=core.manager.placed,
+            clock=self.clock,
+            sent=core.manager.mark_sent,
+            close_before=lambda name, ts_ns: close_before(
+                core.history, core.books[core.instruments[name].market], name, ts_ns
+            ),
+        )
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
