@@ -1,5 +1,6 @@
 """Everything a strategy author needs, and nothing else: ``from engine import Bar, Strategy, param``."""
 
+from engine.domain.algos import AlgoChanged, AlgoState
 from engine.domain.commands import Offset, OrderType, Side, TimeInForce
 from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.events import Fill, OrderDenied, OrderEvent, TimerFired
@@ -13,8 +14,8 @@ from engine.params import param
 from engine.strategy import Recovered, Strategy, WorkingOrder
 
 __all__ = [
-    "Bar", "Bars", "ClientOrderId", "ConfigError", "DataKind", "FeedState", "FeedStatus", "Fill", "InstructionReport",
-    "InstructionState", "Instrument", "InstrumentId", "Offset", "OrderBook", "OrderDenied", "OrderEvent", "OrderState",
-    "OrderType", "Quote", "Recovered", "Side", "SluiceError", "Strategy", "TimeInForce", "TimerFired", "Trade",
-    "WorkingOrder", "param",
+    "AlgoChanged", "AlgoState", "Bar", "Bars", "ClientOrderId", "ConfigError", "DataKind", "FeedState", "FeedStatus",
+    "Fill", "InstructionReport", "InstructionState", "Instrument", "InstrumentId", "Offset", "OrderBook",
+    "OrderDenied", "OrderEvent", "OrderState", "OrderType", "Quote", "Recovered", "Side", "SluiceError", "Strategy",
+    "TimeInForce", "TimerFired", "Trade", "WorkingOrder", "param",
 ]  # fmt: skip

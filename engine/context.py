@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from engine.clock import Clock
+from engine.domain.algos import Algo, SubmitAlgo
 from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
@@ -28,6 +29,7 @@ from engine.domain.timestamps import duration_ns
 from engine.history import Bars, History
 from engine.portfolio import Portfolio
 from engine.ports import StatementTable, StatementView
+from engine.terms import order_fields
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _MARKET, _LIMIT, _DAY, _AUTO = OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, Offset.AUTO
@@ -110,17 +112,19 @@ class Context:
         bar_interval_ns: int = 0,
         orders_made: int = 0,
         instructions_made: int = 0,
+        algos_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
         statements: StatementTable | None = None,
     ) -> None:
-        """``submit``: where orders go, if not by ``publish``; ``orders_made``, ``instructions_made``: numbers already
-        given away."""
+        """``submit``: where orders go, if not by ``publish``; ``orders_made``, ``instructions_made``,
+        ``algos_made``: numbers already given away."""
         self.strategy = strategy
         self.account = account
         self.instruments = tuple(instruments)
         self.catalogue = catalogue
         self.orders_made = orders_made
         self.instructions_made = instructions_made
+        self.algos_made = algos_made
         self._publish = publish
         self._submit = submit or publish
         self._portfolio = portfolio
@@ -149,15 +153,22 @@ class Context:
         tif: TimeInForce = _DAY,
         offset: Offset = _AUTO,
         group: str = "",
+        **words: Any,
     ) -> ClientOrderId:
         """Make one order and hand it to the risk gate; its fate comes as events.
 
+        Args:
+            words: ``terms.WORDS``.
+
         Raises:
-            ConfigError: the instrument is not known.
+            ConfigError: the instrument is not known, or the words do not go together.
         """
-        spec = self.catalogue.get(instrument)  # type: ignore[call-overload]
-        if spec is None:
-            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        if words:
+            order = self.an_order(side, instrument, quantity, price, offset, stop_price=stop_price, tif=tif, **words)
+            self.orders_made += 1
+            self._submit(order)
+            return order.client_id
+        spec = self.catalogue.get(instrument) or self.known(instrument)  # type: ignore[call-overload]
         self.orders_made += 1
         # A NewType is a call; this is done for every order of a replay.
         client_id: ClientOrderId = f"{self._prefix}{self.orders_made}"  # type: ignore[assignment]
@@ -176,6 +187,59 @@ class Context:
                 tif=tif,
                 offset=offset,
                 group=group,
+            )
+        )
+        return client_id
+
+    def an_order(
+        self,
+        side: Side,
+        instrument: str,
+        quantity: int,
+        price: float | Decimal | None = None,
+        offset: Offset = _AUTO,
+        **words: Any,
+    ) -> SubmitOrder:
+        """The order that words describe, with the number that comes next; it goes nowhere yet."""
+        spec = self.known(instrument)
+        fields = order_fields(spec, price, words, self.now_ns)
+        return SubmitOrder(
+            client_id=ClientOrderId(f"{self._prefix}{self.orders_made + 1}"),
+            account=self.account,
+            strategy=self.strategy,
+            instrument=spec.id,
+            side=side,
+            quantity=quantity,
+            ts_ns=self.now_ns,
+            offset=offset,
+            **fields,
+        )
+
+    def known(self, instrument: str) -> Instrument:
+        """
+        Raises:
+            ConfigError: the instrument is not known.
+        """
+        spec = self.catalogue.get(InstrumentId(instrument))
+        if spec is None:
+            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        return spec
+
+    def play(self, algo: Algo, side: Side, instrument: str, quantity: int) -> ClientOrderId:
+        """Have the engine play a parent; its fate comes as ``AlgoChanged`` to ``on_algo``."""
+        spec = self.known(instrument)
+        self.algos_made += 1
+        client_id = ClientOrderId(f"{self._prefix}a{self.algos_made}")
+        self._publish(
+            SubmitAlgo(
+                client_id=client_id,
+                account=self.account,
+                strategy=self.strategy,
+                instrument=spec.id,
+                side=side,
+                quantity=quantity,
+                ts_ns=self.now_ns,
+                algo=algo,
             )
         )
         return client_id

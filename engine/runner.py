@@ -12,9 +12,10 @@ from typing import Any
 
 import anyio.to_thread
 
-from engine.bus import one_call, own_code
+from engine.bus import nobody, one_call, own_code
 from engine.clock import Clock
 from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
+from engine.domain.algos import AlgoChanged
 from engine.domain.errors import ConfigError
 from engine.domain.events import CallAnswered, Fill, InstructionChanged, OrderDenied, StrategyStopped, TimerFired
 from engine.domain.ids import InstrumentId, StrategyId
@@ -78,7 +79,8 @@ class StrategyRunner:
         self._outside = outside
         self._note = note
         self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
-        self._timers: list[tuple[int, int, _Timer | Seat | CallAnswered]] = []
+        self._taps: dict[InstrumentId, tuple[Handler, ...]] = {}
+        self._timers: list[tuple[int, int, _Timer | Seat | Callable[[], object]]] = []
         self._serial = 0
         self._calls = 0
 
@@ -154,9 +156,17 @@ class StrategyRunner:
 
     def _tune(self, instrument: InstrumentId) -> None:
         """Join the ears of all who listen to an instrument's bars into one call."""
-        self.ears[instrument] = one_call(
-            [self._ear(seat, only_ns) for seat, only_ns in self._listeners[DataKind.BAR, instrument]]
-        )
+        ears = [self._ear(seat, only_ns) for seat, only_ns in self._listeners.get((DataKind.BAR, instrument), ())]
+        self.ears[instrument] = one_call([*ears, *self._taps.get(instrument, ())])
+
+    def tap(self, instrument: InstrumentId, ear: Handler) -> None:
+        """Let ``ear`` hear an instrument's bars as well, after the strategies; once, however often it is asked."""
+        known = self._taps.get(instrument, ())
+        if ear not in known:
+            self._taps[instrument] = (*known, ear)
+            self._tune(instrument)
+            # A loop that plays bars looks at the ears anew once something is due.
+            self._schedule(self.clock.now_ns, nobody)
 
     def _ear(self, seat: Seat, only_ns: int) -> Handler:
         """How one strategy hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
@@ -205,6 +215,11 @@ class StrategyRunner:
         if seat is not None:
             self._deliver(seat, seat.strategy.on_instruction, event.report)
 
+    def on_algo(self, event: AlgoChanged) -> None:
+        seat = self.seats.get(event.strategy)
+        if seat is not None and event.name != "order":
+            self._deliver(seat, seat.strategy.on_algo, event)
+
     def on_feed(self, status: FeedStatus) -> None:
         for seat in self.seats.values():
             self._deliver(seat, seat.strategy.on_feed, status)
@@ -224,19 +239,19 @@ class StrategyRunner:
             if isinstance(what, Seat):
                 if what.waiting_for == ("sleep", due_ns):
                     self._resume(what, None, None)
-            elif isinstance(what, CallAnswered):
-                self._publish(what)
+            elif not isinstance(what, _Timer):
+                what()
             elif not what.seat.stopped:
                 self._schedule(next_due_ns(what.spec, due_ns), what)
                 event = TimerFired(strategy=what.seat.name, timer=what.name, ts_ns=due_ns)
                 handler = what.seat.strategy.on_timer if what.callback is None else without_event(what.callback)
                 self._deliver(what.seat, handler, event)
 
-    def publish_at(self, due_ns: int, answer: CallAnswered) -> None:
-        """Publish an answer when its time comes, in order with the timers."""
-        self._schedule(due_ns, answer)
+    def call_at(self, due_ns: int, call: Callable[[], object]) -> None:
+        """Call at its time, in order with the timers; for the engine's own affairs."""
+        self._schedule(due_ns, call)
 
-    def _schedule(self, due_ns: int, what: _Timer | Seat | CallAnswered) -> None:
+    def _schedule(self, due_ns: int, what: _Timer | Seat | Callable[[], object]) -> None:
         self._serial += 1
         heapq.heappush(self._timers, (due_ns, self._serial, what))
         if self._timers[0][0] != self.next_due_ns:

@@ -5,13 +5,15 @@ from decimal import Decimal
 from typing import Any
 
 from engine.context import Ask, CallRequest, Context, NextBarRequest, Recovered, SleepRequest, WorkingOrder
+from engine.domain.algos import AlgoChanged, Bracket, Iceberg, Participate, Twap, Vwap, volume_curve
 from engine.domain.commands import OrderType, Side
 from engine.domain.errors import ConfigError
 from engine.domain.events import Fill, OrderDenied, OrderEvent, TimerFired
 from engine.domain.ids import ClientOrderId, InstrumentId
 from engine.domain.instructions import InstructionReport
 from engine.domain.market import Bar, DataKind, FeedStatus, OrderBook, Quote, Trade
-from engine.domain.timestamps import duration_ns
+from engine.domain.money import exact
+from engine.domain.timestamps import DAY_NS, duration_ns
 from engine.history import Bars
 from engine.params import collect_parameters, fill_parameters
 from engine.schedule import DailyAt, Every
@@ -66,6 +68,9 @@ class Strategy:
     def on_fill(self, fill: Fill) -> Handled:
         """One of this strategy's orders filled, in part or in full."""
 
+    def on_algo(self, event: AlgoChanged) -> Handled:
+        """Something became of a bracket, TWAP or other parent of this strategy; its orders are told as any other."""
+
     def on_instruction(self, event: InstructionReport) -> Handled:
         """Something became of one of this strategy's instructions; ``event.state`` is where it stands."""
 
@@ -94,7 +99,11 @@ class Strategy:
         return self.ctx.now_ns
 
     def buy(self, instrument: str, quantity: int, price: float | Decimal | None = None, **terms: Any) -> ClientOrderId:
-        """Buy: at market, or at ``price`` or better. Terms: ``type stop_price tif offset``."""
+        """Buy: at market, or at ``price`` or better.
+
+        Terms: ``tif``, ``offset``, ``until="2h"``; a trigger, one of ``stop``, ``touch``, ``trail``, ``trail_percent``
+        (with ``trail_limit``); ``take_profit`` beside a stop or a trail: two ways out, one quantity (docs/orders.md).
+        """
         if terms:
             return self.ctx.submit(_BUY, instrument, quantity, price, **terms)
         return self.ctx.submit(_BUY, instrument, quantity, price)
@@ -148,6 +157,93 @@ class Strategy:
     def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None = None) -> None:
         """Change the price, or lower the quantity, where the venue can; ``on_order`` tells."""
         self.ctx.replace(client_id, quantity, price)
+
+    # --- what the engine plays; ``on_algo`` tells ---------------------------------------------------------------------
+
+    def bracket(
+        self,
+        instrument: str,
+        quantity: int,
+        price: float | Decimal | None = None,
+        *,
+        take_profit: float | Decimal | None = None,
+        stop_loss: float | Decimal | None = None,
+        trail: float | Decimal | None = None,
+        trail_percent: float | Decimal | None = None,
+        side: Side | str = Side.BUY,
+        **terms: Any,
+    ) -> ClientOrderId:
+        """An entry as ``buy`` makes it; for what fills of it an exit at a profit or a loss, whichever is first."""
+        if stop_loss is not None and (trail is not None or trail_percent is not None):
+            raise ConfigError("a bracket has one stop: give stop_loss, or trail, or trail_percent")
+        given = (take_profit, stop_loss, trail, trail_percent)
+        if all(one is None for one in given):
+            raise ConfigError("a bracket has an exit: give take_profit, stop_loss, trail or trail_percent")
+        spec = self.ctx.known(instrument)
+        profit, loss = (None if one is None else spec.round_price(one) for one in given[:2])
+        away, percent = (None if one is None else exact(one) for one in given[2:])
+        entry = self.ctx.an_order(Side(side), instrument, quantity, price, **terms)
+        spec_of = Bracket(entry=entry, take_profit=profit, stop_loss=loss, trail=away, trail_percent=percent)
+        return self.ctx.play(spec_of, Side(side), instrument, quantity)
+
+    def twap(
+        self,
+        instrument: str,
+        quantity: int,
+        over: str,
+        *,
+        slices: int = 10,
+        price: float | Decimal | None = None,
+        side: Side | str = Side.BUY,
+    ) -> ClientOrderId:
+        """Equal parts over a stretch of time, as ``"30m"``; ``price``: the limit of each."""
+        algo = Twap(duration_ns=duration_ns(over), slices=_at_least_one(slices), price=self._limit(instrument, price))
+        return self.ctx.play(algo, Side(side), instrument, quantity)
+
+    def vwap(
+        self,
+        instrument: str,
+        quantity: int,
+        over: str,
+        *,
+        slices: int = 10,
+        bars: int = 1_200,
+        price: float | Decimal | None = None,
+        side: Side | str = Side.BUY,
+    ) -> ClientOrderId:
+        """As ``twap``, in the proportion in which the last ``bars`` bars traded at these times of the day."""
+        seen, span_ns = self.history(instrument, bars), duration_ns(over)
+        weights = volume_curve(
+            seen.ts_ns.tolist(), seen.volume.tolist(), self.now_ns, span_ns, _at_least_one(slices), DAY_NS
+        )
+        algo = Vwap(duration_ns=span_ns, weights=weights, price=self._limit(instrument, price))
+        return self.ctx.play(algo, Side(side), instrument, quantity)
+
+    def participate(
+        self,
+        instrument: str,
+        quantity: int,
+        share: float,
+        over: str,
+        *,
+        price: float | Decimal | None = None,
+        side: Side | str = Side.BUY,
+    ) -> ClientOrderId:
+        """``share`` of the volume that is seen to trade, for so long."""
+        if not 0 < share <= 1:
+            raise ConfigError(f"participate: share is above 0 and at most 1, not {share}")
+        algo = Participate(share=share, duration_ns=duration_ns(over), price=self._limit(instrument, price))
+        return self.ctx.play(algo, Side(side), instrument, quantity)
+
+    def iceberg(
+        self, instrument: str, quantity: int, price: float | Decimal, show: int, side: Side | str = Side.BUY
+    ) -> ClientOrderId:
+        """A limit order of which the market sees ``show`` at a time."""
+        algo = Iceberg(price=self.ctx.known(instrument).round_price(price), show=_at_least_one(show))
+        return self.ctx.play(algo, Side(side), instrument, quantity)
+
+    def _limit(self, instrument: str, price: float | Decimal | None) -> Decimal | None:
+        return None if price is None else self.ctx.known(instrument).round_price(price)
 
     # --- what a broker does besides orders; what it buys or sells by itself is booked as EXTERNAL ---------------------
 
@@ -250,3 +346,9 @@ class Strategy:
     def log(self, text: str, **fields: Any) -> None:
         """One structured line, with this strategy's name and the event's time."""
         self.ctx.note(text, fields)
+
+
+def _at_least_one(count: int) -> int:
+    if count < 1:
+        raise ConfigError(f"slices and show are 1 or more, not {count}")
+    return count

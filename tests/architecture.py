@@ -44,14 +44,16 @@ ROOMS: dict[str, set[str]] = {
     },
     "instructions": {"domain", "clock", "portfolio", "risk"},
     "algos": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets"},
+    "terms": {"domain"},
     "params": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
     "schedule": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
     "context": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
+        "terms",
     },
     "strategy": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context",
+        "context", "terms",
     },
     "seat": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline
+from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
@@ -364,5 +365,5 @@ JournalRecord = (
     RunStarted | OrderDenied | OrderSubmitted | OrderSent | OrderReport | PositionAdjusted | LatchSet | LatchCleared
     | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
-    | ReconcileStarted | ReconcileRow | OperatorActed
+    | ReconcileStarted | ReconcileRow | OperatorActed | AlgoStarted | AlgoNoted | AlgoEnded
 )  # fmt: skip

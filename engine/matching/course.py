@@ -3,6 +3,7 @@
 Between its four points the price is taken to move without gaps; at the open it may have jumped there.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from engine.domain.market import Bar
@@ -46,18 +47,19 @@ class Course:
         return None
 
     def trail(
-        self, peak: Decimal | None, distance: "Trail", falls: bool, since: Decimal
+        self, peak: Decimal | None, trigger_of: Callable[[Decimal], Decimal], falls: bool, since: Decimal
     ) -> tuple[Decimal | None, Decimal, Decimal]:
         """A trigger that follows the price: (where it is met or None, at which price, the extreme by then).
 
         Args:
             peak: the extreme so far; None takes the price at ``since``.
+            trigger_of: the trigger that belongs to an extreme.
             falls: the trigger lies below the extreme (a sale's).
         """
         price = self.at(since)
         if peak is None:
             peak = price
-        trigger = distance.from_extreme(peak, falls)
+        trigger = trigger_of(peak)
         if price <= trigger if falls else price >= trigger:
             return since, price, peak
         for k in range(1, len(self.points)):
@@ -66,7 +68,7 @@ class Course:
                 continue
             peak = max(peak, price, after) if falls and after > before else peak
             peak = min(peak, price, after) if not falls and after < before else peak
-            trigger = distance.from_extreme(peak, falls)
+            trigger = trigger_of(peak)
             if (after <= trigger < before) if falls else (after >= trigger > before):
                 return self.miles[k - 1] + abs(before - trigger), trigger, peak
         return None, ZERO, peak
@@ -79,17 +81,3 @@ class Course:
             bar.instrument, bar.ts_ns, float(here), float(max(left)), float(min(left)), bar.close, bar.volume,
             bar.interval_ns,
         )  # fmt: skip
-
-
-class Trail:
-    """How far a trailing trigger lies from the extreme: an amount, or a percentage of the extreme."""
-
-    __slots__ = ("amount", "percent")
-
-    def __init__(self, amount: Decimal | None, percent: Decimal | None) -> None:
-        self.amount = amount
-        self.percent = percent
-
-    def from_extreme(self, extreme: Decimal, falls: bool) -> Decimal:
-        away = self.amount if self.amount is not None else extreme * (self.percent or ZERO) / 100
-        return extreme - away if falls else extreme + away

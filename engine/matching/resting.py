@@ -6,25 +6,15 @@ from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder, TimeInForce
 from engine.domain.events import OrderSubmitted
+from engine.domain.order_types import CONDITIONAL, LIMITED_AFTER, TWO_SIDED
 from engine.matching.fill_model import UNPRICED
 
 NEVER_NS = 2**63 - 1
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _BUY, _BUY_BACK = Side.BUY, Side.BUY_BACK
-_PLAIN_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
-_PATIENT = frozenset({TimeInForce.DAY, TimeInForce.GTC})
-
-STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.LIMIT_OR_STOP})
-"""Triggered by a move against what the order wants: buys above the market, sales below."""
-TOUCHES = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
-"""Triggered by a move in favour."""
-TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT, OrderType.LIMIT_OR_TRAILING_STOP})
-CONDITIONAL = STOPS | TOUCHES | TRAILING
-TWO_SIDED = frozenset({OrderType.LIMIT_OR_STOP, OrderType.LIMIT_OR_TRAILING_STOP})
-"""One quantity, two ways out: the limit, or the stop that turns it into a market order."""
-LIMITED_AFTER = frozenset({OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
-"""Triggered, they go on as limit orders at their price."""
+_MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
+_DAY, _GTC = TimeInForce.DAY, TimeInForce.GTC
 
 
 class Resting(Struct, gc=False, eq=False):
@@ -54,11 +44,6 @@ class Resting(Struct, gc=False, eq=False):
     level: float = 0.0
     """Units at its price in the book before, less what was printed since."""
 
-    @property
-    def rises(self) -> bool:
-        """Whether its trigger lies above the market."""
-        return self.buys is (self.request.type not in TOUCHES)
-
     def trigger(self, at: Decimal) -> None:
         """It is an ordinary order from now on; ``at``: where its trigger was met."""
         self.waits = False
@@ -74,8 +59,8 @@ def resting(number: int, event: OrderSubmitted, arrives_ns: int) -> Resting:
     request = event.order
     side, quantity, kind = request.side, request.quantity, request.type
     buys = side is _BUY or side is _BUY_BACK
-    if kind in _PLAIN_TYPES:
-        plain = request.tif in _PATIENT
+    if kind is _MARKET or kind is _LIMIT:
+        plain = request.tif is _DAY or request.tif is _GTC
         return Resting(
             number, request, event.reserved_cash, arrives_ns, buys, request.price, quantity, quantity, plain
         )  # fmt: skip

@@ -19,13 +19,14 @@ from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
+from engine.domain.order_types import CONDITIONAL
 from engine.markets.rulebook import RuleBook
 from engine.matching.course import Course
 from engine.matching.depth import Depth
 from engine.matching.fill_model import FillModel, FollowsPath, OpensOnly, Rations
 from engine.matching.orders import Clock
 from engine.matching.path import path_of
-from engine.matching.resting import CONDITIONAL, NEVER_NS, Resting
+from engine.matching.resting import NEVER_NS, Resting
 from engine.matching.walk import Meeting, follow, meeting
 
 SHEET = Capabilities(

@@ -1,11 +1,13 @@
 """Where on a bar's way an order is met: at which distance, and whether that triggers it or fills it."""
 
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from engine.domain.money import ZERO
-from engine.matching.course import Course, Trail
-from engine.matching.resting import TRAILING, Resting
+from engine.domain.order_types import TRAILING, rises, trail_trigger
+from engine.matching.course import Course
+from engine.matching.resting import Resting
 
 
 class Meeting(NamedTuple):
@@ -50,13 +52,12 @@ def _fill(order: Resting, course: Course, since: Decimal, *, opens_only: bool) -
 def _trigger(order: Resting, course: Course, since: Decimal) -> Meeting | None:
     request = order.request
     if request.type in TRAILING:
-        trail = Trail(request.trail, request.trail_percent)
-        mile, price, _peak = course.trail(order.peak, trail, not order.buys, since)
+        mile, price, _peak = course.trail(order.peak, partial(trail_trigger, request), not order.buys, since)
         if mile is None:
             return None
         return Meeting(mile, order.number, order, True, price)
     assert request.stop_price is not None
-    mile = course.reach(request.stop_price, order.rises, since)
+    mile = course.reach(request.stop_price, rises(request), since)
     if mile is None:
         return None
     return Meeting(mile, order.number, order, True, course.at(mile))
@@ -66,4 +67,4 @@ def follow(order: Resting, course: Course, since: Decimal) -> None:
     """Move the extreme of a trailing order along, at the end of a bar that did not trigger it."""
     request = order.request
     if order.waits and request.type in TRAILING:
-        order.peak = course.trail(order.peak, Trail(request.trail, request.trail_percent), not order.buys, since)[2]
+        order.peak = course.trail(order.peak, partial(trail_trigger, request), not order.buys, since)[2]

@@ -2,22 +2,25 @@
 
 from decimal import Decimal
 
-from engine.domain.commands import Side, SubmitOrder
+from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.money import ZERO
+from engine.domain.order_types import TWO_SIDED
 from engine.risk.view import RiskView
 
 _SELL = Side.SELL
 _SELL_SHORT = Side.SELL_SHORT
+_LIMIT = OrderType.LIMIT
 
 
 def worst_price(order: SubmitOrder, view: RiskView) -> Decimal | None:
     """Its limit; without one the latest price, or the stop if that is higher; None if neither is known."""
-    if order.price is not None:
-        return order.price
+    price, stop = order.price, order.stop_price
+    if price is not None and (order.type is _LIMIT or order.type not in TWO_SIDED):
+        return price
     reference = view.reference(order.instrument)
-    if order.stop_price is None or reference is None:
-        return reference
-    return max(order.stop_price, reference)
+    if reference is None:
+        return None
+    return max(reference, price or reference, stop or reference)
 
 
 def worst_case_value(order: SubmitOrder, view: RiskView) -> Decimal | None:
@@ -47,8 +50,10 @@ def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
     price = order.price
     if price is None:
         price = view.reference(order.instrument) if order.stop_price is None else worst_price(order, view)
-        if price is None:
-            return None
+    elif order.type is not _LIMIT and order.type in TWO_SIDED:
+        price = worst_price(order, view)
+    if price is None:
+        return None
     instrument = view.instruments[order.instrument]
     quantity = order.quantity
     cost = price * quantity

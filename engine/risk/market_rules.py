@@ -2,10 +2,14 @@
 
 from typing import ClassVar
 
-from engine.domain.commands import SubmitOrder
+from engine.domain.commands import OrderType, SubmitOrder
+from engine.domain.order_types import plain
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
+
+# Reading a member off its class is slow in Python 3.11, and so is its hash; these are read for every order of a replay.
+_MARKET, _LIMIT = OrderType.MARKET, OrderType.LIMIT
 
 
 class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -18,7 +22,10 @@ class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         instrument = view.instruments[name]
         book = view.books[instrument.market]
         position = view.portfolio.accounts[order.account].positions.get(name)
-        denial = book.check(order, instrument, now_ns, position.quantity if position is not None else 0)
+        held = position.quantity if position is not None else 0
+        kind = order.type
+        # An exchange knows no order with a trigger: its rules are those of what the order becomes.
+        denial = book.check(order if kind is _MARKET or kind is _LIMIT else plain(order), instrument, now_ns, held)
         if denial is not None or order.price is None:
             return denial
         band = book.price_band(instrument, view.previous_close.get(order.instrument))

@@ -179,7 +179,15 @@ class Backtest:
         deaf: list[Any] = [] if any(seat.hears_fills for seat in seats) else [core.runner.on_fill]
         if core.view.counts_nothing:
             deaf += [core.view.on_submitted, core.view.on_fill]
-        core.manager.bind(partial(core.bus.publisher, without=deaf))
+        parents: list[Any] = [core.algos.on_fill, core.algos.on_order]
+        core.manager.bind(partial(core.bus.publisher, without=[*deaf, *parents]))
+        core.algos.first = partial(self._hear_for_parents, deaf)
+        core.algos.watch = lambda instrument: core.runner.tap(instrument, core.algos.on_price)
+
+    def _hear_for_parents(self, deaf: list[Any]) -> None:
+        """From the first parent on its children's acceptances and fills are heard."""
+        self.core.manager.hush(frozenset())
+        self.core.manager.bind(partial(self.core.bus.publisher, without=deaf))
 
     def run(self) -> BacktestResult:
         """Replay every bar to the end.
@@ -313,4 +321,4 @@ class Backtest:
         value, error = anyio.run(partial(ask_outside, request, threads=False))
         now_ns = self.clock.now_ns
         answer = CallAnswered(strategy=strategy, call=number, ts_ns=now_ns, value=value, error=error)
-        self.core.runner.publish_at(now_ns, answer)
+        self.core.runner.call_at(now_ns, partial(self.core.bus.publish, answer))

@@ -294,12 +294,14 @@ class LiveRun:
                 statements=self.spec.statements,
                 orders_made=core.manager.orders_made.get(strategy.name, 0),
                 instructions_made=core.instructions.made.get(strategy.name, 0),
+                algos_made=core.algos.made.get(strategy.name, 0),
             )
             core.runner.seat(strategy.name, strategy.make(), context)
             if not fresh:
                 held = {i: p.quantity for (s, i), p in core.portfolio.strategy_positions.items() if s == strategy.name}
                 recovered[strategy.name] = Recovered(positions=held, working=context.working_orders())
         core.runner.start(recovered)
+        core.algos.resume()
 
     # --- while it runs -----------------------------------------------------------------------------------------------
 

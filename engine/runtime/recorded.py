@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from engine.domain import account, commands, events, instructions, market
+from engine.domain import account, algos, commands, events, instructions, market
 from engine.domain.account import Capabilities
 from engine.domain.errors import JournalError
 from engine.domain.order import OrderReport
@@ -45,7 +45,9 @@ def _structs(*modules: Any) -> dict[str, type]:
     return {one.__name__: one for one in found if isinstance(one, type) and issubclass(one, Struct)}
 
 
-EVENTS: Mapping[str, type] = _structs(account, commands, events, instructions, market) | {"OrderReport": OrderReport}
+EVENTS: Mapping[str, type] = _structs(account, algos, commands, events, instructions, market) | {
+    "OrderReport": OrderReport
+}
 """Name -> class of everything that may be published."""
 COMMAND_TYPES: Mapping[str, type] = {**EVENTS, **{t.__name__: t for t in (CancelSaid, ReplaceSaid, CallWanted)}}
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from engine.bus import Bus
 from engine.clock import LiveClock
 from engine.context import CallRequest
+from engine.domain.algos import SubmitAlgo
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.events import Alert, JournalRecord, OrderSubmitted, SubscriptionRequested
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from engine.runtime.live import LiveRun
 
 COMMANDS = frozenset(
-    {SubmitOrder, CancelOrder, ReplaceOrder, SubmitInstruction, SubscriptionRequested, CancelWanted, ReplaceWanted,
-     Alert}
+    {SubmitOrder, CancelOrder, ReplaceOrder, SubmitInstruction, SubmitAlgo, SubscriptionRequested, CancelWanted,
+     ReplaceWanted, Alert}
 )  # fmt: skip
 """What the core decides besides the records of its journal."""
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from engine import traps
+from engine.algos.desk import AlgoDesk
 from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
 from engine.domain.account import AccountSnapshot, Capabilities
+from engine.domain.algos import AlgoChanged, AlgoEnded, AlgoNoted, AlgoStarted, SubmitAlgo
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.events import (
     ORDER_EVENTS,
@@ -58,6 +60,10 @@ from engine.strangers import Strangers
 INSTRUCTION_RECORDS: tuple[type, ...] = (
     InstructionDenied, InstructionSubmitted, InstructionSent, InstructionReport, InstructionSettled,
 )  # fmt: skip
+PARENTS_HEAR: tuple[type, ...] = (
+    AlgoStarted, AlgoNoted, AlgoEnded, OrderSubmitted, OrderDenied, Fill, *ORDER_EVENTS,
+)  # fmt: skip
+"""What parents are put together from again."""
 RECONCILE_RECORDS: tuple[type, ...] = (ReconcileStarted, ReconcileRow, ReconcileEnded)
 
 
@@ -133,15 +139,32 @@ class Core:
             orders=self.manager.working.values,
         )
         around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
-        strangers = Strangers(self.manager.is_ours)
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
+        self.reconciler = Reconciler(self.portfolio, instruments, sheets, Strangers(self.manager.is_ours), around)
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
-            working=self.manager.working_of,
+            working=lambda strategy: [*self.manager.working_of(strategy), *self.algos.waiting_of(strategy)],
             outside=outside,
             note=note,
         )
+        self.algos = self._algos(record or journal.append)
+
+    def _algos(self, record: Callable[[JournalRecord], int | None]) -> AlgoDesk:
+        manager, runner = self.manager, self.runner
+        desk = AlgoDesk(
+            clock=self.clock,
+            publish=self.bus.publish,
+            record=record,
+            checker=self.checker,
+            view=self.view,
+            submit=manager.on_submit,
+            order=manager.orders.get,
+            orders_made=manager.orders_made,
+            call_at=runner.call_at,
+            tell=runner.on_order,
+        )
+        desk.over_at = lambda: bool(runner.seats) and all(seat.stopped for seat in runner.seats.values())
+        return desk
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(
@@ -198,6 +221,8 @@ class Core:
         }
         for handler in handlers.get(type(event), ()):
             handler(event)
+        if isinstance(event, PARENTS_HEAR):
+            self.algos.relive(event)
 
 
 def join(
@@ -223,11 +248,12 @@ def join(
     """
     _join_market_data(core, held, keep_history=keep_history)
     core.bus.subscribe(SubscriptionRequested, subscriptions)
-    _join_orders(core, venue)
+    _join_orders(core, venue, plays=keep_history)
     _join_instructions(core, instruct)
     if reconcile is not None:
         _join_reconciliation(core, reconcile)
     _join_outcomes(core)
+    _join_algos(core, prices=keep_history)
     _join_watch(core)
     for event_type, watcher in watchers:
         core.bus.subscribe(event_type, watcher)
@@ -259,12 +285,15 @@ def _join_market_data(core: Core, held: HeldLimits | None, *, keep_history: bool
         subscribe(OrderCanceled, held.on_canceled)
 
 
-def _join_orders(core: Core, venue: Venue) -> None:
-    """Commands go to the gate, which journals what it decides before it publishes it; evidence goes to the judge."""
+def _join_orders(core: Core, venue: Venue, *, plays: bool) -> None:
+    """Commands go to the gate, which journals what it decides before it publishes it; evidence goes to the judge.
+
+    ``plays``: orders the venue does not have are kept by the engine (live; the simulated venue has them all).
+    """
     subscribe = core.bus.subscribe
     manager = core.manager
 
-    subscribe(SubmitOrder, manager.on_submit)
+    subscribe(SubmitOrder, core.algos.on_order_wanted if plays else manager.on_submit)
     subscribe(CancelOrder, manager.on_cancel)
     subscribe(ReplaceOrder, manager.on_replace)
 
@@ -325,6 +354,23 @@ def _join_outcomes(core: Core) -> None:
     subscribe(StrategyStopped, core.instructions.on_stopped)
     subscribe(CallAnswered, core.journal.append)
     subscribe(CallAnswered, runner.on_answer)
+
+
+def _join_algos(core: Core, *, prices: bool) -> None:
+    """Orders the engine plays itself: after the strategies, who hear a cause before its effect."""
+    subscribe, algos = core.bus.subscribe, core.algos
+
+    subscribe(SubmitAlgo, algos.on_submit)
+    subscribe(CancelOrder, algos.on_cancel)
+    subscribe(Fill, algos.on_fill)
+    subscribe(OrderDenied, algos.on_denied)
+    for event_type in ORDER_EVENTS:
+        subscribe(event_type, algos.on_order)
+    subscribe(LatchSet, algos.on_latch)
+    subscribe(StrategyStopped, algos.on_stopped)
+    subscribe(AlgoChanged, core.runner.on_algo)
+    for kind in (Bar, Quote, Trade) if prices else ():
+        subscribe(kind, algos.on_price)
 
 
 def _join_watch(core: Core) -> None:
