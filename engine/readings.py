@@ -155,7 +155,12 @@ class Readings:
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
             ),
+            decided=self._decided,
         )
+
+    def _decided(self, client_id: ClientOrderId) -> Decimal | None:
+        baseline = self._baselines.get(client_id)
+        return None if baseline is None else baseline.price
 
 
 def _sent(order: Order) -> int:

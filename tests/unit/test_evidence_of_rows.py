@@ -464,3 +464,24 @@ def test_readings_that_disagree_on_what_was_filled_end_nothing() -> None:
         assert desk.state(1) == "working"
     see(desk, whole=False, live_only=True, positions=a_position(60), cash="100000/100000")
     assert (desk.state(1), desk.cum(1)) == ("canceled", 60)
+
+
+def test_a_market_order_that_the_list_shows_no_more_filled_at_about_the_market() -> None:
+    """It has no limit to stand for a price; 0 is none."""
+    desk = a_desk()
+    desk.send(1, quantity=100)
+    see(desk, a_row("7", desk, price=None, cum=40, average_price=Decimal(41)))
+    for _ in range(2):
+        see(desk, whole=False, live_only=True, positions=a_position(100), cash="100000/100000")
+    order = desk.core.manager.orders[ClientOrderId("s-1")]
+    assert (desk.state(1), order.value) == ("filled", 40 * 41 + 60 * Decimal(40))
+
+
+def test_an_unknown_market_order_whose_money_is_frozen_is_not_absent_in_a_life_without_prices() -> None:
+    """What it may cost is measured by the price it was decided on."""
+    desk = a_desk()
+    desk.send(1, quantity=100)
+    life = desk.reborn(lists_orders=True)
+    for _ in range(4):
+        see(life, positions=(), cash="100000/95950")
+    assert life.state(1) == "unknown"
