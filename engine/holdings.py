@@ -23,6 +23,7 @@ class AccountBooks(Struct, frozen=True):
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
     orders that are known to work. ``decided``: the price an order was decided on; None where its journal lacks it.
+    ``charged``: whether every purchase and sale costs a fee.
     """
 
     changed_ns: int
@@ -34,6 +35,13 @@ class AccountBooks(Struct, frozen=True):
     reserved: Decimal
     live: frozenset[VenueOrderId]
     decided: Callable[[ClientOrderId], Decimal | None]
+    charged: Callable[[InstrumentId], bool]
+
+    def is_untouched(self, instrument: InstrumentId, snapshot: AccountSnapshot) -> bool:
+        """Whether a reading shows the very cash that we believe in, and nothing is traded there for nothing."""
+        if not snapshot.balances or not self.charged(instrument):
+            return False
+        return sum((row.total for row in snapshot.balances), ZERO) == self.cash
 
     def price_of(self, order: Order) -> Decimal | None:
         """About what a unit of an order costs: the latest price, else its limit, else the price it was decided on.
@@ -85,25 +93,41 @@ Plan = tuple[int, ...]
 """How much each of several orders has filled unseen."""
 
 
-def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int) -> list[Plan]:
+def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still: bool = False) -> list[Plan]:
     """Every way in which orders whose end nobody saw can have moved the position by so much.
 
-    Each did all or nothing; only where that fits in no way was one of ``gone`` withdrawn half way. Money does not tell
-    ways apart: they move the same number of shares, at prices known to no better than the fees.
+    An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
+    may it have ended as one of those that were asked may: withdrawn, or expired, with any part of it filled. Of
+    ``unknown`` each did all or nothing. Where more than one way is left the position does not tell, and money tells
+    no more, unless it did not move at all: it knows prices to no better than the fees.
+
+    Args:
+        still: neither a holding nor money moved, where trading costs something: nothing was done.
     """
     pool = [*gone, *unknown]
+    if still:
+        return [(0,) * len(pool)]
     if len(pool) > SETS_MAX:
         return []
-    whole, parted = dict[Plan, None](), dict[Plan, None]()
-    for done in product(*((0, open_of(order)) for order in pool)):
+    left = [order.cancel_pending for order in gone]
+    likely = _ways(gone, unknown, moved, left)
+    return likely or _ways(gone, unknown, moved, [True] * len(gone))
+
+
+def _ways(gone: Sequence[Order], unknown: Sequence[Order], moved: int, left: Sequence[bool]) -> list[Plan]:
+    """``left``: which of ``gone`` may have left something open; of these no more than one in part."""
+    pool = [*gone, *unknown]
+    choices = [(0, open_of(order)) if free else (open_of(order),) for order, free in zip(gone, left, strict=True)]
+    found = dict[Plan, None]()
+    for done in product(*choices, *((0, open_of(order)) for order in unknown)):
         rest = moved - sum(order.request.side.sign * quantity for order, quantity in zip(pool, done, strict=True))
         if rest == 0:
-            whole[done] = None
+            found[done] = None
         for place, order in enumerate(gone):
             part = rest * order.request.side.sign
-            if not done[place] and 0 < part < open_of(order):
-                parted[(*done[:place], part, *done[place + 1 :])] = None
-    return list(whole or parted)
+            if left[place] and not done[place] and 0 < part < open_of(order):
+                found[(*done[:place], part, *done[place + 1 :])] = None
+    return list(found)
 
 
 def shared(orders: Sequence[Order], moved: int) -> Plan:
