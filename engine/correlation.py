@@ -4,6 +4,7 @@ Pure: an account's reading and what we know go in, evidence comes out. Absence i
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -11,14 +12,13 @@ from engine.domain.account import AccountSnapshot, Baseline, Capabilities, Order
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
-from engine.holdings import AccountBooks, Plan, explanation, filled_by, open_of, plans, report_on
+from engine.holdings import AccountBooks, explanation, filled_by, open_of, plans, report_on, shared
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
 
 ROW_EARLY_NS = 2_000_000_000
 """A venue's clock may place our row this much before our intent (3.5)."""
-
 
 HELD_READS = 4
 """So many readings in a row that hide an order for which something is held back are no failed copies any more."""
@@ -147,15 +147,15 @@ class Matcher:
         for instrument, moved in _moves(pool, books, snapshot, sheet).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
-            ways = plans(over, mine[len(over) :], moved)
+            ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
             if len(ways) > 1 or (not ways and len(over) < len(mine)):
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue
-            for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else _shared(over, moved), strict=True)):
+            for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else shared(over, moved), strict=True)):
                 if filled < open_of(order) and _is_held_back(order, filled, (), snapshot, books):
                     reports += self._still_held(order, snapshot) if number < len(over) else ()
                 elif number < len(over):
-                    reports += self._ended(order, filled, snapshot)
+                    reports += self._ended(order, filled, books, snapshot)
                 elif filled:
                     reports += filled_by(order, None, books, snapshot)
                 elif order.request.side.sign < 0 or snapshot.balances is not None:
@@ -180,13 +180,29 @@ class Matcher:
         reason = "the list shows it no more, but shares or money are held back as if it worked"
         return (report_on(order, snapshot, Evidence.CANDIDATES, reason=reason),)
 
-    def _ended(self, order: Order, filled: int, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+    def _ended(
+        self, order: Order, filled: int, books: AccountBooks, snapshot: AccountSnapshot
+    ) -> Sequence[OrderReport]:
         kind = Evidence.WORKING if filled == open_of(order) else Evidence.CANCELED
         reason = "the list shows it no more; what it filled is read from the position"
-        return self._over(order, filled, snapshot, kind, order.cum + filled, reason)
+        average = None
+        if filled and order.price is None:
+            # A limit stands for the price of what was not seen; a market order has none.
+            price = books.price_of(order)
+            if price is None:
+                return ()
+            average = (order.value + price * filled) / (order.cum + filled)
+        return self._over(order, filled, snapshot, kind, order.cum + filled, reason, average)
 
     def _over(
-        self, order: Order, seen: int, snapshot: AccountSnapshot, kind: Evidence, cum: int, reason: str
+        self,
+        order: Order,
+        seen: int,
+        snapshot: AccountSnapshot,
+        kind: Evidence,
+        cum: int,
+        reason: str,
+        average: Decimal | None = None,
     ) -> Sequence[OrderReport]:
         """Two readings that agree on what was seen of it."""
         first = self._absences.get(order.request.client_id)
@@ -196,7 +212,7 @@ class Matcher:
         if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
             return ()
         self.forget(order.request.client_id)
-        return (report_on(order, snapshot, kind, cum=cum, reason=reason),)
+        return (report_on(order, snapshot, kind, cum=cum, price=average, reason=reason),)
 
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
         return self._undone(order, snapshot, sheet, "")
@@ -362,7 +378,7 @@ def _is_held_back(
         return held.sellable + selling + done < books.sellable(instrument) + open_of(order) - filled
     if snapshot.balances is None:
         return False
-    price = order.price or books.mark(instrument) or ZERO
+    price = order.price or books.price_of(order) or ZERO
     frozen = sum((balance.total - balance.available for balance in snapshot.balances), ZERO)
     buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in live), ZERO)
     return frozen - buying > books.reserved - price * open_of(order) / 2
@@ -382,13 +398,3 @@ def _moves(
     theirs = {row.instrument: row.quantity for row in snapshot.positions}
     names = dict.fromkeys(order.request.instrument for order in orders)
     return {name: theirs.get(name, 0) - books.held(name) for name in names if name not in books.answering}
-
-
-def _shared(orders: Sequence[Order], moved: int) -> Plan:
-    """As much of a move as each can have done, the oldest first: which of two alike it was changes no position."""
-    way: list[int] = []
-    for order in orders:
-        filled = min(max(0, moved * order.request.side.sign), open_of(order))
-        moved -= filled * order.request.side.sign
-        way.append(filled)
-    return tuple(way)

@@ -98,6 +98,7 @@ class OrderManager(Judge):
                     )
                 )
             ),
+            price=self._view.reference(command.instrument),
         )
 
     def _adopt(self, event: OrderSubmitted) -> None:

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.commands import SIZED_BY_VENUE
-from engine.domain.ids import InstrumentId, VenueOrderId
+from engine.domain.events import Fill
+from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 
@@ -21,7 +22,8 @@ class AccountBooks(Struct, frozen=True):
 
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
-    orders that are known to work.
+    orders that are known to work. ``decided``: the price an order was decided on; None where its journal lacks it.
+    ``charged``: whether every purchase and sale costs a fee.
     """
 
     changed_ns: int
@@ -32,6 +34,22 @@ class AccountBooks(Struct, frozen=True):
     sellable: Callable[[InstrumentId], int]
     reserved: Decimal
     live: frozenset[VenueOrderId]
+    decided: Callable[[ClientOrderId], Decimal | None]
+    charged: Callable[[InstrumentId], bool]
+
+    def is_untouched(self, instrument: InstrumentId, snapshot: AccountSnapshot) -> bool:
+        """Whether a reading shows the very cash that we believe in, and nothing is traded there for nothing."""
+        if not snapshot.balances or not self.charged(instrument):
+            return False
+        return sum((row.total for row in snapshot.balances), ZERO) == self.cash
+
+    def price_of(self, order: Order) -> Decimal | None:
+        """About what a unit of an order costs: the latest price, else its limit, else the price it was decided on.
+
+        A life that just began has no prices of its own. None: nobody can say.
+        """
+        client_id = order.request.client_id
+        return self.mark(order.request.instrument) or order.price or self.decided(client_id)
 
 
 def open_of(order: Order) -> int:
@@ -75,35 +93,74 @@ Plan = tuple[int, ...]
 """How much each of several orders has filled unseen."""
 
 
-def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int) -> list[Plan]:
+def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still: bool = False) -> list[Plan]:
     """Every way in which orders whose end nobody saw can have moved the position by so much.
 
-    Each did all or nothing; only where that fits in no way was one of ``gone`` withdrawn half way. Money does not tell
-    ways apart: they move the same number of shares, at prices known to no better than the fees.
+    An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
+    may it have ended as one of those that were asked may: withdrawn, or expired, with any part of it filled. Of
+    ``unknown`` each did all or nothing. Where more than one way is left the position does not tell, and money tells
+    no more, unless it did not move at all: it knows prices to no better than the fees.
+
+    Args:
+        still: neither a holding nor money moved, where trading costs something: nothing was done.
     """
     pool = [*gone, *unknown]
+    if still:
+        return [(0,) * len(pool)]
     if len(pool) > SETS_MAX:
         return []
-    whole, parted = dict[Plan, None](), dict[Plan, None]()
-    for done in product(*((0, open_of(order)) for order in pool)):
+    left = [order.cancel_pending for order in gone]
+    likely = _ways(gone, unknown, moved, left)
+    return likely or _ways(gone, unknown, moved, [True] * len(gone))
+
+
+def _ways(gone: Sequence[Order], unknown: Sequence[Order], moved: int, left: Sequence[bool]) -> list[Plan]:
+    """``left``: which of ``gone`` may have left something open; of these no more than one in part."""
+    pool = [*gone, *unknown]
+    choices = [(0, open_of(order)) if free else (open_of(order),) for order, free in zip(gone, left, strict=True)]
+    found = dict[Plan, None]()
+    for done in product(*choices, *((0, open_of(order)) for order in unknown)):
         rest = moved - sum(order.request.side.sign * quantity for order, quantity in zip(pool, done, strict=True))
         if rest == 0:
-            whole[done] = None
+            found[done] = None
         for place, order in enumerate(gone):
             part = rest * order.request.side.sign
-            if not done[place] and 0 < part < open_of(order):
-                parted[(*done[:place], part, *done[place + 1 :])] = None
-    return list(whole or parted)
+            if left[place] and not done[place] and 0 < part < open_of(order):
+                found[(*done[:place], part, *done[place + 1 :])] = None
+    return list(found)
+
+
+def shared(orders: Sequence[Order], moved: int) -> Plan:
+    """As much of a move as each can have done, the oldest first: which of two alike it was changes no position."""
+    way: list[int] = []
+    for order in orders:
+        filled = min(max(0, moved * order.request.side.sign), open_of(order))
+        moved -= filled * order.request.side.sign
+        way.append(filled)
+    return tuple(way)
 
 
 def filled_by(order: Order, moved: int | None, books: AccountBooks, snapshot: AccountSnapshot) -> Sequence[OrderReport]:
+    """What the order filled, as the position says; nothing while no price of it is known: the book takes no guess of 0.
+
+    The fill is named after its order, which says that its price is a guess (``is_guessed``).
+    """
     quantity = open_of(order) if moved is None else abs(moved)
+    paid = None if moved is None or books.answering else _paid(quantity, books, snapshot)
+    known = books.price_of(order)
+    if paid is None or (known and abs(paid / known - 1) > CREDIBLE_MOVE):
+        paid = None
+    price = known if paid is None else paid
+    if price is None:
+        return ()
     fill = report_on(
         order,
         snapshot,
         Evidence.FILL,
         quantity=quantity,
-        price=_price(order, quantity, None if moved is None or books.answering else books.cash, books, snapshot),
+        price=price,
+        # What the cash says has the fee in it; what the market says has not.
+        fee=None if paid is None else ZERO,
         fill_id=order.request.client_id,
         reason="read from the change of the position",
     )
@@ -112,15 +169,16 @@ def filled_by(order: Order, moved: int | None, books: AccountBooks, snapshot: Ac
     return (fill, report_on(order, snapshot, Evidence.CANCELED, reason="the venue sized it"))
 
 
-def _price(
-    order: Order, quantity: int, cash_before: Decimal | None, books: AccountBooks, snapshot: AccountSnapshot
-) -> Decimal:
-    """The price the cash speaks of (right to one coin in all, where a venue keeps whole coins), if that is credible."""
-    known = books.mark(order.request.instrument) or order.price or ZERO
-    if cash_before is None or snapshot.balances is None:
-        return known
-    price = abs(cash_before - sum((balance.total for balance in snapshot.balances), ZERO)) / quantity
-    return price if not known or abs(price / known - 1) <= CREDIBLE_MOVE else known
+def is_guessed(fill: Fill) -> bool:
+    """Whether a fill's price is read off the market or the cash, as its venue told none."""
+    return fill.fill_id == fill.client_id
+
+
+def _paid(quantity: int, books: AccountBooks, snapshot: AccountSnapshot) -> Decimal | None:
+    """The price the cash speaks of, right to one coin in all where a venue keeps whole coins."""
+    if snapshot.balances is None:
+        return None
+    return abs(books.cash - sum((balance.total for balance in snapshot.balances), ZERO)) / quantity
 
 
 def report_on(
@@ -131,6 +189,7 @@ def report_on(
     quantity: int = 0,
     cum: int = 0,
     price: Decimal | None = None,
+    fee: Decimal | None = None,
     fill_id: str = "",
     reason: str = "",
 ) -> OrderReport:
@@ -143,7 +202,7 @@ def report_on(
         quantity=quantity,
         cum=cum,
         price=price,
-        fee=ZERO if kind is Evidence.FILL else None,
+        fee=fee,
         fill_id=fill_id,
         reason=reason,
     )

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.clock import Clock
 from engine.domain.account import Baseline, Capabilities
-from engine.domain.commands import CancelOrder
+from engine.domain.commands import CancelOrder, OrderType, Side
 from engine.domain.events import (
     AccountObserved,
     Alert,
@@ -93,7 +93,9 @@ class Judge:
         self._told: dict[ClientOrderId, Told] = {}
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
         self._ended: deque[tuple[int, ClientOrderId]] = deque()
-        self._readings = Readings(self, self._venue_ids, self._baselines, clock, portfolio, view.reference)
+        self._readings = Readings(
+            self, self._venue_ids, self._baselines, clock, portfolio, view.reference, self._charged
+        )
 
     def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
         """Look the subscribers of every order's events up once; call it when all have subscribed."""
@@ -251,6 +253,12 @@ class Judge:
             total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec)
             return max(ZERO, total - order.fee)
         return book.fee(request.type, request.side, fill.quantity, price, spec)
+
+    def _charged(self, instrument: InstrumentId) -> bool:
+        """Whether even the smallest trade costs a fee, whichever way it goes."""
+        spec = self._instruments[instrument]
+        book, lot = self._books[spec.market], spec.lot
+        return all(book.fee(OrderType.LIMIT, side, lot, Decimal(100), spec) > 0 for side in (Side.BUY, Side.SELL))
 
     def _cost(self, order: Order) -> Decimal:
         """The fees of all that is filled: those of its fills, and the market's own for what is only inferred."""

@@ -39,6 +39,7 @@ class Readings:
         clock: Clock,
         portfolio: Portfolio,
         mark: Callable[[InstrumentId], Decimal | None],
+        charged: Callable[[InstrumentId], bool],
     ) -> None:
         """``venue_ids``, ``baselines``: the judge's own, as they are at any time."""
         self._judge = judge
@@ -47,6 +48,7 @@ class Readings:
         self._clock = clock
         self._portfolio = portfolio
         self._mark = mark
+        self._charged = charged
         self._matcher = Matcher()
         self._listed: dict[AccountId, tuple[str, ...]] = {}
 
@@ -155,7 +157,13 @@ class Readings:
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
             ),
+            decided=self._decided,
+            charged=self._charged,
         )
+
+    def _decided(self, client_id: ClientOrderId) -> Decimal | None:
+        baseline = self._baselines.get(client_id)
+        return None if baseline is None else baseline.price
 
 
 def _sent(order: Order) -> int:
