@@ -64,7 +64,7 @@ def test_two_readings_without_a_trace_prove_absence_and_a_late_trace_undoes_it()
     assert desk.state(1) == "not_placed"
     see(desk, CY=10)
     assert (desk.state(1), desk.cum(1)) == ("filled", 10)
-    assert any("not_placed" in alert.text for alert in desk.heard)
+    assert any("resurrected" in alert.text for alert in desk.heard)
 
 
 def test_absence_is_not_believed_while_the_venue_may_still_execute() -> None:
