@@ -94,7 +94,7 @@ class Judge:
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
         self._ended: deque[tuple[int, ClientOrderId]] = deque()
         self._readings = Readings(
-            self, self._venue_ids, self._baselines, clock, portfolio, view.reference, self._charged
+            self, self._venue_ids, self._baselines, clock, portfolio, view.reference, self._charged, view.day_of
         )
 
     def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
@@ -334,6 +334,11 @@ class Judge:
     def is_ours(self, account: AccountId, venue_id: VenueOrderId, tag: ClientOrderId) -> bool:
         """Whether an order we still remember bears this number, or echoes this client id."""
         return (account, venue_id) in self._venue_ids or tag in self.orders
+
+    def of_before(self, account: AccountId) -> Sequence[Order]:
+        """Orders that are not over and were sent on an earlier trading day: the venue's history must be asked."""
+        mine = (order for order in self.working.values() if order.request.account == account)
+        return self._readings.of_before(mine, self._clock.now_ns)
 
     def disputed(self, account: AccountId) -> Sequence[Order]:
         """Orders a person must decide."""
