@@ -9,13 +9,15 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
-from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
+from engine.domain.ids import ClientOrderId, VenueOrderId
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
 from engine.holdings import (
     AccountBooks,
     explanation,
     filled_by,
+    is_at_rest,
     is_held_back,
+    moves,
     not_before,
     open_of,
     plans,
@@ -117,7 +119,7 @@ class Matcher:
             over: those that ended with their day.
         """
         reports: list[OrderReport] = []
-        for instrument, moved in _moves(orders, books, snapshot, sheet).items():
+        for instrument, moved in moves(orders, books, snapshot, sheet, lambda _: books.changed_ns).items():
             mine = [order for order in orders if order.request.instrument == instrument]
             if moved == 0:
                 reports += [report for order in mine for report in self._idle(order, books, snapshot, sheet, over)]
@@ -179,7 +181,8 @@ class Matcher:
         """
         reports: list[OrderReport] = []
         pool = [*gone, *unknown]
-        for instrument, moved in _moves(pool, books, snapshot, sheet).items():
+        rests = is_at_rest(books.changed_ns, snapshot, sheet)
+        for instrument, moved in moves(pool, books, snapshot, sheet, books.moved_ns).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
             ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
@@ -187,6 +190,9 @@ class Matcher:
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue
             for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else shared(over, moved), strict=True)):
+                if not rests and order.request.side.sign > 0 and filled < open_of(order):
+                    # What is frozen for it tells, and every order of the account moves that.
+                    continue
                 held = filled < open_of(order) and is_held_back(order, filled, (), snapshot, books)
                 if order.request.client_id in past:
                     reports += self._of_before(order, filled, held, books, snapshot, sheet)
@@ -367,15 +373,3 @@ def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
 
 def _listing(rows: Sequence[OrderRow], why: str) -> str:
     return f"rows {', '.join(str(row.venue_id) for row in rows)} {why}" if rows else ""
-
-
-def _moves(
-    orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
-) -> dict[InstrumentId, int]:
-    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
-    moved the account within the longest lag, and no answer is on its way."""
-    if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
-        return {}
-    theirs = {row.instrument: row.quantity for row in snapshot.positions}
-    names = dict.fromkeys(order.request.instrument for order in orders)
-    return {name: theirs.get(name, 0) - books.held(name) for name in names if name not in books.answering}

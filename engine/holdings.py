@@ -6,7 +6,7 @@ from itertools import combinations, product
 
 from msgspec import Struct
 
-from engine.domain.account import AccountSnapshot, Baseline, OrderRow
+from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
 from engine.domain.commands import SIZED_BY_VENUE
 from engine.domain.events import Fill
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
@@ -23,6 +23,7 @@ CREDIBLE_MOVE = Decimal("0.35")
 class AccountBooks(Struct, frozen=True):
     """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
 
+    ``moved_ns``: when our doing last changed what it holds of an instrument, or may have.
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
     orders that are known to work. ``decided``: the price an order was decided on; None where its journal lacks it.
@@ -30,6 +31,7 @@ class AccountBooks(Struct, frozen=True):
     """
 
     changed_ns: int
+    moved_ns: Callable[[InstrumentId], int]
     answering: frozenset[InstrumentId]
     held: Callable[[InstrumentId], int]
     cash: Decimal
@@ -286,3 +288,32 @@ def speaks_against_absence(
     if snapshot.positions is not None and not is_explained(order, baseline, strangers, snapshot, books):
         return True
     return is_held_back(order, 0, strangers, snapshot, books)
+
+
+def is_at_rest(changed_ns: int, snapshot: AccountSnapshot, sheet: Capabilities) -> bool:
+    """Whether a reading began when all that our doing changed was surely in it."""
+    return snapshot.as_of_ns > changed_ns + sheet.max_lag_ns
+
+
+def moves(
+    orders: Sequence[Order],
+    books: AccountBooks,
+    snapshot: AccountSnapshot,
+    sheet: Capabilities,
+    moved_ns: Callable[[InstrumentId], int],
+) -> dict[InstrumentId, int]:
+    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
+    moved it within the longest lag, and no answer is on its way.
+
+    Args:
+        moved_ns: when our doing last moved what is held of an instrument.
+    """
+    if snapshot.positions is None:
+        return {}
+    theirs = {row.instrument: row.quantity for row in snapshot.positions}
+    names = dict.fromkeys(order.request.instrument for order in orders)
+    return {
+        name: theirs.get(name, 0) - books.held(name)
+        for name in names
+        if name not in books.answering and is_at_rest(moved_ns(name), snapshot, sheet)
+    }

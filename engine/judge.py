@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.clock import Clock
 from engine.domain.account import Baseline, Capabilities
-from engine.domain.commands import CancelOrder, OrderType, Side
+from engine.domain.commands import CancelOrder, OrderType, Side, SubmitOrder
 from engine.domain.events import (
     AccountObserved,
     Alert,
@@ -76,6 +76,8 @@ class Judge:
         self.orders_made: dict[StrategyId, int] = {}
         self.last_change_ns: dict[AccountId, int] = {}
         """When each account was last known to change by our doing: readings begun earlier prove nothing."""
+        self.last_moves_ns: dict[tuple[AccountId, InstrumentId], int] = {}
+        """The same for what an account holds of one instrument."""
         self._clock = clock
         self._publish = publish
         self._record = record
@@ -166,7 +168,7 @@ class Judge:
             self._publish_fill(fill)
             del self.orders[client_id], self.working[client_id]
             return
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
+        self._changed(request, report.ts_ns)
         self._told[client_id] = (cum, order.value, order.fee)
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
@@ -208,7 +210,7 @@ class Judge:
         if entry is None:
             return
         self._told[request.client_id] = (order.cum, order.value, fee)
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
+        self._changed(request, report.ts_ns)
         self._publish(entry)
 
     def _announce(self, order: Order, report: OrderReport, change: Change) -> None:
@@ -253,6 +255,12 @@ class Judge:
             total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec)
             return max(ZERO, total - order.fee)
         return book.fee(request.type, request.side, fill.quantity, price, spec)
+
+    def _changed(self, request: SubmitOrder, ts_ns: int) -> None:
+        """An order's doing moved its account and what that holds, or will have."""
+        account, instrument = request.account, request.instrument
+        self.last_change_ns[account] = max(ts_ns, self.last_change_ns.get(account, 0))
+        self.last_moves_ns[account, instrument] = max(ts_ns, self.last_moves_ns.get((account, instrument), 0))
 
     def _charged(self, instrument: InstrumentId) -> bool:
         """Whether even the smallest trade costs a fee, whichever way it goes."""

@@ -28,6 +28,7 @@ class Orders(Protocol):
     orders: dict[ClientOrderId, Order]
     working: dict[ClientOrderId, Order]
     last_change_ns: dict[AccountId, int]
+    last_moves_ns: dict[tuple[AccountId, InstrumentId], int]
 
     def undecided(self, account: AccountId) -> Sequence[Order]: ...
 
@@ -179,6 +180,7 @@ class Readings:
         book = portfolio.accounts[account]
         return AccountBooks(
             changed_ns=self._judge.last_change_ns.get(account, 0),
+            moved_ns=lambda instrument: self._judge.last_moves_ns.get((account, instrument), 0),
             answering=frozenset(
                 order.request.instrument
                 for order in self._judge.undecided(account)

@@ -528,3 +528,25 @@ def test_where_neither_holdings_nor_money_moved_nothing_was_filled() -> None:
     for _ in range(2):
         see(desk, whole=False, live_only=True, positions=a_position(500, 500), cash="100000/100000")
     assert [(desk.state(n), desk.cum(n)) for n in (1, 2)] == [("canceled", 0)] * 2
+
+
+def see_beside_trades(desk: Desk, number: int, **reading: Any) -> None:
+    """Three readings, each right after an order on another instrument was sent: the account as a whole never rests."""
+    for more in range(3):
+        desk.clock.now_ns += 5 * SECOND_NS
+        desk.send(number + more, **{**LIMIT, "instrument": STOCKS[1]})
+        see(desk, whole=False, live_only=True, after_ns=SECOND_NS, cash="100000/100000", **reading)
+
+
+def test_trades_on_other_instruments_do_not_keep_an_order_waiting_that_its_position_explains() -> None:
+    """An account that trades all the time would leave it undecided for ever."""
+    desk = a_gone_order()
+    see_beside_trades(desk, 2, positions=a_position(100))
+    assert (desk.state(1), desk.cum(1)) == ("filled", 100)
+
+
+def test_what_only_money_can_tell_waits_until_the_account_rests() -> None:
+    """Whether a purchase was withdrawn or works unseen shows in what is frozen, and every order moves that."""
+    desk = a_gone_order()
+    see_beside_trades(desk, 2, positions=())
+    assert desk.state(1) == "working"
