@@ -46,6 +46,16 @@ class Sessions:
         """The first trading day after a day; None past the last known one."""
         return next((ordinal + ahead for ahead in range(1, 31) if ordinal + ahead in self._days), None)
 
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        """The first instant of continuous trading from one on; None past the last day known."""
+        session = self.on(ts_ns)
+        if session is not None and ts_ns < session.close_ns:
+            if session.has(ts_ns):
+                return ts_ns
+            return session.open_ns if ts_ns < session.open_ns else session.resume_ns
+        following = self.next_day(day_of(ts_ns, self._timezone).toordinal())
+        return None if following is None else self._days[following].open_ns
+
     def trading_day(self, ts_ns: int) -> int:
         """The local day, or the next trading day where that is none; past the last known one, the local day."""
         ordinal = day_of(ts_ns, self._timezone).toordinal()
