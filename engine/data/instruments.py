@@ -1,7 +1,8 @@
 """The instruments file: what each id is, where it trades and in which units.
 
-A table an instrument, ``[instrument."600000.SH"]``; keys: kind, market, currency, lot, tick, multiplier, name, listed
-(a day), special and suspended (spans of days, as ``"2024-05-06..2025-06-12"`` or, to this day, ``"2026-05-06.."``).
+A table an instrument, ``[instrument."600000.SH"]``; keys: kind, market, currency, lot, tick, multiplier, name,
+same_day, listed (a day), special and suspended (spans of days, as ``"2024-05-06..2025-06-12"``, or ``"2026-05-06.."``
+to this day).
 """
 
 import tomllib
@@ -36,6 +37,7 @@ class InstrumentRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     multiplier: int = 1
     name: str = ""
     listed: date | None = None
+    same_day: bool = False
     special: tuple[str, ...] = ()
     suspended: tuple[str, ...] = ()
 

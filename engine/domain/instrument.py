@@ -45,6 +45,8 @@ class Instrument(Struct, frozen=True, kw_only=True):
     """First day of trading; None: long ago, or not known."""
     special: tuple[Span, ...] = ()
     """When it was under special treatment (ST); without any its name tells."""
+    same_day: bool = False
+    """What is bought today may be sold today where others wait: funds of bonds, gold, money or foreign shares."""
     suspended: tuple[Span, ...] = ()
     """Whole days on which it did not trade."""
 

@@ -3,7 +3,8 @@
 Boards, lots, sizes, price limits and hours are in ``china_boards``, with their sources. Here:
 
 * T+1: what is bought is sold on the next trading day (SSE 3.1.4); bonds the same day (SSE 3.1.5). So may be funds of
-  foreign shares, bonds, gold and money (SSE 3.1.5), which neither code nor kind tells: they wait a day here.
+  foreign shares, bonds, gold and money (SSE 3.1.5, 2015-01-19) and of commodities (SZSE 2019-01-11, SSE 2020-01-20),
+  which neither code nor kind tells: ``same_day`` of the instrument does.
 * Market orders in continuous trading alone (SSE, SZSE). On STAR they carry a protection price (科创板股票交易特别规定,
   2019-03-01), which the broker's client fills in.
 * Price cage of limit orders for shares in continuous trading (SSE and SZSE, from 2023-04-10; 深交所投资者服务部,
@@ -161,7 +162,7 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def sells_same_day(self, instrument: Instrument) -> bool:
         """Whether what was bought today may be sold today."""
-        return board_for(instrument) is Board.BOND
+        return instrument.same_day or board_for(instrument) is Board.BOND
 
     def sellable_from_ns(self, bought_ns: int) -> int:
         """The opening auction of the next trading day, of every instrument; never, past the last day known."""

@@ -42,7 +42,7 @@ from engine.markets.china_boards import CENT_TICK as TICK
 from engine.markets.china_history import band, closes_by_auction, day_number, duty, transfer
 from engine.markets.sessions import Session, Sessions, sessions_of
 
-LEVIES = Decimal("0.0000341") + Decimal("0.00002") + Decimal("0.00002")
+LEVIES = (Decimal("0.0000341"), Decimal("0.00002"), Decimal("0.00002"))
 """Handling, securities management and HKSCC."""
 BOARDS_NORTHBOUND = frozenset({Board.CHINEXT, Board.STAR})
 """Besides the main board, whose rules hold for all else."""
@@ -112,13 +112,24 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
 
     def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
-        """Of one order altogether, its parts added and then rounded to the cent; nothing filled, no fee."""
-        if not quantity:
-            return ZERO
+        """Of one order altogether, each part rounded to the cent; nothing filled, no fee."""
+        return sum(self.fee_parts(side, quantity, value, instrument, ts_ns), ZERO) if quantity else ZERO
+
+    def fee_parts(
+        self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0
+    ) -> tuple[Decimal, ...]:
+        """Commission, platform fee, handling, securities management, transfer, HKSCC and duty."""
         board, day = _board(instrument), day_number(ts_ns)
-        fee = value * LEVIES + max(value * self.commission, self.commission_min) + self.platform_fee
-        fee += transfer(board, instrument.id.rpartition(".")[2], quantity, value, day)
-        return (fee + value * duty(side is Side.BUY, day)).quantize(CENT, ROUND_HALF_UP)
+        clearing = transfer(board, instrument.id.rpartition(".")[2], quantity, value, day)
+        parts = (
+            max(value * self.commission, self.commission_min),
+            self.platform_fee,
+            *(value * levy for levy in LEVIES[:2]),
+            clearing,
+            value * LEVIES[2],
+            value * duty(side is Side.BUY, day),
+        )
+        return tuple(part.quantize(CENT, ROUND_HALF_UP) for part in parts)
 
     def auction_end_ns(self, instrument: Instrument, ts_ns: int) -> int | None:
         session = self._session(ts_ns)

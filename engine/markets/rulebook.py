@@ -79,6 +79,17 @@ class RefusesCancels(Protocol):
 
     def may_cancel(self, ts_ns: int) -> bool: ...
 
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """As ``OpensAgain`` has it."""
+
+
+@runtime_checkable
+class SellsSameDay(Protocol):
+    """A rule book that locks what was bought, but not of every instrument."""
+
+    def sells_same_day(self, instrument: Instrument) -> bool:
+        """Whether what was bought today may be sold today."""
+
 
 @runtime_checkable
 class ClosesByAuction(Protocol):

@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from engine.domain.timestamps import day_of
 
+FIRST_DAY = "1996-01-02"
+"""Sessions before it are not known, and so closed."""
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -64,7 +66,8 @@ class Sessions:
     def _load(self, mic: str) -> None:
         import exchange_calendars
 
-        calendar: Any = exchange_calendars.get_calendar(mic)
+        # Without a first day the library begins twenty years ago, whenever that is.
+        calendar: Any = exchange_calendars.get_calendar(mic, start=FIRST_DAY)
         frame = calendar.schedule
         columns = [
             frame[name].dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype("int64") for name in _COLUMNS

@@ -19,7 +19,7 @@ from engine.domain.market import Bar
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import DAY_NS
-from engine.markets.rulebook import ChargesByOrder, RuleBook
+from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook
 from engine.matching.fill_model import UNPRICED, FillModel
 from engine.matching.floor import Floor
 
@@ -110,6 +110,7 @@ class SimulatedVenue:
         self._accepted = 0
         self._floors = floors or {}
         self._acts_ns = acts_ns
+        self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
         self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
 
     def on_submitted(self, event: OrderSubmitted) -> None:
@@ -224,8 +225,18 @@ class SimulatedVenue:
         return book.trading_day(start_ns) > book.trading_day(order.acts_ns)
 
     def cancel(self, client_id: ClientOrderId, instrument: InstrumentId) -> None:
+        """Withdraw an order, unless its exchange is at an auction without cancels.
+
+        In breaks and while it is closed nothing matches: a cancel that waits there is one that acts at once.
+        """
         order = self._find(client_id, instrument)
-        if order is not None:
+        if order is None:
+            return
+        now_ns = self._clock.now_ns
+        book = self._refusing.get(self._instruments[instrument].market) if self._refusing else None
+        if book is not None and not book.may_cancel(now_ns) and book.next_order_ns(now_ns) == now_ns:
+            self._answer(order, Evidence.CANCEL_REJECT, "no cancels at this hour")
+        else:
             self._close(order, Evidence.CANCELED, "")
             self._drop(order)
 
@@ -262,8 +273,11 @@ class SimulatedVenue:
             del self.resting[instrument]
 
     def _close(self, order: _Resting, kind: Evidence, reason: str) -> None:
-        request: SubmitOrder = order.request
         order.leaves = 0
+        self._answer(order, kind, reason)
+
+    def _answer(self, order: _Resting, kind: Evidence, reason: str) -> None:
+        request: SubmitOrder = order.request
         self._report(
             OrderReport(
                 account=request.account,
