@@ -252,9 +252,9 @@ class Judge:
         book, price = self._books[spec.market], fill.price or ZERO
         if isinstance(book, ChargesByOrder):
             filled = order.real + fill.quantity
-            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec)
+            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec, fill.ts_ns)
             return max(ZERO, total - order.fee)
-        return book.fee(request.type, request.side, fill.quantity, price, spec)
+        return book.fee(request.type, request.side, fill.quantity, price, spec, fill.ts_ns)
 
     def _changed(self, request: SubmitOrder, ts_ns: int) -> None:
         """An order's doing moved its account and what that holds, or will have."""
@@ -277,8 +277,8 @@ class Judge:
         spec = self._instruments[request.instrument]
         book = self._books[spec.market]
         if isinstance(book, ChargesByOrder):
-            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec))
-        return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec)
+            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec, request.ts_ns))
+        return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec, request.ts_ns)
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 
