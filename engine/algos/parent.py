@@ -25,7 +25,8 @@ CANCELS_MAX = 5
 """How often a child is asked to go."""
 AT_ONCE = frozenset({"KILLED", "UNSUPPORTED", "MALFORMED", "INSTRUMENT", "ENV", "DUP_ID"})
 """Refusals that waiting will not mend."""
-NOT_NOW = "SESSION"
+NOT_NOW = {"SESSION": 60 * SECOND_NS, "PRICE_RULE": 1_800 * SECOND_NS}
+"""Refusals that time alone mends: the market is closed, or the price is beyond today's limits. They are not counted."""
 _UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
 
 
@@ -321,8 +322,8 @@ class Parent:
     def denied(self, child: Child, code: str, reason: str) -> None:
         """Our own gate said no to a child: nothing of it left."""
         child.state, child.blocked = OrderState.DENIED, False
-        if code == NOT_NOW:
-            self.not_before_ns = self.now_ns + WAITS_NS[-1]
+        if code in NOT_NOW:
+            self.not_before_ns = self.now_ns + NOT_NOW[code]
             self.alarm(self.not_before_ns)
         elif code in AT_ONCE:
             self.stop(AlgoState.REJECTED, reason)

@@ -141,6 +141,8 @@ class Played:
         high, low = (exact(look.high), exact(look.low)) if whole else (price, price)
         if self._met(parent, price, high, low):
             parent.note(MET, str(price))
+            # Whatever the way that was there waited for is no matter any more.
+            parent.not_before_ns = 0
             return True
         if order.type in TWO_SIDED and order.price is not None and self._leg(parent) is OrderType.STOP:
             reached = price <= order.price if order.side.sign > 0 else price >= order.price

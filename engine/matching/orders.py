@@ -9,8 +9,9 @@ from engine.domain.events import OrderSubmitted
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Evidence, OrderReport
-from engine.markets.rulebook import RuleBook
+from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook
 from engine.matching.fill_model import FillModel
+from engine.matching.floor import Floor
 from engine.matching.friction import Friction
 from engine.matching.resting import Resting, resting
 from engine.matching.slippage import slipped
@@ -38,8 +39,15 @@ class Orders:
         placed: Callable[[ClientOrderId, VenueOrderId], Any],
         clock: Clock,
         sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
+        floors: Mapping[InstrumentId, Floor] | None = None,
+        acts_ns: Callable[[InstrumentId, int], int] | None = None,
     ) -> None:
-        """``sent``: told of an order whose acceptance comes later, where there is a latency."""
+        """
+        Args:
+            sent: told of an order whose acceptance comes later, where there is a latency.
+            floors: of exchanges with auctions, limits and suspensions.
+            acts_ns: when an order accepted at an instant reaches its exchange; None: at once.
+        """
         self.resting: dict[InstrumentId, list[Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
         friction = model if isinstance(model, Friction) else Friction(model=model)
@@ -55,6 +63,10 @@ class Orders:
         self._sent = sent
         self._clock = clock
         self._accepted = 0
+        self._floors = floors or {}
+        self._acts_ns = acts_ns
+        self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
+        self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
         self._ended = False
         """Whether one of ``_shown`` was withdrawn or emptied from outside meanwhile."""
         self._shown: list[Resting] = []
@@ -68,7 +80,9 @@ class Orders:
         """Take an order; it can not be refused here, the market's rules were asked before."""
         request = event.order
         number = self._accepted = self._accepted + 1
-        order = resting(number, event, event.ts_ns + self._order_ns)
+        ts_ns = event.ts_ns + self._order_ns
+        acts_ns = ts_ns if self._acts_ns is None else self._acts_ns(request.instrument, ts_ns)
+        order = resting(number, event, ts_ns, acts_ns)
         waiting = self.resting.get(request.instrument)
         if waiting is None:
             self.resting[request.instrument] = [order]
@@ -113,11 +127,17 @@ class Orders:
         instrument = self._instruments[request.instrument]
         if self._slippage is not None and order.limit is None:
             price = slipped(self._slippage, order.buys, price, quantity, volume, instrument.tick)
-            band = self._band(request.instrument)
-            if band is not None:
+            floor = self._floors.get(request.instrument)
+            if floor is not None and (band := floor.band) is not None:
                 price = min(price, Decimal(repr(band[1]))) if order.buys else max(price, Decimal(repr(band[0])))
         leaves = order.leaves = order.leaves - quantity
-        fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument)
+        book = self._by_order.get(instrument.market)
+        if book is None:
+            fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument, ts_ns)
+        else:
+            order.value += price * quantity * instrument.multiplier
+            whole = book.order_fee(request.side, order.quantity - leaves, order.value, instrument, order.acts_ns)
+            fee, order.charged = whole - order.charged, whole
         self._report(
             OrderReport(
                 account=request.account,
@@ -132,17 +152,21 @@ class Orders:
             )
         )
 
-    def _band(self, instrument: InstrumentId) -> tuple[float, float] | None:
-        """Lowest and highest price of the day; None where there is none."""
-        return None
-
     def cancel(self, client_id: ClientOrderId, instrument: InstrumentId) -> None:
-        """Withdraw an order, once the cancel has reached the venue."""
+        """Withdraw an order once the cancel has reached it, unless its exchange is at an auction without cancels.
+
+        In breaks and while it is closed nothing matches: a cancel that waits there is one that acts at once.
+        """
         order = self._find(client_id, instrument)
         if order is None:
             return
+        now_ns = self._clock.now_ns
+        book = self._refusing.get(self._instruments[instrument].market) if self._refusing else None
+        if book is not None and not book.may_cancel(now_ns) and book.next_order_ns(now_ns) == now_ns:
+            self._answer(order, Evidence.CANCEL_REJECT, "no cancels at this hour")
+            return
         if self._cancel_ns or not order.told:
-            order.canceled_ns = max(self._clock.now_ns + self._cancel_ns, order.accepted_ns)
+            order.canceled_ns = max(now_ns + self._cancel_ns, order.accepted_ns)
             return
         self._ended = True
         self._close(order, Evidence.CANCELED, "")
@@ -188,8 +212,11 @@ class Orders:
             self.resting.pop(instrument, None)
 
     def _close(self, order: Resting, kind: Evidence, reason: str, ts_ns: int = 0) -> None:
-        request: SubmitOrder = order.request
         order.leaves = 0
+        self._answer(order, kind, reason, ts_ns)
+
+    def _answer(self, order: Resting, kind: Evidence, reason: str, ts_ns: int = 0) -> None:
+        request: SubmitOrder = order.request
         self._report(
             OrderReport(
                 account=request.account,

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder, TimeInForce
 from engine.domain.events import OrderSubmitted
+from engine.domain.money import ZERO
 from engine.domain.order_types import CONDITIONAL, LIMITED_AFTER, TWO_SIDED
 from engine.matching.fill_model import UNPRICED
 
@@ -30,6 +31,11 @@ class Resting(Struct, gc=False, eq=False):
     leaves: int
     plain: bool
     """Nothing but a price decides what of it fills."""
+    acts_ns: int
+    """When it reaches the exchange: later than accepted where it waits for the next opening."""
+    value: Decimal = ZERO
+    """Of its fills, where fees count by the order."""
+    charged: Decimal = ZERO
     waits: bool = False
     told: bool = True
     """Whether its acceptance was told; not while it is under way."""
@@ -54,7 +60,7 @@ class Resting(Struct, gc=False, eq=False):
         self.limit = self.after
 
 
-def resting(number: int, event: OrderSubmitted, arrives_ns: int) -> Resting:
+def resting(number: int, event: OrderSubmitted, arrives_ns: int, acts_ns: int) -> Resting:
     """An order as it comes."""
     request = event.order
     side, quantity, kind = request.side, request.quantity, request.type
@@ -62,11 +68,21 @@ def resting(number: int, event: OrderSubmitted, arrives_ns: int) -> Resting:
     if kind is _MARKET or kind is _LIMIT:
         plain = request.tif is _DAY or request.tif is _GTC
         return Resting(
-            number, request, event.reserved_cash, arrives_ns, buys, request.price, quantity, quantity, plain
+            number, request, event.reserved_cash, arrives_ns, buys, request.price, quantity, quantity, plain, acts_ns
         )  # fmt: skip
     limit = None if kind in UNPRICED or (kind in CONDITIONAL and kind not in TWO_SIDED) else request.price
     order = Resting(
-        number, request, event.reserved_cash, arrives_ns, buys, limit, quantity, quantity, False, kind in CONDITIONAL
+        number,
+        request,
+        event.reserved_cash,
+        arrives_ns,
+        buys,
+        limit,
+        quantity,
+        quantity,
+        False,
+        acts_ns,
+        waits=kind in CONDITIONAL,
     )
     order.after = request.price if kind in LIMITED_AFTER else None
     return order

@@ -4,8 +4,7 @@ It answers like a venue, with evidence (``OrderReport``); what that means is the
 on a bar whose start is at or after its acceptance (DESIGN, decision 6).
 
 An order with a trigger is met on the bar's way (``path.py``), and so is every other order of its instrument while one
-has been there. No order fills in the direction of a price limit at which the whole bar was locked: at the upper one
-nobody sold to whom we could have come first, at the lower one nobody bought.
+has been there. What an exchange lets meet at all, whatever the model, is ``floor.py``'s.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,10 +19,12 @@ from engine.domain.market import Bar
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.order_types import CONDITIONAL
+from engine.domain.timestamps import DAY_NS
 from engine.markets.rulebook import RuleBook
 from engine.matching.course import Course
 from engine.matching.depth import Depth
 from engine.matching.fill_model import FillModel, FollowsPath, OpensOnly, Rations
+from engine.matching.floor import Floor
 from engine.matching.orders import Clock
 from engine.matching.path import path_of
 from engine.matching.resting import NEVER_NS, Resting
@@ -54,10 +55,6 @@ __all__ = ["SHEET", "SimulatedVenue"]
 _ALL_IN = OrderType.ALL_IN
 _DAY, _FOK, _GTD = TimeInForce.DAY, TimeInForce.FOK, TimeInForce.GTD
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
-_PROBE = 1_000.0
-"""A close to ask a rule book whether it has price limits at all."""
-
-Band = tuple[float, float]
 
 
 class SimulatedVenue(Depth):
@@ -76,23 +73,17 @@ class SimulatedVenue(Depth):
         placed: Callable[[ClientOrderId, VenueOrderId], Any],
         clock: Clock,
         sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
-        close_before: Callable[[InstrumentId, int], float | None] = lambda _instrument, _ts_ns: None,
+        floors: Mapping[InstrumentId, Floor] | None = None,
+        acts_ns: Callable[[InstrumentId, int], int] | None = None,
     ) -> None:
-        """``close_before(instrument, ts_ns)``: the last price of the trading days before, which price limits are of."""
         super().__init__(
-            model, instruments, books, report=report, placed=placed, clock=clock, sent=sent
+            model, instruments, books, report=report, placed=placed, clock=clock, sent=sent, floors=floors,
+            acts_ns=acts_ns,
         )  # fmt: skip
         self._match = self._model.match
         self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only
         self._path = self._model.path if isinstance(self._model, FollowsPath) else None
         self._ration = self._model.ration if isinstance(self._model, Rations) else None
-        self._close_before = close_before
-        self._bands: dict[InstrumentId, tuple[int, Band | None]] = {}
-        """Instrument -> (trading day, its price limits)."""
-        self._limited = frozenset(
-            name for name, spec in instruments.items()
-            if spec.market in books and books[spec.market].price_band(spec, _PROBE) is not None
-        )  # fmt: skip
         self._careful = self._path is not None or self._ration is not None or bool(self._order_ns or self._cancel_ns)
         self._careful = self._careful or self._slippage is not None
 
@@ -105,11 +96,17 @@ class SimulatedVenue(Depth):
         if not orders:
             return
         start_ns = bar.ts_ns - bar.interval_ns
+        floor = self._floors.get(name)
+        if floor is not None:
+            shown = floor.shown(bar, start_ns)
+            if shown is None:
+                return
+            bar, start_ns = shown
         del self.resting[name]
         # What a fill causes (a new order) lands in a fresh list and can not meet this bar; a cancel finds ``_shown``.
         self._shown, self._ended = orders, False
-        if self._careful or name in self._limited or name in self.conditional:
-            self._meet(orders, bar, start_ns)
+        if self._careful or floor is not None or name in self.conditional:
+            self._meet(orders, bar, start_ns, floor)
             kept = [order for order in orders if order.leaves]
         else:
             kept = self._pass_by(orders, bar, start_ns)
@@ -135,17 +132,15 @@ class SimulatedVenue(Depth):
                     kept.append(order)
         return [order for order in kept if order.leaves] if self._ended else kept
 
-    def _meet(self, orders: list[Resting], bar: Bar, start_ns: int) -> None:
+    def _meet(self, orders: list[Resting], bar: Bar, start_ns: int, floor: Floor | None) -> None:
         """Every order that is there, in the order of acceptance or along the bar's way."""
         there = [o for o in orders if self.arrive(o, bar.ts_ns) and o.accepted_ns <= start_ns and o.leaves]
         there = [order for order in there if not self._over(order, start_ns)]
-        band = self._band(bar.instrument, start_ns)
-        locked_up = band is not None and bar.low >= band[1]
-        locked_down = band is not None and bar.high <= band[0]
+        locked_up, locked_down = floor.locked(bar) if floor is not None else (False, False)
         ration = self._ration(bar) if self._ration is not None else NEVER_NS
         if self._path is not None or bar.instrument in self.conditional:
             course = Course(self._path(bar) if self._path is not None else path_of(bar))
-            self._walk(there, course, bar, ration, (locked_up, locked_down))
+            self._walk(there, course, bar, start_ns, ration, (locked_up, locked_down))
         else:
             for order in there:
                 if order.leaves and ration and not (locked_up if order.buys else locked_down):
@@ -156,7 +151,15 @@ class SimulatedVenue(Depth):
             if order.leaves and order.canceled_ns <= bar.ts_ns:
                 self._close(order, Evidence.CANCELED, "", order.canceled_ns)
 
-    def _walk(self, there: list[Resting], course: Course, bar: Bar, ration: int, locked: tuple[bool, bool]) -> None:
+    def _walk(
+        self,
+        there: list[Resting],
+        course: Course,
+        bar: Bar,
+        start_ns: int,
+        ration: int,
+        locked: tuple[bool, bool],
+    ) -> None:
         """Meet orders where the price does; what one causes may end another before it is met."""
         since = dict.fromkeys([order.number for order in there], ZERO)
         while True:
@@ -175,7 +178,7 @@ class SimulatedVenue(Depth):
             del since[order.number]
             if ration and not locked[0 if order.buys else 1]:
                 rest = course.rest(met.mile, bar) if met.mile else bar
-                as_of_ns = bar.start_ns if not met.mile else bar.ts_ns
+                as_of_ns = start_ns if not met.mile else bar.ts_ns
                 ration -= self._take(order, rest, bar, min(order.leaves, ration), as_of_ns)
         for order in there:
             if order.leaves and order.number in since:
@@ -195,7 +198,7 @@ class SimulatedVenue(Depth):
             quantity = min(quantity, int(order.reserved / price))
         if quantity:
             # A limit fills somewhere in the bar; when is known of the open alone.
-            moment_ns = as_of_ns if order.limit is None else bar.ts_ns
+            moment_ns = as_of_ns if order.limit is None or self._is_day(bar) else bar.ts_ns
             self.fill(order, quantity, price, bar.ts_ns, moment_ns, bar.volume)
         return quantity
 
@@ -213,23 +216,18 @@ class SimulatedVenue(Depth):
             self._close(order, Evidence.CANCELED, "", order.canceled_ns)
         elif request.tif is _GTD and request.expires_ns <= start_ns:
             self._close(order, Evidence.EXPIRED, "its time ended")
-        elif request.tif is _DAY and (order.limit is not None or order.waits) and self._day_over(order, start_ns):
+        elif request.tif is _DAY and self._ends_with_day(order) and self._day_over(order, start_ns):
             self._close(order, Evidence.EXPIRED, "the trading day ended")
         return not order.leaves
 
+    def _ends_with_day(self, order: Resting) -> bool:
+        """A market order waits for the next bar, unless its exchange ends it with the day as all others."""
+        return order.limit is not None or order.waits or order.request.instrument in self._floors
+
+    def _is_day(self, bar: Bar) -> bool:
+        """Whether a bar is a whole day of an exchange: then it may end long after the day."""
+        return bar.interval_ns >= DAY_NS and bar.instrument in self._floors
+
     def _day_over(self, order: Resting, start_ns: int) -> bool:
         book = self._books[self._instruments[order.request.instrument].market]
-        return book.trading_day(start_ns) > book.trading_day(order.accepted_ns)
-
-    def _band(self, instrument: InstrumentId, ts_ns: int = 0) -> Band | None:
-        """The day's price limits; found out once a day."""
-        if instrument not in self._limited:
-            return None
-        spec = self._instruments[instrument]
-        book = self._books[spec.market]
-        day = book.trading_day(ts_ns or self._clock.now_ns)
-        known = self._bands.get(instrument)
-        if known is None or known[0] != day:
-            band = book.price_band(spec, self._close_before(instrument, ts_ns or self._clock.now_ns))
-            known = self._bands[instrument] = (day, band)
-        return known[1]
+        return book.trading_day(start_ns) > book.trading_day(order.acts_ns)

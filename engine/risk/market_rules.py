@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from engine.domain.commands import OrderType, SubmitOrder
-from engine.domain.order_types import plain
+from engine.domain.order_types import TWO_SIDED, plain
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
@@ -23,12 +23,17 @@ class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         book = view.books[instrument.market]
         position = view.portfolio.accounts[order.account].positions.get(name)
         held = position.quantity if position is not None else 0
+        close = None
+        if view.waits and (acts_ns := view.acts_ns(name, now_ns)) != now_ns:
+            # What the last price will be is the close before, on the day the order is for.
+            now_ns, close = acts_ns, view.coming_close(name, now_ns, acts_ns)
         kind = order.type
         # An exchange knows no order with a trigger: its rules are those of what the order becomes.
         denial = book.check(order if kind is _MARKET or kind is _LIMIT else plain(order), instrument, now_ns, held)
-        if denial is not None or order.price is None:
+        # The limit of an order with two ways out may lie beyond today's limits: it is for the days until it is met.
+        if denial is not None or order.price is None or (kind is not _LIMIT and kind in TWO_SIDED):
             return denial
-        band = book.price_band(instrument, view.previous_close.get(order.instrument))
+        band = book.price_band(instrument, close or view.previous_close.get(order.instrument), now_ns)
         if band is None or band[0] <= order.price <= band[1]:
             return None
         return Denial("PRICE_RULE", f"price {order.price} is outside the day's limits {band[0]} to {band[1]}")

@@ -10,12 +10,7 @@ latency = { order = "50ms", cancel = "50ms" }
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from engine.domain.errors import ConfigError
-from engine.domain.ids import InstrumentId
-from engine.history import History
-from engine.markets.rulebook import RuleBook
 from engine.matching import FILL_MODELS, SLIPPAGES, FillModel, Friction, Latency, Slippage
 from engine.matching.fill_model import ReadsBooks, ReadsQuotes
 from engine.runtime.settings_reading import convert, near
@@ -66,18 +61,3 @@ def refuse_unless_bars_fill(model: FillModel) -> None:
             f"fill model {name} fills from quotes or books, and this run has bars alone: nothing would ever fill; "
             "take next_open, touch, path or volume_share"
         )
-
-
-def close_before(history: History, book: RuleBook, instrument: InstrumentId, ts_ns: int) -> float | None:
-    """The last close of the trading days before an instant's; None where the bars do not go back so far."""
-    bars = history.last(instrument, history.keep)
-    day = book.trading_day(ts_ns)
-    # A bar belongs to the time before its end.
-    first, end = 0, int(np.searchsorted(bars.ts_ns, ts_ns, "right"))
-    while first < end:
-        middle = (first + end) // 2
-        if book.trading_day(int(bars.ts_ns[middle]) - 1) < day:
-            first = middle + 1
-        else:
-            end = middle
-    return float(bars.close[first - 1]) if first else None

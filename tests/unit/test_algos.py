@@ -1,7 +1,7 @@
 """Orders the engine plays itself: what it sends when, what it withdraws, what it tells, and what a crash leaves."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -10,11 +10,15 @@ from engine.algos import ALGOS
 from engine.algos.sliced import Sliced
 from engine.domain.account import Capabilities
 from engine.domain.algos import AlgoEnded, AlgoState, Twap, volume_curve
+from engine.domain.commands import SubmitOrder
 from engine.domain.events import KillLevel, LatchSet
 from engine.domain.order import Evidence, Proof
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, SECOND_NS
+from engine.domain.verdict import Denial
+from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
 from engine.risk.supported import Supported
+from engine.risk.view import RiskView
 from tests.algo_builders import NAME, House, a_house
 
 STOPS = {"order_types": frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP})}
@@ -192,6 +196,32 @@ def test_where_the_venue_has_stops_the_stop_is_there_and_the_profit_is_watched()
     house.quote(9.0)
     house.canceled(f"{made}.2")
     assert house.orders[2:] == [f"{made}.3 market sell 100"]
+
+
+class NoneAbove(Limit, frozen=True, kw_only=True):
+    """Refuses limits above 10.5, as an exchange's upper price limit does."""
+
+    name: ClassVar[str] = "none_above"
+
+    def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+        above = order.price is not None and order.price > Decimal("10.5")
+        return Denial("PRICE_RULE", "above the day's limit") if above else None
+
+    def figures(self, order: SubmitOrder, view: RiskView, now_ns: int) -> str:
+        return ""
+
+
+def test_a_profit_beyond_the_days_limits_waits_and_the_stop_is_watched_all_the_same() -> None:
+    """A target that can not be reached today does not leave the position without its stop."""
+    house = a_house(limits=(NoneAbove(),))
+    made = house.strategy.sell(NAME, 100, take_profit=11, stop=9)
+    assert house.sent == []
+    for _ in range(5):
+        house.wait(10 * MINUTE_NS)
+        house.quote(9.5)
+    house.quote(9.0)
+    assert [o.type for o in house.sent] == [OrderType.MARKET]
+    assert house.sent[0].client_id.startswith(made)
 
 
 # --- brackets ---------------------------------------------------------------------------------------------------------

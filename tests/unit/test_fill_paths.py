@@ -46,6 +46,7 @@ from engine.matching import (
     VolumeShare,
 )
 from engine.matching.course import Course
+from engine.matching.floor import floors_of
 from engine.matching.path import path_of
 from engine.matching.venue import SimulatedVenue
 from engine.runtime.matching_settings import fill_model_of
@@ -66,7 +67,7 @@ class Counter:
         self.venue = SimulatedVenue(
             model, {NAME: spec}, {spec.market: book or Free(commission=Decimal(0))}, report=self.hear,
             placed=lambda client_id, _venue_id: self.placed.append(client_id), clock=self.clock,
-            close_before=lambda _name, _ts_ns: close_before,
+            floors={} if book is None else floors_of({NAME: spec}, {spec.market: book}, lambda _name: close_before),
         )  # fmt: skip
         self.on_fill: Any = lambda _report: None
 
@@ -241,22 +242,22 @@ def test_nothing_fills_towards_a_price_limit_at_which_the_whole_bar_was_locked(
 
 
 def test_a_backtest_knows_the_close_before_from_its_own_bars() -> None:
-    """The second day is locked at ten percent above the first day's close: the purchase waits for the third."""
-    days = [parse_time(f"2026-03-0{day}T15:00:00+08:00") for day in (2, 3, 4)]
-    rows = [(10.0, 10.0, 10.0, 10.0), (11.0, 11.0, 11.0, 11.0), (11.5, 11.6, 11.4, 11.5)]
-    source = BarsOf(rows, ends=days, instrument=NAME, interval_ns=5 * 3600 * 10**9)
+    """The second day opens locked at ten percent above the first day's close: the purchase waits until it is not."""
+    ends = [parse_time(f"2026-03-0{t}:00+08:00") for t in ("2T14:50", "3T09:31", "3T09:32", "3T09:33")]
+    rows = [(10.0, 10.0, 10.0, 10.0), (11.0, 11.0, 11.0, 11.0), (11.0, 11.0, 11.0, 11.0), (11.0, 11.0, 10.9, 10.9)]
+    source = BarsOf(rows, ends=ends, instrument=NAME)
 
     class Buys(Strategy):
         def on_bar(self, bar: Bar) -> None:
-            if bar.close == 10.0:
+            if bar.ts_ns == ends[1]:
                 self.buy(NAME, 100)
 
         def on_fill(self, fill: Fill) -> None:
-            prices.append(fill.price)
+            moments.append(fill.ts_ns)
 
-    prices: list[Decimal] = []
+    moments: list[int] = []
     ran(a_backtest(Buys, sources=[source], book=ChinaA(), limits=[]))
-    assert prices == [Decimal("11.5")]
+    assert moments == [ends[2]]
 
 
 def test_an_order_under_way_is_not_there_yet_and_a_cancel_under_way_may_come_too_late() -> None:
