@@ -214,7 +214,7 @@ class Skipper:
         start = 0
         while True:
             stop = rows[called] if called < fires else count
-            if due[0] != known_due:
+            if due[0] != known_due or due_row < place:
                 known_due = due[0]
                 due_row = bisect_left(times, known_due, place)
             stop = min(stop, due_row)
