@@ -30,7 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "holdings": {"domain"},
     "correlation": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets", "ports", "holdings"},
     "strangers": {"domain"},
-    "explanations": {"domain", "portfolio", "strangers"},
+    "explanations": {"domain", "portfolio", "strangers", "holdings"},
     "reconciliation": {"domain", "portfolio", "strangers", "explanations"},
     "outcomes": {"domain"},
     "readings": {"domain", "clock", "portfolio", "correlation", "holdings"},

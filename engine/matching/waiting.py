@@ -3,7 +3,7 @@
 Between the bar an order came after and that one, showing it bars changes nothing: a run by columns leaves them out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,14 @@ class Waiting:
     """Asks for one order at a time; ``order`` is what the venue keeps of it (``SimulatedVenue.resting``)."""
 
     def __init__(
-        self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
+        self,
+        model: FillModel,
+        instruments: Mapping[InstrumentId, Instrument],
+        books: Mapping[str, RuleBook],
+        floors: Container[InstrumentId] = (),
     ) -> None:
+        """``floors``: instruments whose exchange has more to say of a bar than its prices: orders are shown each."""
+        self._floors = floors
         self._reaches: Reaches | None = getattr(model, "reaches", None)
         self._instruments = instruments
         self._books = books
@@ -44,6 +50,8 @@ class Waiting:
             ts_ns: ends of the bars of the order's instrument, ascending.
             columns: their opens, highs and lows.
         """
+        if order.request.instrument in self._floors:
+            return row
         count = len(ts_ns)
         row = self._accepted(order.accepted_ns + interval_ns, row, ts_ns)
         if row == count or order.limit is None or not order.plain or not order.leaves or self._reaches is None:
@@ -71,7 +79,7 @@ class Waiting:
     def _day_over(self, order: Any, row: int, found: int, ts_ns: Sequence[int], interval_ns: int) -> int:
         """The row at which an order for the day expires, if that comes before ``found``."""
         trading_day = self._books[self._instruments[order.request.instrument].market].trading_day
-        day = trading_day(order.accepted_ns)
+        day = trading_day(order.acts_ns)
         last = min(found, len(ts_ns) - 1)
         if trading_day(ts_ns[last] - interval_ns) <= day:
             return found

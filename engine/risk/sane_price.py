@@ -31,7 +31,9 @@ class SanePrice(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if median is not None and abs(price - median) * 100 > float(self.percent) * median:
             return Denial("STALE_DATA", f"price jumped: {price} is more than {self.percent}% from the median {median}")
         instrument = view.instruments[order.instrument]
-        band = view.books[instrument.market].price_band(instrument, view.previous_close.get(order.instrument))
+        band = view.books[instrument.market].price_band(
+            instrument, view.previous_close.get(order.instrument), order.ts_ns
+        )
         if band is None or band[0] <= price <= band[1]:
             return None
         return Denial("STALE_DATA", f"price {price} is outside the day's limits {band[0]} to {band[1]}: not believed")
