@@ -41,7 +41,8 @@ def needs_every_bar(bus: Bus, portfolio: Portfolio, runner: StrategyRunner) -> s
 
 def _plain(column: Any) -> Any:
     """A column whose items are read one by one as what Python itself has."""
-    return memoryview(np.ascontiguousarray(column))
+    array: Any = np.ascontiguousarray(column)
+    return memoryview(array)
 
 
 class _Line:
