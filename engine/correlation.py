@@ -77,7 +77,9 @@ class Matcher:
         if not needs_evidence(order, sheet) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
             return ()
         rows, early = _new_rows(order, baseline, snapshot.orders, sheet, owned)
-        candidates = [row for row in rows if _fits(row, order, sheet)]
+        # Today's row of another may look like it, where nothing says when it was entered.
+        dated = turned and not sheet.echoes_client_id
+        candidates = [row for row in rows if _fits(row, order, sheet) and (row.ts_ns or not dated)]
         if order.state is OrderState.PENDING_NEW:
             return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
         if len(candidates) > 1:

@@ -47,21 +47,25 @@ ROOMS: dict[str, set[str]] = {
     "terms": {"domain"},
     "params": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
     "schedule": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
+    "series": {"domain", "indicators"},
+    "declared": {"domain", "indicators", "series"},
     "context": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "terms",
+        "series", "declared", "terms",
     },
+    "outside": {"domain", "context"},
     "strategy": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context", "terms",
+        "series", "declared", "context",
     },
     "seat": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context", "strategy",
+        "series", "declared", "context", "strategy",
     },
+    "hearing": {"domain", "bus", "series", "declared", "seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context", "strategy", "seat",
+        "series", "declared", "context", "strategy", "seat", "hearing",
     },
     # The edge.
     "net": {"domain", "clock", "traps"},
@@ -78,7 +82,14 @@ ROOMS["chaos"] = set(ROOMS) | {"control"}
 
 STRATEGY_LIBRARIES = {"engine", "numpy"}
 BANNED_NAMES = {"utils", "helpers", "common", "base", "manager", "util", "helper", "managers"}
-BROAD_CATCHERS = ("engine/runner.py", "engine/strategy.py", "engine/net/", "engine/control/cli.py", "engine/chaos/")
+BROAD_CATCHERS = (
+    "engine/runner.py",
+    "engine/outside.py",
+    "engine/strategy.py",
+    "engine/net/",
+    "engine/control/cli.py",
+    "engine/chaos/",
+)
 SUBSCRIBER = "engine/runtime/wiring.py"
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -93,7 +93,10 @@ class BracketOrders:
         exits = [child for child in parent.children.values() if child.request.side is not parent.command.side]
         return next((c for c in exits if c.state is OrderState.CANCELED and not c.cancels), None)
 
-    def hear(self, parent: Parent, look: Look) -> bool:
-        """A price is a moment at which something may have become sellable."""
+    def listens(self, parent: Parent) -> bool:
+        """While something waits to become sellable, which a price is the moment to ask after."""
         side = parent.command.side
         return parent.filled(side) > parent.committed(EXIT_OF[side])
+
+    def hear(self, parent: Parent, look: Look) -> bool:
+        return self.listens(parent)

@@ -175,7 +175,7 @@ class AlgoDesk(Parents):
         if not parents or self.asleep:
             return
         look = look_at(event)
-        for parent in list(parents):
+        for parent in parents:
             if parent.state is AlgoState.WORKING and (parent.plays.hear(parent, look) or parent.stalled):
                 parent.stalled = False
                 parent.wake()

@@ -32,5 +32,8 @@ class IcebergOrder:
         elif not parent.live:
             parent.send(self.spec.show, OrderType.LIMIT, price=self.spec.price)
 
+    def listens(self, parent: Parent) -> bool:
+        return False
+
     def hear(self, parent: Parent, look: Look) -> bool:
         return False

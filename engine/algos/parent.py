@@ -74,6 +74,9 @@ class Services(Protocol):
 
     def alert(self, parent: "Parent", text: str) -> None: ...
 
+    def listen(self, parent: "Parent", wanted: bool) -> None:
+        """Show it prices from now on, or not."""
+
     def call_at(self, due_ns: int, call: Callable[[], object]) -> None: ...
 
     def price(self, instrument: InstrumentId) -> Decimal | None: ...
@@ -95,6 +98,9 @@ class Plays(Protocol):
 
     def step(self, parent: "Parent") -> None:
         """Do what is due now, from the parent's command, notes and children alone; called whenever anything changed."""
+
+    def listens(self, parent: "Parent") -> bool:
+        """Whether a price could make it do something now."""
 
     def hear(self, parent: "Parent", look: Any) -> bool:
         """A price (``Look``); True if ``step`` should be called."""
@@ -279,6 +285,12 @@ class Parent:
                 self._step()
         finally:
             self._busy = False
+        self.services.listen(self, self.listening)
+
+    @property
+    def listening(self) -> bool:
+        """Whether prices are to be shown to it."""
+        return self.state is AlgoState.WORKING and (self.stalled or self.plays.listens(self))
 
     def _step(self) -> None:
         if self.ended:

@@ -36,8 +36,8 @@ class Parents:
         self.made: dict[StrategyId, int] = {}
         self.first: Callable[[], None] = lambda: None
         """Called once, when the first parent comes."""
-        self.watch: Callable[[InstrumentId], None] = lambda _instrument: None
-        """Called for each instrument a parent wants prices of."""
+        self.watch: Callable[[InstrumentId, bool], None] = lambda _instrument, _wanted: None
+        """Called when parents begin to want an instrument's prices, and when none does any more."""
         self._view = view
         self._order = order
         self._orders_made = orders_made
@@ -162,15 +162,23 @@ class Parents:
                 self._orders_made[command.strategy] = self._orders_made.get(command.strategy, 0) + 1
         else:
             self.made[command.strategy] = self.made.get(command.strategy, 0) + 1
-        self._by_instrument.setdefault(command.instrument, []).append(parent)
-        self.watch(command.instrument)
         return parent
+
+    def listen(self, parent: Parent, wanted: bool) -> None:
+        """Show a parent prices from now on, or not."""
+        instrument = parent.command.instrument
+        known = self._by_instrument.get(instrument, [])
+        if wanted is (parent in known):
+            return
+        changed = [*known, parent] if wanted else [other for other in known if other is not parent]
+        self._by_instrument[instrument] = changed
+        if not known or not changed:
+            self.watch(instrument, wanted)
 
     def _forget(self, parent: Parent) -> None:
         """It is over: it hears no prices, but late evidence of its children."""
         self.parents.pop(parent.id, None)
-        of = [p for p in self._by_instrument.get(parent.command.instrument, ()) if p is not parent]
-        self._by_instrument[parent.command.instrument] = of
+        self.listen(parent, False)
         self._ended.append(parent)
         while len(self._ended) > KEEP_ENDED:
             for name in self._ended.popleft().children:

@@ -44,6 +44,9 @@ class Participation:
         seen: float = parent.memory[SEEN]
         return seen
 
+    def listens(self, parent: Parent) -> bool:
+        return True
+
     def hear(self, parent: Parent, look: Look) -> bool:
         if look.since_ns < parent.command.ts_ns or not look.volume:
             return False

@@ -129,6 +129,9 @@ class Played:
 
     # --- prices -------------------------------------------------------------------------------------------------------
 
+    def listens(self, parent: Parent) -> bool:
+        return self.order.type in CONDITIONAL and MET not in parent.notes
+
     def hear(self, parent: Parent, look: Look) -> bool:
         order, since_ns = self.order, parent.command.ts_ns
         if order.type not in CONDITIONAL or MET in parent.notes or look.ts_ns < since_ns:

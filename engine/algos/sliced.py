@@ -53,5 +53,8 @@ class Sliced:
         # The first nanosecond of the next slice: rounded up, or the alarm would be of this one.
         parent.alarm(command.ts_ns + -(-begun * self._duration_ns // count))
 
+    def listens(self, parent: Parent) -> bool:
+        return False
+
     def hear(self, parent: Parent, look: Look) -> bool:
         return False

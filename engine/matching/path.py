@@ -33,6 +33,8 @@ class Path(Struct, frozen=True, forbid_unknown_fields=True):
     def match(self, buys: bool, limit: Decimal | None, leaves: int, bar: Bar) -> tuple[int, Decimal] | None:
         return _TOUCH.match(buys, limit, leaves, bar)
 
+    reaches = _TOUCH.reaches
+
 
 def path_of(bar: Bar, rule: Rule = "nearest") -> tuple[float, float, float, float]:
     """Open, one extreme, the other, close."""

@@ -31,3 +31,6 @@ class VolumeShare(Struct, frozen=True, forbid_unknown_fields=True):
         found = _TOUCH.match(buys, limit, leaves, bar)
         quantity = min(leaves, self.ration(bar))
         return None if found is None or quantity <= 0 else (quantity, found[1])
+
+    reaches = _TOUCH.reaches
+    """Without volume nothing fills; such a bar is shown all the same."""

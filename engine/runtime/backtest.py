@@ -27,14 +27,18 @@ from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
 from engine.matching.floor import floors_of
 from engine.matching.venue import SHEET, SimulatedVenue
+from engine.matching.waiting import Waiting
+from engine.outside import ask_outside
 from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.risk.waiting import Waits
-from engine.runner import RUN_ENDED, ask_outside
+from engine.runner import RUN_ENDED
 from engine.runtime.day_prices import DayPrices
+from engine.runtime.deaf import leave_out_the_deaf
 from engine.runtime.ex_dates import bookings
 from engine.runtime.matching_settings import refuse_unless_bars_fill
-from engine.runtime.replay import Stage, chunks, play
+from engine.runtime.replay import Merged, Stage, merged, play
+from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
 
@@ -57,6 +61,9 @@ class StrategySpec(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+MODES = ("auto", "event", "column")
+
+
 class BacktestResult(Struct, frozen=True, kw_only=True):
     bars: int
     fills: int
@@ -68,6 +75,10 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     whole_cpu_seconds: float
     stopped: dict[str, str] = {}
     """Strategies that failed, and why."""
+    mode: str = "event"
+    """``event``: every bar was played; ``column``: only those at which something happens."""
+    mode_reason: str = ""
+    """Why bars could not be left out, where that was tried."""
 
 
 class _ReplayVenue:
@@ -104,12 +115,17 @@ class Backtest:
         progress: Callable[[int], None] | None = None,
         statements: StatementTable | None = None,
         takes_rights: bool = False,
+        mode: str = "auto",
     ) -> None:
-        """``takes_rights``: rights are paid for on their ex-date; else they lapse."""
+        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``mode``: see ``MODES``; ``auto``
+        leaves bars out where it can, which changes nothing but the time it takes.
+
+        Raises:
+            ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
+        """
         self.sources = list(sources)
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
-        self._start_ns = 0
-        self._sample_due_ns = 0
+        self._start_ns = self._sample_due_ns = 0
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
@@ -143,6 +159,7 @@ class Backtest:
         self._seat(strategies)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
+        self.mode, self.mode_reason = self._mode(mode)
 
     def _venue(
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
@@ -154,6 +171,8 @@ class Backtest:
         self.days = DayPrices(instruments, books, actions, [source.instrument for source in self.sources])
         if self._shortest_ns >= DAY_NS:
             core.view.waits = Waits(instruments, books, core.view.marks, self.days)
+        floors = floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume)
+        self._waiting = Waiting(model, instruments, books, floors)
         return SimulatedVenue(
             model,
             instruments,
@@ -162,7 +181,7 @@ class Backtest:
             placed=core.manager.placed,
             clock=self.clock,
             sent=core.manager.mark_sent,
-            floors=floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume),
+            floors=floors,
             acts_ns=None if core.view.waits is None else core.view.waits.acts_ns,
         )
 
@@ -184,24 +203,15 @@ class Backtest:
                 statements=self._statements,
             )
             core.runner.seat(spec.name, spec.make(), context)
-        self._leave_out_the_deaf()
+        leave_out_the_deaf(core)
 
-    def _leave_out_the_deaf(self) -> None:
-        """Nobody but the joined core listens in a backtest: what it would do nothing with is not shown to it."""
-        core, seats = self.core, self.core.runner.seats.values()
-        core.manager.hush(frozenset(seat.name for seat in seats if not seat.hears_orders))
-        deaf: list[Any] = [] if any(seat.hears_fills for seat in seats) else [core.runner.on_fill]
-        if core.view.counts_nothing:
-            deaf += [core.view.on_submitted, core.view.on_fill]
-        parents: list[Any] = [core.algos.on_fill, core.algos.on_order]
-        core.manager.bind(partial(core.bus.publisher, without=[*deaf, *parents]))
-        core.algos.first = partial(self._hear_for_parents, deaf)
-        core.algos.watch = lambda instrument: core.runner.tap(instrument, core.algos.on_price)
-
-    def _hear_for_parents(self, deaf: list[Any]) -> None:
-        """From the first parent on its children's acceptances and fills are heard."""
-        self.core.manager.hush(frozenset())
-        self.core.manager.bind(partial(self.core.bus.publisher, without=deaf))
+    def _mode(self, asked: str) -> tuple[str, str]:
+        """The mode that is run, and why it is not the one asked for."""
+        core = self.core
+        reason = needs_every_bar(core.bus, core.portfolio, core.runner) if asked != "event" else ""
+        if asked == "column" and reason:
+            raise ConfigError(f"mode column: {reason}; or run with mode event")
+        return "event" if asked == "event" or reason else "column", reason
 
     def run(self) -> BacktestResult:
         """Replay every bar to the end.
@@ -211,23 +221,22 @@ class Backtest:
         """
         core, clock = self.core, self.clock
         opened = cpu_seconds()
-        stream = chunks(self.sources, self._load)
-        chunk = next(stream, None)
-        clock.now_ns = self._start_ns = chunk.first_start_ns if chunk is not None else 0
+        stream = merged(self.sources, self._load)
+        batch = next(stream, None)
+        clock.now_ns = self._start_ns = batch.first_start_ns if batch is not None else 0
         self._sample_due_ns = clock.now_ns + self._shortest_ns + 1
         self._journal.append(self._run_started(clock.now_ns))
         started = cpu_seconds()
         decoding = 0.0
-        core.runner.start()
-        stage = self._stage()
+        player = self._player()
         bars = 0
-        while chunk is not None:
-            play(chunk, stage)
-            bars += len(chunk.ts_ns)
+        while batch is not None:
+            decoding += player(batch)
+            bars += len(batch.ts_ns)
             if self._progress is not None:
                 self._progress(bars)
             before = cpu_seconds()
-            chunk = next(stream, None)
+            batch = next(stream, None)
             decoding += cpu_seconds() - before
         self._turn(clock.now_ns + 1)
         core.runner.stop()
@@ -245,7 +254,35 @@ class Backtest:
             replay_cpu_seconds=ended - started - decoding,
             whole_cpu_seconds=ended - opened,
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
+            mode=self.mode,
+            mode_reason=self.mode_reason,
         )
+
+    def _player(self) -> Callable[[Merged], float]:
+        """Start the strategies; gives what plays a batch and says how many CPU seconds of that were decoding."""
+        core = self.core
+        if self.mode == "column":
+            names = [(source.instrument, source.interval_ns) for source in self.sources]
+            skipper = Skipper(self._stage(), names, core, self._waiting)
+            core.runner.start()
+            skipper.start()
+
+            def skip(batch: Merged) -> float:
+                skipper.play(batch)
+                return 0.0
+
+            return skip
+        core.runner.start()
+        stage = self._stage()
+
+        def play_all(batch: Merged) -> float:
+            before = cpu_seconds()
+            chunk = batch.listed()
+            took = cpu_seconds() - before
+            play(chunk, stage)
+            return took
+
+        return play_all
 
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""

@@ -29,8 +29,8 @@ from engine.domain.order import OrderState
 from engine.domain.rates import Rates
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
+from engine.outside import ask_outside
 from engine.ports import Gateway, Journal
-from engine.runner import ask_outside
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions

@@ -138,8 +138,7 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, Strangers(self.manager.is_ours), around)
+        self.reconciler = Reconciler(self._surroundings(sheets))
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
@@ -165,6 +164,17 @@ class Core:
         )
         desk.over_at = lambda: bool(runner.seats) and all(seat.stopped for seat in runner.seats.values())
         return desk
+
+    def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
+        return Surroundings(
+            portfolio=self.portfolio,
+            instruments=self.instruments,
+            sheets=sheets,
+            strangers=Strangers(self.manager.is_ours),
+            quiet_since_ns=self._quiet_since_ns,
+            disputed=self.manager.disputed,
+            instructions=self.instructions.unbooked,
+        )
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import pytest
+
 from engine import AlgoChanged, Bar, Fill, OrderDenied, OrderEvent, Strategy, TimeInForce
 from engine.domain.algos import AlgoEnded, AlgoStarted
 from engine.domain.order import OrderReport
 from engine.domain.timestamps import MINUTE_NS, parse_time
 from engine.markets.china_a import ChinaA
-from engine.matching import NextOpen, Path, VolumeShare
+from engine.matching import Friction, Latency, NextOpen, Path, Ticks, VolumeShare
 from tests.builders import BarsOf, Row, a_backtest, a_walk, flat_rows, ran
+
+LATE = Friction(model=Path(), latency=Latency(order="50ms", cancel="90s"), slippage=Ticks(ticks=2))
 
 
 class Script(Strategy):
@@ -144,3 +148,32 @@ def test_a_run_with_parents_is_the_same_every_time_and_its_books_add_up() -> Non
                 bought[parent] = bought.get(parent, 0) + record.quantity
     assert all(quantity <= started[parent].quantity for parent, quantity in bought.items())  # type: ignore[index]
     assert sum(end.state == "filled" for end in ended.values()) > 80
+
+
+class Declared(Strategy):
+    """Trades by triggers alone, so that bars may be left out."""
+
+    def on_start(self) -> None:
+        bars = self.bars_of("000001.SH")
+        self.when(bars.close.sma(5).crosses_above(bars.close.sma(20)), self.enter)
+
+    def enter(self, bar: Bar) -> None:
+        close = bar.close
+        self.bracket("000001.SH", 10, take_profit=close * 1.0005, trail=0.4)
+        self.participate("000001.SH", 250, 0.1, "20m", price=round(close + 0.2, 2))
+        self.twap("000001.SH", 30, "7m", slices=3)
+        self.sell("000001.SH", 5, stop=close * 0.999, until="1h")
+
+
+@pytest.mark.parametrize("model", [Path(), NextOpen(), VolumeShare(share=0.05), LATE])
+def test_parents_decide_the_same_where_bars_are_left_out(model: Any) -> None:
+    """Columns or every bar: one journal, one digest."""
+    runs = []
+    for mode in ("event", "column"):
+        backtest = a_backtest(Declared, a_walk(3_000), model=model, mode=mode)
+        runs.append(ran(backtest))
+        assert backtest.mode == mode
+    assert sum(isinstance(record, AlgoStarted) for record in runs[0][1]) > 60
+    assert runs[0][0].fills > 100
+    assert runs[0][1] == runs[1][1]
+    assert runs[0][0].digest == runs[1][0].digest

@@ -148,6 +148,18 @@ def test_a_history_that_was_asked_proves_absence_as_a_list_does(echoes: bool) ->
     assert desk.state(1) == "not_placed"
 
 
+def test_a_row_without_a_time_is_not_adopted_by_an_order_of_the_day_before() -> None:
+    """A person's order of today looks the same in a list that has no times: a person must say."""
+    desk = an_evening()
+    lose(desk, 1)
+    row = a_row("7", desk, ts_ns=0)
+    overnight(desk)
+    see(desk, row, positions=a_position(0))
+    assert desk.state(1) == "unknown"
+    see(desk, row, positions=a_position(0))
+    assert desk.state(1) == "disputed"
+
+
 def test_a_row_of_the_history_is_the_orders_own() -> None:
     """It worked, filled 40, and ended with its day."""
     desk = an_evening(lists_past=True)
