@@ -177,7 +177,8 @@ class AlgoDesk(Parents):
         look = look_at(event)
         for parent in parents:
             if parent.state is AlgoState.WORKING and (parent.plays.hear(parent, look) or parent.stalled):
-                parent.stalled = False
+                if parent.stalled:
+                    parent.stalled, parent.not_before_ns = False, 0
                 parent.wake()
 
     # --- services to parents ------------------------------------------------------------------------------------------

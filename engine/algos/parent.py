@@ -25,8 +25,11 @@ CANCELS_MAX = 5
 """How often a child is asked to go."""
 AT_ONCE = frozenset({"KILLED", "UNSUPPORTED", "MALFORMED", "INSTRUMENT", "ENV", "DUP_ID"})
 """Refusals that waiting will not mend."""
-NOT_NOW = {"SESSION": 60 * SECOND_NS, "PRICE_RULE": 1_800 * SECOND_NS}
-"""Refusals that time alone mends: the market is closed, or the price is beyond today's limits. They are not counted."""
+NOT_NOW = frozenset({"SESSION", "STALE_DATA", "OPEN", "RATE", "DUPLICATE", "NOT_READY", "LOCKED", "SELF_MATCH"})
+"""Refusals that time mends: they are tried again as long as the parent lives, and a person is told after three."""
+TOO_FAR = frozenset({"PRICE_RULE", "COLLAR"})
+"""The price is beyond today's limits, or too far from the market: as ``NOT_NOW``, seldom."""
+FAR_NS = 1_800 * SECOND_NS
 _UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
 
 
@@ -123,6 +126,8 @@ class Parent:
         self.number = 0
         """Of the child that was made last."""
         self.strikes = 0
+        self.delays = 0
+        """Refusals in a row that time mends."""
         self.stalled = False
         """It waits for a price, whichever."""
         self.not_before_ns = 0
@@ -329,13 +334,21 @@ class Parent:
         child.state = state
         if filled:
             self.strikes = 0
+        if state not in (OrderState.DENIED, OrderState.QUEUED):
+            self.delays = 0
         self._count()
 
     def denied(self, child: Child, code: str, reason: str) -> None:
         """Our own gate said no to a child: nothing of it left."""
         child.state, child.blocked = OrderState.DENIED, False
-        if code in NOT_NOW:
-            self.not_before_ns = self.now_ns + NOT_NOW[code]
+        if code in NOT_NOW or code in TOO_FAR:
+            wait_ns = FAR_NS if code in TOO_FAR else WAITS_NS[min(self.delays, len(WAITS_NS) - 1)]
+            self.delays += 1
+            if self.delays == len(WAITS_NS) + 1:
+                self.services.alert(self, f"a child can not be sent, it goes on trying: {reason}")
+            # A price that was too old is mended by the next one.
+            self.stalled = self.stalled or code == "STALE_DATA"
+            self.not_before_ns = self.now_ns + wait_ns
             self.alarm(self.not_before_ns)
         elif code in AT_ONCE:
             self.stop(AlgoState.REJECTED, reason)
@@ -351,6 +364,7 @@ class Parent:
     def _wait_or_fail(self, reason: str) -> None:
         if self.strikes >= len(WAITS_NS):
             self.stop(AlgoState.REJECTED, f"refused {self.strikes + 1} times in a row: {reason}")
+            self.services.alert(self, self.reason)
             return
         self.not_before_ns = self.now_ns + WAITS_NS[self.strikes]
         self.strikes += 1

@@ -37,8 +37,8 @@ _ACCEPTED = (OrderState.WORKING, OrderState.PARTIAL)
 
 
 def native(order: SubmitOrder, sheet: Capabilities) -> bool:
-    """Whether the venue itself has such an order."""
-    return order.type in sheet.order_types and order.tif in sheet.tifs
+    """Whether the venue itself has such an order; a trail in percent is no gateway's."""
+    return order.type in sheet.order_types and order.tif in sheet.tifs and order.trail_percent is None
 
 
 def playable(order: SubmitOrder, sheet: Capabilities) -> bool:
@@ -147,12 +147,16 @@ class Played:
             # Whatever the way that was there waited for is no matter any more.
             parent.not_before_ns = 0
             return True
-        if order.type in TWO_SIDED and order.price is not None and self._leg(parent) is OrderType.STOP:
-            reached = price <= order.price if order.side.sign > 0 else price >= order.price
-            if reached:
-                parent.note(LEG, OrderType.LIMIT)
-            return reached
-        return False
+        if order.type not in TWO_SIDED or order.price is None:
+            return False
+        reached = price <= order.price if order.side.sign > 0 else price >= order.price
+        if reached and self._leg(parent) is OrderType.STOP:
+            parent.note(LEG, OrderType.LIMIT)
+            return True
+        if reached and not parent.live:
+            # The limit was too far from the market to be sent; it is not any more.
+            parent.not_before_ns = 0
+        return reached and not parent.live
 
     def _met(self, parent: Parent, price: Decimal, high: Decimal, low: Decimal) -> bool:
         order = self.order

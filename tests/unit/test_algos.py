@@ -19,7 +19,7 @@ from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
 from engine.risk.supported import Supported
 from engine.risk.view import RiskView
-from tests.algo_builders import NAME, House, a_house
+from tests.algo_builders import NAME, START_NS, House, a_house
 
 STOPS = {"order_types": frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP})}
 
@@ -55,6 +55,16 @@ def test_an_order_its_venue_does_not_have_waits_here_and_goes_as_what_it_becomes
     assert house.orders == ([] if sent is None else [f"{made} {sent}"])
     house.quote(prices[-1])
     assert len(house.sent) == (sent is not None)
+
+
+def test_what_the_venue_has_goes_to_it_but_a_trail_in_percent_is_no_gateways() -> None:
+    """A stop there is the venue's; a trail by an amount too, one in percent is played."""
+    kinds = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP})
+    house = a_house(sheet={"order_types": kinds})
+    for words in ({"stop": 9.5}, {"trail": 0.5}, {"trail_percent": 5}):
+        house.strategy.sell(NAME, 10, **words)
+    assert [order.type for order in house.sent] == [OrderType.STOP, OrderType.TRAILING_STOP]
+    assert len(house.core.algos.parents) == 1
 
 
 def test_a_stop_that_is_not_met_can_be_withdrawn_and_is_among_the_working_orders() -> None:
@@ -222,6 +232,27 @@ def test_a_profit_beyond_the_days_limits_waits_and_the_stop_is_watched_all_the_s
     house.quote(9.0)
     assert [o.type for o in house.sent] == [OrderType.MARKET]
     assert house.sent[0].client_id.startswith(made)
+
+
+class Busy(NoneAbove, frozen=True, kw_only=True):
+    """Refuses everything for a while, with a code that time mends."""
+
+    until_ns: int = 0
+
+    def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+        return Denial("OPEN", "one is open already") if now_ns < self.until_ns else None
+
+
+def test_a_refusal_that_time_mends_never_ends_a_stop_and_a_person_is_told() -> None:
+    """Ten minutes of no, then it goes, once."""
+    house = a_house(limits=(Busy(until_ns=START_NS + 10 * MINUTE_NS),)).takes_all()
+    house.strategy.sell(NAME, 10, stop=9.5)
+    house.quote(9.0)
+    house.wait(9 * MINUTE_NS)
+    assert house.sent == []
+    assert sum("goes on trying" in alert.text for alert in house.alerts) == 1
+    house.wait(3 * MINUTE_NS)
+    assert [order.quantity for order in house.sent] == [10]
 
 
 # --- brackets ---------------------------------------------------------------------------------------------------------
