@@ -18,7 +18,7 @@ from typing import Any
 
 from engine.algos.look import Look
 from engine.algos.parent import Child, Parent
-from engine.domain.account import Capabilities
+from engine.domain.account import CancelScope, Capabilities
 from engine.domain.algos import AlgoState, PlayedOrder
 from engine.domain.commands import OrderType, SubmitOrder, TimeInForce
 from engine.domain.evidence import OrderState
@@ -44,6 +44,8 @@ def native(order: SubmitOrder, sheet: Capabilities) -> bool:
 def playable(order: SubmitOrder, sheet: Capabilities) -> bool:
     """Whether the engine can play it with what the venue has."""
     if order.tif not in sheet.tifs and order.tif not in (TimeInForce.IOC, TimeInForce.GTD):
+        return False
+    if order.tif is TimeInForce.IOC and order.tif not in sheet.tifs and sheet.cancel_scope is CancelScope.NONE:
         return False
     if order.type not in CONDITIONAL:
         return order.type in sheet.order_types

@@ -8,7 +8,7 @@ import pytest
 from engine import ConfigError, OrderType, Side, TimeInForce
 from engine.algos import ALGOS
 from engine.algos.sliced import Sliced
-from engine.domain.account import Capabilities
+from engine.domain.account import CancelScope, Capabilities
 from engine.domain.algos import AlgoEnded, AlgoState, Twap, volume_curve
 from engine.domain.commands import SubmitOrder
 from engine.domain.events import KillLevel, LatchSet
@@ -102,11 +102,14 @@ def test_what_no_price_tells_of_is_refused_and_so_is_what_is_malformed() -> None
 
 
 def test_what_can_not_be_played_honestly_goes_to_the_gate_and_is_denied_there() -> None:
-    """Fill-or-kill is the venue's to have."""
+    """Fill-or-kill is the venue's to have, and what takes no cancels can not have immediate-or-cancel."""
     house = a_house(limits=(Supported(),))
     house.strategy.buy(NAME, 10, 10.0, tif=TimeInForce.FOK)
     assert house.words[0].startswith("OrderDenied")
     assert not house.core.algos.parents
+    house = a_house(limits=(Supported(),), sheet={"cancel_scope": CancelScope.NONE})
+    house.strategy.buy(NAME, 10, 10.0, tif=TimeInForce.IOC)
+    assert house.words[0].startswith("OrderDenied")
 
 
 @pytest.mark.parametrize("words", [{"stop": 9, "touch": 11}, {"trail": 1, "trail_percent": 1}, {"take_profit": 9},
