@@ -113,3 +113,21 @@ class OpensAgain(Protocol):
 
     def next_order_ns(self, ts_ns: int) -> int | None:
         """The first instant from ``ts_ns`` on at which limit orders are taken; None past the last day known."""
+
+
+@runtime_checkable
+class TradesFutures(Protocol):
+    """A rule book of contracts that are opened and closed on margin."""
+
+    def futures_fee(
+        self, instrument: Instrument, price: Decimal, opened: int, closed: int, closed_today: int, ts_ns: int = 0
+    ) -> Decimal:
+        """What a fill costs by what it does: so many opened, of earlier days closed, of today's closed."""
+
+    def margin_rate(self, instrument: Instrument, ts_ns: int) -> Decimal: ...
+
+    def names_today(self, instrument: Instrument) -> bool: ...
+
+    def trading_day(self, ts_ns: int) -> int: ...
+
+    def opens_ns(self, instrument: Instrument, ts_ns: int) -> int | None: ...
