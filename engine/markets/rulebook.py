@@ -80,7 +80,7 @@ class RefusesCancels(Protocol):
     def may_cancel(self, ts_ns: int) -> bool: ...
 
     def next_order_ns(self, ts_ns: int) -> int | None:
-        """As ``OpensAgain`` has it."""
+        """The first instant from ``ts_ns`` on at which orders are taken; None past the last day known."""
 
 
 @runtime_checkable
@@ -109,10 +109,10 @@ class Suspends(Protocol):
 
 @runtime_checkable
 class OpensAgain(Protocol):
-    """A rule book that knows when orders are taken next."""
+    """A rule book that knows when its market trades next."""
 
-    def next_order_ns(self, ts_ns: int) -> int | None:
-        """The first instant from ``ts_ns`` on at which limit orders are taken; None past the last day known."""
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        """The first instant of continuous trading from ``ts_ns`` on; None past the last day known."""
 
 
 @runtime_checkable
