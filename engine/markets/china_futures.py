@@ -15,11 +15,12 @@ The table is in ``futures_products``, with its dates and sources. Here:
 
 from decimal import ROUND_HALF_UP, Decimal
 
+import msgspec
 from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import code_of
-from engine.domain.instrument import Instrument
+from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import CENT, ZERO
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
 from engine.domain.verdict import Denial
@@ -37,6 +38,15 @@ def product_of(instrument: Instrument) -> Product | None:
     """By the letters its code begins with; None: it is not in the table."""
     code = code_of(instrument.id)
     return PRODUCTS.get(code.rstrip("0123456789").upper())
+
+
+def as_contract(instrument: Instrument) -> Instrument:
+    """An instrument nobody described as the contract its code names; one of no known product stays as it is."""
+    product = product_of(instrument)
+    if product is None or instrument.multiplier != 1:
+        return instrument
+    terms = {"kind": InstrumentKind.FUTURE, "multiplier": product.multiplier, "tick": product.tick}
+    return msgspec.structs.replace(instrument, **terms)
 
 
 class ChinaFutures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

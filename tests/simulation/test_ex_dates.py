@@ -84,7 +84,9 @@ def test_daily_bars_trade_on_the_next_day_of_an_exchange(tmp_path: Path) -> None
             elif self.position(bar.instrument):
                 self.sell(bar.instrument, 100)
 
-    _, records = a_run(tmp_path, InAndOut, actions="", daily=DAILY.replace("7.3", "9.3").replace("7.2", "9.2").replace("7.4", "9.4"))
+    _, records = a_run(
+        tmp_path, InAndOut, actions="", daily=DAILY.replace("7.3", "9.3").replace("7.2", "9.2").replace("7.4", "9.4")
+    )
     assert [record.reason for record in records if isinstance(record, OrderDenied)] == []
     fills = [r for r in records if isinstance(r, OrderReport) and r.kind is Evidence.FILL]
     days = [str(day_of(report.as_of_ns, "Asia/Shanghai")) for report in fills]
