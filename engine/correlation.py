@@ -17,6 +17,7 @@ from engine.holdings import (
     filled_by,
     is_at_rest,
     is_held_back,
+    is_overtaken,
     moves,
     not_before,
     open_of,
@@ -97,7 +98,8 @@ class Matcher:
         if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
             if speaks_against_absence(order, baseline, strangers, snapshot, books):
-                self.forget(order.request.client_id)
+                if not is_overtaken(order, snapshot, books):
+                    self.forget(order.request.client_id)
                 return ()
         return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or at another time"))
 
