@@ -26,7 +26,8 @@ class AccountBooks(Struct, frozen=True):
     ``moved_ns``: when our doing last changed what it holds of an instrument, or may have.
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
-    orders that are known to work, and when they were sent. ``decided``: the price an order was decided on; None where its journal lacks it.
+    orders that are known to work, and when each was sent. ``decided``: the price an order was decided on; None where
+    its journal lacks it.
     ``charged``: whether every purchase and sale costs a fee.
     """
 
@@ -291,7 +292,7 @@ def speaks_against_absence(
 
 
 def is_overtaken(order: Order, snapshot: AccountSnapshot, books: AccountBooks) -> bool:
-    """Whether what we did since a reading began moved that by which it would speak of an order: then it says nothing."""
+    """Whether what we did since a reading began moved what it would tell an order by: then it says nothing."""
     buys = order.request.side.sign > 0
     return (books.changed_ns if buys else books.moved_ns(order.request.instrument)) > snapshot.as_of_ns
 

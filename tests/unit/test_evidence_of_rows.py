@@ -573,7 +573,7 @@ def see_late(desk: Desk, *rows: OrderRow, meanwhile: int, **more: Any) -> None:
 
 
 def test_an_order_that_came_after_a_reading_began_need_not_be_in_it() -> None:
-    """A slow client is read while others trade: if each such reading spoke against absence, none would ever prove it."""
+    """A slow client is read while others trade; if each such reading spoke against absence, none would prove it."""
     desk = a_desk(gives_venue_id=True)
     lose(desk, 1)
     see_late(desk, meanwhile=3)
