@@ -17,6 +17,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Order
 from engine.domain.reconciled import ReconcileRow
+from engine.holdings import is_guessed
 from engine.portfolio import Portfolio
 from engine.strangers import Doing, Move, Strangers
 
@@ -43,12 +44,17 @@ class CashTolerance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Surroundings(Struct, frozen=True):
-    """What the engine knows that may explain a difference.
+    """What the engine knows of its accounts, and what of it may explain a difference.
 
-    ``quiet_since_ns``: when our orders last moved the account; None while one is undecided. ``instructions``: those
-    whose doing is not in the book yet, and whether each still waits at the broker.
+    ``sheets``: of the accounts of this run. ``quiet_since_ns``: when our orders last moved the account; None while one
+    is undecided. ``instructions``: those whose doing is not in the book yet, and whether each still waits at the
+    broker.
     """
 
+    portfolio: Portfolio
+    instruments: Mapping[InstrumentId, Instrument]
+    sheets: Mapping[AccountId, Capabilities]
+    strangers: Strangers
     quiet_since_ns: Callable[[AccountId], int | None]
     disputed: Callable[[AccountId], Sequence[Order]]
     instructions: Callable[[AccountId], Sequence[tuple[SubmitInstruction, bool]]]
@@ -57,19 +63,11 @@ class Surroundings(Struct, frozen=True):
 class Explanations:
     """One a run."""
 
-    def __init__(
-        self,
-        portfolio: Portfolio,
-        instruments: Mapping[InstrumentId, Instrument],
-        sheets: Mapping[AccountId, Capabilities],
-        strangers: Strangers,
-        around: Surroundings,
-    ) -> None:
+    def __init__(self, around: Surroundings) -> None:
         self.settings = CashTolerance()
-        self._portfolio = portfolio
-        self._instruments = instruments
-        self._sheets = sheets
-        self._strangers = strangers
+        self._portfolio = around.portfolio
+        self._instruments = around.instruments
+        self._strangers = around.strangers
         self._around = around
         self.actions: Callable[[InstrumentId], Sequence[CorporateAction]] = lambda _instrument: ()
         """What took effect on an instrument lately (live)."""
@@ -78,9 +76,9 @@ class Explanations:
 
     def on_fill(self, fill: Fill) -> None:
         """Our own trading moves cash by fees and prices that only the venue knows."""
-        sheet = self._sheets.get(fill.account)
+        sheet = self._around.sheets.get(fill.account)
         share = FEE_SHARE
-        if sheet is not None and not sheet.lists_orders:
+        if is_guessed(fill) or (sheet is not None and not sheet.lists_orders):
             share = UNPRICED_SHARE
         elif fill.inferred:
             share = INFERRED_SHARE

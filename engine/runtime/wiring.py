@@ -132,9 +132,7 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
-        strangers = Strangers(self.manager.is_ours)
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
+        self.reconciler = Reconciler(self._surroundings(sheets))
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
@@ -149,6 +147,17 @@ class Core:
             if isinstance(book := self.books.get(market), TradesFutures):
                 portfolio.futures[market] = book
         return portfolio
+
+    def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
+        return Surroundings(
+            portfolio=self.portfolio,
+            instruments=self.instruments,
+            sheets=sheets,
+            strangers=Strangers(self.manager.is_ours),
+            quiet_since_ns=self._quiet_since_ns,
+            disputed=self.manager.disputed,
+            instructions=self.instructions.unbooked,
+        )
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(

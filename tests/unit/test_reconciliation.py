@@ -32,8 +32,17 @@ class Bench:
         self.portfolio.open_account(ACCOUNT, "COIN", Decimal(100_000))
         self.strangers = Strangers(lambda _account, venue_id, _tag: venue_id.startswith("ours"))
         self.quiet_ns: int | None = 0
-        around = Surroundings(lambda _a: self.quiet_ns, lambda _a: (), lambda _a: ())
-        self.reconciler = Reconciler(self.portfolio, core.instruments, core.view.capabilities, self.strangers, around)
+        self.reconciler = Reconciler(
+            Surroundings(
+                portfolio=self.portfolio,
+                instruments=core.instruments,
+                sheets=core.view.capabilities,
+                strangers=self.strangers,
+                quiet_since_ns=lambda _account: self.quiet_ns,
+                disputed=lambda _account: (),
+                instructions=lambda _account: (),
+            )
+        )
         self.now_ns = NOW_NS
         self.booked: list[PositionAdjusted] = []
 
@@ -245,6 +254,21 @@ def test_small_cash_and_the_fees_of_our_own_fills_are_booked_and_other_cash_is_h
     for _ in range(2):
         bench.read(100, cash="94983.00")
     assert [row.missing for row in bench.reconciler.findings[ACCOUNT]] == [Decimal(-1000)]
+
+
+def test_a_fill_whose_price_is_a_guess_explains_the_price_it_had() -> None:
+    """Read off the position, at the market's price of then: it cost a tenth more."""
+    bench = Bench()
+    bench.read(0)
+    fill = Fill(
+        client_id=ClientOrderId("s-1"), account=ACCOUNT, strategy=StrategyId("s"), instrument=STOCKS[0], side=Side.BUY,
+        quantity=100, price=Decimal(40), fee=Decimal(0), ts_ns=NOW_NS, fill_id="s-1",
+    )  # fmt: skip
+    bench.portfolio.on_fill(fill)
+    bench.reconciler.explanations.on_fill(fill)
+    for _ in range(2):
+        bench.read(100, cash="95600")
+    assert [entry.cash for entry in bench.booked] == [Decimal(-400)]
 
 
 def test_the_least_commission_of_a_small_fill_is_a_fee() -> None:
