@@ -76,8 +76,8 @@ class _Line:
         return (min(published, len(self.ts_ns)) if self.places is None else bisect_left(self.places, published)) - 1
 
     def row_from(self, place: int) -> int:
-        """Its first row at or after a row of the batch."""
-        return place if self.places is None else bisect_left(self.places, place)
+        """Its first row at or after a row of the batch; the number of its rows if there is none."""
+        return min(place, len(self.ts_ns)) if self.places is None else bisect_left(self.places, place)
 
     def place(self, row: int, end: int) -> int:
         """The row in the batch; ``end`` where it has no such row."""
