@@ -4,23 +4,27 @@ Pure: an account's reading and what we know go in, evidence comes out. Absence i
 """
 
 from collections.abc import Container, Mapping, Sequence
+from decimal import Decimal
 
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
-from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
+from engine.domain.ids import ClientOrderId, VenueOrderId
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
 from engine.holdings import (
     AccountBooks,
-    Plan,
     explanation,
     filled_by,
-    is_explained,
+    is_at_rest,
     is_held_back,
+    is_overtaken,
+    moves,
     not_before,
     open_of,
     plans,
     report_on,
+    shared,
+    speaks_against_absence,
 )
 
 READS_APART_NS = 5_000_000_000
@@ -93,8 +97,9 @@ class Matcher:
             return ()
         if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
-            if _speaks_against_absence(order, baseline, strangers, snapshot, books):
-                self.forget(order.request.client_id)
+            if speaks_against_absence(order, baseline, strangers, snapshot, books):
+                if not is_overtaken(order, snapshot, books):
+                    self.forget(order.request.client_id)
                 return ()
         return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or at another time"))
 
@@ -118,20 +123,25 @@ class Matcher:
             over: those that ended with their day.
         """
         reports: list[OrderReport] = []
-        for instrument, moved in _moves(orders, books, snapshot, sheet).items():
+        for instrument, moved in moves(orders, books, snapshot, sheet, lambda _: books.changed_ns).items():
             mine = [order for order in orders if order.request.instrument == instrument]
             if moved == 0:
-                reports += [report for order in mine for report in self._idle(order, snapshot, sheet, over)]
+                reports += [report for order in mine for report in self._idle(order, books, snapshot, sheet, over)]
             else:
                 reports += self._explain(mine, moved, books, snapshot)
         return reports
 
     def _idle(
-        self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities, over: Container[ClientOrderId]
+        self,
+        order: Order,
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+        over: Container[ClientOrderId],
     ) -> Sequence[OrderReport]:
         """It did nothing."""
         if order.state in LIVE and order.request.client_id in over:
-            return self._ended(order, 0, snapshot, Evidence.EXPIRED)
+            return self._ended(order, 0, books, snapshot, Evidence.EXPIRED)
         return self._absent(order, snapshot, sheet)
 
     def _explain(
@@ -175,21 +185,25 @@ class Matcher:
         """
         reports: list[OrderReport] = []
         pool = [*gone, *unknown]
-        for instrument, moved in _moves(pool, books, snapshot, sheet).items():
+        rests = is_at_rest(books.changed_ns, snapshot, sheet)
+        for instrument, moved in moves(pool, books, snapshot, sheet, books.moved_ns).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
-            ways = plans(over, mine[len(over) :], moved)
+            ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
             if len(ways) > 1 or (not ways and len(over) < len(mine)):
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue
-            for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else _shared(over, moved), strict=True)):
+            for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else shared(over, moved), strict=True)):
+                if not rests and order.request.side.sign > 0 and filled < open_of(order):
+                    # What is frozen for it tells, and every order of the account moves that.
+                    continue
                 held = filled < open_of(order) and is_held_back(order, filled, (), snapshot, books)
                 if order.request.client_id in past:
-                    reports += self._of_before(order, filled, held, snapshot, sheet)
+                    reports += self._of_before(order, filled, held, books, snapshot, sheet)
                 elif held:
                     reports += self._still_held(order, snapshot) if number < len(over) else ()
                 elif number < len(over):
-                    reports += self._ended(order, filled, snapshot, Evidence.CANCELED)
+                    reports += self._ended(order, filled, books, snapshot, Evidence.CANCELED)
                 elif filled:
                     reports += filled_by(order, None, books, snapshot)
                 elif order.request.side.sign < 0 or snapshot.balances is not None:
@@ -197,7 +211,13 @@ class Matcher:
         return reports
 
     def _of_before(
-        self, order: Order, filled: int, held: bool, snapshot: AccountSnapshot, sheet: Capabilities
+        self,
+        order: Order,
+        filled: int,
+        held: bool,
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
     ) -> Sequence[OrderReport]:
         """Its day is over, and what it filled is known; no list of that day is there to say whether it was placed.
 
@@ -207,7 +227,7 @@ class Matcher:
             self.forget(order.request.client_id)
             return ()
         if order.state in LIVE or filled:
-            return self._ended(order, filled, snapshot, Evidence.EXPIRED)
+            return self._ended(order, filled, books, snapshot, Evidence.EXPIRED)
         return self._undone(order, snapshot, sheet, NO_LIST)
 
     def _unclear(
@@ -228,13 +248,29 @@ class Matcher:
         reason = "the list shows it no more, but shares or money are held back as if it worked"
         return (report_on(order, snapshot, Evidence.CANDIDATES, reason=reason),)
 
-    def _ended(self, order: Order, filled: int, snapshot: AccountSnapshot, ending: Evidence) -> Sequence[OrderReport]:
+    def _ended(
+        self, order: Order, filled: int, books: AccountBooks, snapshot: AccountSnapshot, ending: Evidence
+    ) -> Sequence[OrderReport]:
         kind = Evidence.WORKING if filled == open_of(order) else ending
         reason = "the list shows it no more; what it filled is read from the position"
-        return self._over(order, filled, snapshot, kind, order.cum + filled, reason)
+        average = None
+        if filled and order.price is None:
+            # A limit stands for the price of what was not seen; a market order has none.
+            price = books.price_of(order)
+            if price is None:
+                return ()
+            average = (order.value + price * filled) / (order.cum + filled)
+        return self._over(order, filled, snapshot, kind, order.cum + filled, reason, average)
 
     def _over(
-        self, order: Order, seen: int, snapshot: AccountSnapshot, kind: Evidence, cum: int, reason: str
+        self,
+        order: Order,
+        seen: int,
+        snapshot: AccountSnapshot,
+        kind: Evidence,
+        cum: int,
+        reason: str,
+        average: Decimal | None = None,
     ) -> Sequence[OrderReport]:
         """Two readings that agree on what was seen of it."""
         first = self._absences.get(order.request.client_id)
@@ -244,7 +280,7 @@ class Matcher:
         if snapshot.as_of_ns - first.as_of_ns < READS_APART_NS:
             return ()
         self.forget(order.request.client_id)
-        return (report_on(order, snapshot, kind, cum=cum, reason=reason),)
+        return (report_on(order, snapshot, kind, cum=cum, price=average, reason=reason),)
 
     def _absent(self, order: Order, snapshot: AccountSnapshot, sheet: Capabilities) -> Sequence[OrderReport]:
         return self._undone(order, snapshot, sheet, "")
@@ -339,50 +375,5 @@ def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
     return row.quantity == request.quantity and row.ts_ns <= last_ns and not (priced and row.price != request.price)
 
 
-def _speaks_against_absence(
-    order: Order,
-    baseline: Baseline | None,
-    strangers: Sequence[OrderRow],
-    snapshot: AccountSnapshot,
-    books: AccountBooks,
-) -> bool:
-    """Whether this whole reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
-
-    An order known to work is not in it; the position moved, cash is frozen or shares are held back that no order known
-    to us explains.
-
-    Args:
-        strangers: rows of the list that are no order's of ours.
-    """
-    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
-    if not books.live <= listed:
-        return True
-    if snapshot.positions is not None and not is_explained(order, baseline, strangers, snapshot, books):
-        return True
-    return is_held_back(order, 0, strangers, snapshot, books)
-
-
 def _listing(rows: Sequence[OrderRow], why: str) -> str:
     return f"rows {', '.join(str(row.venue_id) for row in rows)} {why}" if rows else ""
-
-
-def _moves(
-    orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
-) -> dict[InstrumentId, int]:
-    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
-    moved the account within the longest lag, and no answer is on its way."""
-    if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
-        return {}
-    theirs = {row.instrument: row.quantity for row in snapshot.positions}
-    names = dict.fromkeys(order.request.instrument for order in orders)
-    return {name: theirs.get(name, 0) - books.held(name) for name in names if name not in books.answering}
-
-
-def _shared(orders: Sequence[Order], moved: int) -> Plan:
-    """As much of a move as each can have done, the oldest first: which of two alike it was changes no position."""
-    way: list[int] = []
-    for order in orders:
-        filled = min(max(0, moved * order.request.side.sign), open_of(order))
-        moved -= filled * order.request.side.sign
-        way.append(filled)
-    return tuple(way)

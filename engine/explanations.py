@@ -16,6 +16,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Order
 from engine.domain.reconciled import ReconcileRow
+from engine.holdings import is_guessed
 from engine.portfolio import Portfolio
 from engine.strangers import Doing, Move, Strangers
 
@@ -71,7 +72,7 @@ class Explanations:
         """Our own trading moves cash by fees and prices that only the venue knows."""
         sheet = self._around.sheets.get(fill.account)
         share = FEE_SHARE
-        if sheet is not None and not sheet.lists_orders:
+        if is_guessed(fill) or (sheet is not None and not sheet.lists_orders):
             share = UNPRICED_SHARE
         elif fill.inferred:
             share = INFERRED_SHARE

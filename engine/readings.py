@@ -28,6 +28,7 @@ class Orders(Protocol):
     orders: dict[ClientOrderId, Order]
     working: dict[ClientOrderId, Order]
     last_change_ns: dict[AccountId, int]
+    last_moves_ns: dict[tuple[AccountId, InstrumentId], int]
 
     def undecided(self, account: AccountId) -> Sequence[Order]: ...
 
@@ -43,6 +44,7 @@ class Readings:
         clock: Clock,
         portfolio: Portfolio,
         mark: Callable[[InstrumentId], Decimal | None],
+        charged: Callable[[InstrumentId], bool],
         day_of: Callable[[InstrumentId, int], int | None],
     ) -> None:
         """``venue_ids``, ``baselines``: the judge's own, as they are at any time. ``day_of``: the trading day of an
@@ -53,6 +55,7 @@ class Readings:
         self._clock = clock
         self._portfolio = portfolio
         self._mark = mark
+        self._charged = charged
         self._day_of = day_of
         self._matcher = Matcher()
         self._listed: dict[AccountId, tuple[str, ...]] = {}
@@ -178,6 +181,7 @@ class Readings:
         book = portfolio.accounts[account]
         return AccountBooks(
             changed_ns=self._judge.last_change_ns.get(account, 0),
+            moved_ns=lambda instrument: self._judge.last_moves_ns.get((account, instrument), 0),
             answering=frozenset(
                 order.request.instrument
                 for order in self._judge.undecided(account)
@@ -189,12 +193,18 @@ class Readings:
             sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
             # What is held back for instructions no venue has frozen.
             reserved=sum(book.reserved.values(), ZERO) - sum(book.promised.values(), ZERO),
-            live=frozenset(
-                order.venue_id
+            live={
+                order.venue_id: order.sent_ns
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
-            ),
+            },
+            decided=self._decided,
+            charged=self._charged,
         )
+
+    def _decided(self, client_id: ClientOrderId) -> Decimal | None:
+        baseline = self._baselines.get(client_id)
+        return None if baseline is None else baseline.price
 
 
 def _sent(order: Order) -> int:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from engine.clock import ReplayClock
 from engine.domain.account import AccountSnapshot, Balance, Capabilities, PositionRow
 from engine.domain.commands import OrderType, Side, SubmitOrder
-from engine.domain.events import Alert, OrderDenied, OrderDisputed, ReplaceRejected
+from engine.domain.events import Alert, OrderDenied, OrderDisputed, OrderSubmitted, ReplaceRejected
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.market import Quote
@@ -50,7 +52,7 @@ class Nowhere:
 class Desk:
     """A joined core with one account at a venue that gives no ids back; ``heard`` is what a screen would show."""
 
-    def __init__(self, limits: Sequence[Limit] = (), **sheet: Any) -> None:
+    def __init__(self, limits: Sequence[Limit] = (), *, quoted: bool = True, **sheet: Any) -> None:
         self.clock = ReplayClock(HOUR_NS)
         self.heard: list[Any] = []
         terms: dict[str, Any] = {"order_types": frozenset(OrderType), "max_lag_ns": LAG_NS, **sheet}
@@ -71,8 +73,21 @@ class Desk:
             self.core, Nowhere(), keep_history=False, subscriptions=lambda _event: None,
             watchers=[(kind, self.heard.append) for kind in (Alert, OrderDenied, OrderDisputed, ReplaceRejected)],
         )  # fmt: skip
-        for name in STOCKS:
+        for name in STOCKS if quoted else ():
             self.core.bus.publish(Quote(name, self.clock.now_ns, 40.0, 40.0))
+
+    def reborn(self, *, old: bool = False, **sheet: Any) -> "Desk":
+        """The next life of the same account, from this one's journal; it has seen no price yet.
+
+        ``old``: the journal was written by an engine that kept no price with an order's baseline.
+        """
+        life = Desk(quoted=False, **sheet)
+        life.clock.now_ns = self.clock.now_ns
+        records = [record for _, record in self.core.journal.records()]
+        if old:
+            records = [_priceless(record) for record in records]
+        life.core.manager.recover(records, life.core.relive)
+        return life
 
     def send(self, number: int, **terms: Any) -> None:
         """Decide an order and mark it sent, a second later each."""
@@ -91,6 +106,12 @@ class Desk:
 
     def cum(self, number: int) -> int:
         return self.core.manager.orders[ClientOrderId(f"s-{number}")].cum
+
+
+def _priceless(record: Any) -> Any:
+    if not isinstance(record, OrderSubmitted) or record.baseline is None:
+        return record
+    return msgspec.structs.replace(record, baseline=msgspec.structs.replace(record.baseline, price=None))
 
 
 def a_reading(desk: Desk, *, cash: int | None = None, after_ns: int = 10 * SECOND_NS, **held: int) -> AccountSnapshot:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import anyio
 
+from engine.chaos.bare_market import bare_market
 from engine.chaos.edge import Edge
 from engine.chaos.faults import (
     DaemonFault,
@@ -134,8 +135,8 @@ class DesktopHangar(Hangar):
         return HandWatcher(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
 
     def shared_exchange(self) -> Any:
-        """The market where it is another bay's too."""
-        return None
+        """Where its shares are listed; another bay's too, if they are to share it."""
+        return bare_market(self.world.seed, self.clock)
 
     # --- the world ---------------------------------------------------------------------------------------------------
 

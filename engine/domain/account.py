@@ -111,6 +111,8 @@ class Baseline(Struct, frozen=True, kw_only=True, omit_defaults=True):
     position: int = 0
     cash: Decimal | None = None
     order_ids: tuple[str, ...] = ()
+    price: Decimal | None = None
+    """The instrument's latest price: the one the order was decided on."""
 
 
 class CancelScope(enum.StrEnum):

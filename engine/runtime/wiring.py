@@ -44,7 +44,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook
+from engine.markets.rulebook import RuleBook, SellsSameDay
 from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
@@ -163,7 +163,10 @@ class Core:
         )
 
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
-        return self.books[self.instruments[instrument].market].sellable_from_ns(bought_ns)
+        spec = self.instruments[instrument]
+        book = self.books[spec.market]
+        at_once = isinstance(book, SellsSameDay) and book.sells_same_day(spec)
+        return bought_ns if at_once else book.sellable_from_ns(bought_ns)
 
     def _quiet_since_ns(self, account: AccountId) -> int | None:
         return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)

@@ -295,7 +295,7 @@ def test_an_answer_that_is_missing_is_found_by_what_it_caused(busy: Recorded) ->
 
 def test_a_journal_that_lost_records_is_not_identical(busy: Recorded, tmp_path: Path) -> None:
     """The run ended in order, so its journal must be whole."""
-    from engine.control.cli_replay import journal_bodies
+    from engine.control.journal_reading import journal_bodies
     from engine.runtime.verifying import verify
 
     bodies = list(journal_bodies(busy.journal))
@@ -306,7 +306,7 @@ def test_a_journal_that_lost_records_is_not_identical(busy: Recorded, tmp_path: 
 
 def test_a_record_that_was_changed_is_found(busy: Recorded) -> None:
     """One figure in the journal is another: both sides are shown."""
-    from engine.control.cli_replay import journal_bodies
+    from engine.control.journal_reading import journal_bodies
     from engine.runtime.verifying import verify
 
     bodies = list(journal_bodies(busy.journal))

@@ -7,6 +7,7 @@ import pytest
 from engine.domain.commands import OrderType, Side
 from engine.domain.events import AccountObserved
 from engine.domain.ids import ClientOrderId
+from engine.domain.market import Quote
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import SECOND_NS
 from tests.core_builders import ACCOUNT, STOCKS, Desk, a_reading
@@ -173,3 +174,35 @@ def test_an_accepted_order_is_likelier_to_have_filled_than_one_proved_absent() -
     tell(desk, 2, Evidence.ACK)
     see(desk, CY=10)
     assert (desk.state(1), desk.state(2)) == ("not_placed", "filled")
+
+
+def test_a_life_that_has_seen_no_price_books_at_the_one_the_order_was_decided_on() -> None:
+    """A market order of unknown outcome, a crash, no quote since: the journal has the price; 0 is none."""
+    desk = Desk()
+    desk.send(1)
+    life = desk.reborn()
+    assert life.state(1) == "unknown"
+    see(life, CY=10)
+    order = life.core.manager.orders[ClientOrderId("s-1")]
+    assert (life.state(1), order.value) == ("filled", Decimal(400))
+
+
+def test_where_no_price_is_known_at_all_a_fill_waits_for_one() -> None:
+    """An older journal has none: the order stays unknown until the market quotes."""
+    first = Desk()
+    lose(first, 1)
+    desk = first.reborn(old=True)
+    see(desk, CY=10)
+    assert desk.state(1) == "unknown"
+    desk.core.bus.publish(Quote(STOCKS[0], desk.clock.now_ns, 41.0, 41.0))
+    see(desk, CY=10)
+    assert desk.core.manager.orders[ClientOrderId("s-1")].value == Decimal(410)
+
+
+def test_the_cash_tells_a_price_that_nothing_else_does() -> None:
+    """Ten shares, 430 coins less."""
+    first = Desk()
+    lose(first, 1)
+    desk = first.reborn(old=True)
+    desk.core.bus.publish(AccountObserved(snapshot=a_reading(desk, cash=99_570, CY=10)))
+    assert desk.core.manager.orders[ClientOrderId("s-1")].value == Decimal(430)

@@ -256,6 +256,21 @@ def test_small_cash_and_the_fees_of_our_own_fills_are_booked_and_other_cash_is_h
     assert [row.missing for row in bench.reconciler.findings[ACCOUNT]] == [Decimal(-1000)]
 
 
+def test_a_fill_whose_price_is_a_guess_explains_the_price_it_had() -> None:
+    """Read off the position, at the market's price of then: it cost a tenth more."""
+    bench = Bench()
+    bench.read(0)
+    fill = Fill(
+        client_id=ClientOrderId("s-1"), account=ACCOUNT, strategy=StrategyId("s"), instrument=STOCKS[0], side=Side.BUY,
+        quantity=100, price=Decimal(40), fee=Decimal(0), ts_ns=NOW_NS, fill_id="s-1",
+    )  # fmt: skip
+    bench.portfolio.on_fill(fill)
+    bench.reconciler.explanations.on_fill(fill)
+    for _ in range(2):
+        bench.read(100, cash="95600")
+    assert [entry.cash for entry in bench.booked] == [Decimal(-400)]
+
+
 def test_the_least_commission_of_a_small_fill_is_a_fee() -> None:
     """Five yuan an order and a cent of transfer, of a trade worth 590: half a percent is less than that."""
     bench = Bench()
