@@ -3,26 +3,37 @@
 Pure: an account's reading and what we know go in, evidence comes out. Absence is proven, never read once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
-from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
-from engine.domain.money import ZERO
+from engine.domain.ids import ClientOrderId, VenueOrderId
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState, Proof
-from engine.holdings import AccountBooks, explanation, filled_by, open_of, plans, report_on, shared
+from engine.holdings import (
+    AccountBooks,
+    explanation,
+    filled_by,
+    is_at_rest,
+    is_held_back,
+    is_overtaken,
+    moves,
+    not_before,
+    open_of,
+    plans,
+    report_on,
+    shared,
+    speaks_against_absence,
+)
 
 READS_APART_NS = 5_000_000_000
 """Two readings that agree prove absence only if they are this far apart (3.5 b)."""
 
-ROW_EARLY_NS = 2_000_000_000
-"""A venue's clock may place our row this much before our intent (3.5)."""
-
 HELD_READS = 4
 """So many readings in a row that hide an order for which something is held back are no failed copies any more."""
 UNCLEAR = -1
+NO_LIST = "its trading day is over, no list of its day can be read, and the holdings show nothing of it"
 
 
 class Absence(Struct):
@@ -52,6 +63,8 @@ class Matcher:
         sheet: Capabilities,
         owned: Mapping[VenueOrderId, ClientOrderId],
         books: AccountBooks,
+        *,
+        turned: bool = False,
     ) -> Sequence[OrderReport]:
         """Evidence in the venue's order list about one order that needs it.
 
@@ -60,11 +73,14 @@ class Matcher:
 
         Args:
             owned: venue ids that are another order's already.
+            turned: its trading day is over: a list of today that lacks it says nothing (``match_short``).
         """
         if not needs_evidence(order, sheet) or snapshot.as_of_ns <= order.sent_ns or snapshot.orders is None:
             return ()
         rows, early = _new_rows(order, baseline, snapshot.orders, sheet, owned)
-        candidates = [row for row in rows if _fits(row, order, sheet)]
+        # Today's row of another may look like it, where nothing says when it was entered.
+        dated = turned and not sheet.echoes_client_id
+        candidates = [row for row in rows if _fits(row, order, sheet) and (row.ts_ns or not dated)]
         if order.state is OrderState.PENDING_NEW:
             return row_evidence(order, candidates[0], snapshot) if len(candidates) == 1 else ()
         if len(candidates) > 1:
@@ -73,19 +89,27 @@ class Matcher:
         if candidates:
             self.forget(order.request.client_id)
             return row_evidence(order, candidates[0], snapshot)
+        if turned and not snapshot.past:
+            return ()
         near = [row for row in (*rows, *early) if row.quantity == order.request.quantity]
         if not snapshot.shows_all and not near:
             # That such a list lacks it says nothing: holdings and money are asked, of all such orders at once.
             return ()
         if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
-            if _speaks_against_absence(order, baseline, strangers, snapshot, books):
-                self.forget(order.request.client_id)
+            if speaks_against_absence(order, baseline, strangers, snapshot, books):
+                if not is_overtaken(order, snapshot, books):
+                    self.forget(order.request.client_id)
                 return ()
         return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or at another time"))
 
     def match_positions(
-        self, orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+        self,
+        orders: Sequence[Order],
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+        over: Container[ClientOrderId] = (),
     ) -> Sequence[OrderReport]:
         """Evidence in what the account holds, for venues without an order list.
 
@@ -96,19 +120,34 @@ class Matcher:
         Args:
             orders: all of the account that need evidence.
             books: what we believe the account holds.
+            over: those that ended with their day.
         """
         reports: list[OrderReport] = []
-        for instrument, moved in _moves(orders, books, snapshot, sheet).items():
+        for instrument, moved in moves(orders, books, snapshot, sheet, lambda _: books.changed_ns).items():
             mine = [order for order in orders if order.request.instrument == instrument]
-            reports += self._explain(mine, moved, books, snapshot, sheet)
+            if moved == 0:
+                reports += [report for order in mine for report in self._idle(order, books, snapshot, sheet, over)]
+            else:
+                reports += self._explain(mine, moved, books, snapshot)
         return reports
 
+    def _idle(
+        self,
+        order: Order,
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+        over: Container[ClientOrderId],
+    ) -> Sequence[OrderReport]:
+        """It did nothing."""
+        if order.state in LIVE and order.request.client_id in over:
+            return self._ended(order, 0, books, snapshot, Evidence.EXPIRED)
+        return self._absent(order, snapshot, sheet)
+
     def _explain(
-        self, orders: Sequence[Order], moved: int, books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
+        self, orders: Sequence[Order], moved: int, books: AccountBooks, snapshot: AccountSnapshot
     ) -> Sequence[OrderReport]:
         """Which of the orders of one instrument did it."""
-        if moved == 0:
-            return [report for order in orders for report in self._absent(order, snapshot, sheet)]
         chosen = explanation(orders, moved, books)
         if chosen:
             for order in chosen:
@@ -132,6 +171,7 @@ class Matcher:
         books: AccountBooks,
         snapshot: AccountSnapshot,
         sheet: Capabilities,
+        past: Container[ClientOrderId] = (),
     ) -> Sequence[OrderReport]:
         """Evidence where the list may be short: how orders ended that it shows no more, and of those of unknown outcome
         which were done. The position tells, in two readings that agree, if there is one way only.
@@ -141,10 +181,12 @@ class Matcher:
 
         Args:
             gone: orders that were seen to work, oldest first. unknown: those of unknown outcome, disputed ones too.
+            past: of both, those of an earlier trading day that nothing but the holdings speaks of any more.
         """
         reports: list[OrderReport] = []
         pool = [*gone, *unknown]
-        for instrument, moved in _moves(pool, books, snapshot, sheet).items():
+        rests = is_at_rest(books.changed_ns, snapshot, sheet)
+        for instrument, moved in moves(pool, books, snapshot, sheet, books.moved_ns).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
             ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
@@ -152,15 +194,41 @@ class Matcher:
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue
             for number, (order, filled) in enumerate(zip(mine, ways[0] if ways else shared(over, moved), strict=True)):
-                if filled < open_of(order) and _is_held_back(order, filled, (), snapshot, books):
+                if not rests and order.request.side.sign > 0 and filled < open_of(order):
+                    # What is frozen for it tells, and every order of the account moves that.
+                    continue
+                held = filled < open_of(order) and is_held_back(order, filled, (), snapshot, books)
+                if order.request.client_id in past:
+                    reports += self._of_before(order, filled, held, books, snapshot, sheet)
+                elif held:
                     reports += self._still_held(order, snapshot) if number < len(over) else ()
                 elif number < len(over):
-                    reports += self._ended(order, filled, books, snapshot)
+                    reports += self._ended(order, filled, books, snapshot, Evidence.CANCELED)
                 elif filled:
                     reports += filled_by(order, None, books, snapshot)
                 elif order.request.side.sign < 0 or snapshot.balances is not None:
                     reports += self._absent(order, snapshot, sheet)
         return reports
+
+    def _of_before(
+        self,
+        order: Order,
+        filled: int,
+        held: bool,
+        books: AccountBooks,
+        snapshot: AccountSnapshot,
+        sheet: Capabilities,
+    ) -> Sequence[OrderReport]:
+        """Its day is over, and what it filled is known; no list of that day is there to say whether it was placed.
+
+        Shares and money may be held back until the venue has closed its books, over night: that is waited for.
+        """
+        if held:
+            self.forget(order.request.client_id)
+            return ()
+        if order.state in LIVE or filled:
+            return self._ended(order, filled, books, snapshot, Evidence.EXPIRED)
+        return self._undone(order, snapshot, sheet, NO_LIST)
 
     def _unclear(
         self, order: Order, moved: int, snapshot: AccountSnapshot, sheet: Capabilities
@@ -181,9 +249,9 @@ class Matcher:
         return (report_on(order, snapshot, Evidence.CANDIDATES, reason=reason),)
 
     def _ended(
-        self, order: Order, filled: int, books: AccountBooks, snapshot: AccountSnapshot
+        self, order: Order, filled: int, books: AccountBooks, snapshot: AccountSnapshot, ending: Evidence
     ) -> Sequence[OrderReport]:
-        kind = Evidence.WORKING if filled == open_of(order) else Evidence.CANCELED
+        kind = Evidence.WORKING if filled == open_of(order) else ending
         reason = "the list shows it no more; what it filled is read from the position"
         average = None
         if filled and order.price is None:
@@ -294,12 +362,8 @@ def _new_rows(
         and row.instrument == order.request.instrument
         and (row.side is None or row.side.sign == order.request.side.sign)
     ]
-    early = [row for row in strange if not _not_before(row, order)] if baseline is not None else []
-    return [row for row in strange if _not_before(row, order)], early
-
-
-def _not_before(row: OrderRow, order: Order) -> bool:
-    return not row.ts_ns or row.ts_ns >= order.request.ts_ns - ROW_EARLY_NS
+    early = [row for row in strange if not not_before(row, order)] if baseline is not None else []
+    return [row for row in strange if not_before(row, order)], early
 
 
 def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
@@ -311,90 +375,5 @@ def _fits(row: OrderRow, order: Order, sheet: Capabilities) -> bool:
     return row.quantity == request.quantity and row.ts_ns <= last_ns and not (priced and row.price != request.price)
 
 
-def _speaks_against_absence(
-    order: Order,
-    baseline: Baseline | None,
-    strangers: Sequence[OrderRow],
-    snapshot: AccountSnapshot,
-    books: AccountBooks,
-) -> bool:
-    """Whether this whole reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
-
-    An order known to work is not in it; the position moved, cash is frozen or shares are held back that no order known
-    to us explains.
-
-    Args:
-        strangers: rows of the list that are no order's of ours.
-    """
-    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
-    if not books.live <= listed:
-        return True
-    if snapshot.positions is not None and not _is_explained(order, baseline, strangers, snapshot, books):
-        return True
-    return _is_held_back(order, 0, strangers, snapshot, books)
-
-
-def _is_explained(
-    order: Order,
-    baseline: Baseline | None,
-    strangers: Sequence[OrderRow],
-    snapshot: AccountSnapshot,
-    books: AccountBooks,
-) -> bool:
-    """Whether the position is our book's, but for what strangers did: all that a row newer than the order has filled,
-    and of an older one any part, as its beginning may be booked already."""
-    instrument = order.request.instrument
-    moved = next((row.quantity for row in snapshot.positions or () if row.instrument == instrument), 0)
-    moved -= books.held(instrument)
-    before = set(baseline.order_ids) if baseline is not None else set()
-    least = most = 0
-    for row in strangers:
-        if row.instrument == instrument and row.side is not None:
-            done = row.cum * row.side.sign
-            new = row.venue_id not in before and row.other_id not in before and _not_before(row, order)
-            least += done if new else min(0, done)
-            most += done if new else max(0, done)
-    return least <= moved <= most
-
-
-def _is_held_back(
-    order: Order, filled: int, strangers: Sequence[OrderRow], snapshot: AccountSnapshot, books: AccountBooks
-) -> bool:
-    """Whether money is frozen, or shares are, for what the order has not filled: then it works.
-
-    Args:
-        filled: what it has filled unseen.
-    """
-    instrument, sign = order.request.instrument, order.request.side.sign
-    live = [r for r in strangers if r.status is Evidence.WORKING and r.side is not None and r.side.sign == sign]
-    if sign < 0:
-        held = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
-        if held is None or held.sellable is None:
-            return False
-        selling = sum(row.quantity - row.cum for row in live if row.instrument == instrument)
-        # What strangers bought today may be locked, and what they sold is not held any more: our book may know neither.
-        done = sum(row.cum for row in strangers if row.instrument == instrument and row.side is not None)
-        # What we count as sellable is without this order's own shares already.
-        return held.sellable + selling + done < books.sellable(instrument) + open_of(order) - filled
-    if snapshot.balances is None:
-        return False
-    price = order.price or books.price_of(order) or ZERO
-    frozen = sum((balance.total - balance.available for balance in snapshot.balances), ZERO)
-    buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in live), ZERO)
-    return frozen - buying > books.reserved - price * open_of(order) / 2
-
-
 def _listing(rows: Sequence[OrderRow], why: str) -> str:
     return f"rows {', '.join(str(row.venue_id) for row in rows)} {why}" if rows else ""
-
-
-def _moves(
-    orders: Sequence[Order], books: AccountBooks, snapshot: AccountSnapshot, sheet: Capabilities
-) -> dict[InstrumentId, int]:
-    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
-    moved the account within the longest lag, and no answer is on its way."""
-    if snapshot.positions is None or snapshot.as_of_ns <= books.changed_ns + sheet.max_lag_ns:
-        return {}
-    theirs = {row.instrument: row.quantity for row in snapshot.positions}
-    names = dict.fromkeys(order.request.instrument for order in orders)
-    return {name: theirs.get(name, 0) - books.held(name) for name in names if name not in books.answering}

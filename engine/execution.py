@@ -164,14 +164,14 @@ class OrderManager(Judge):
         )
         order.place(ts_ns, venue_id)
         if self._keep_ended_ns:
-            self.last_change_ns[request.account] = ts_ns
+            self._changed(request, ts_ns)
             self._venue_ids[request.account, venue_id] = client_id
         if request.strategy not in self._quiet:
             self._publish_accepted(order_event(OrderAccepted, order, "", ts_ns))
 
     def _send(self, client_id: ClientOrderId, ts_ns: int) -> None:
         order = self.orders[client_id]
-        self.last_change_ns[order.request.account] = ts_ns
+        self._changed(order.request, ts_ns)
         order.send(ts_ns)
 
     # --- recovery -----------------------------------------------------------------------------------------------------

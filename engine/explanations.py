@@ -40,12 +40,17 @@ class CashTolerance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Surroundings(Struct, frozen=True):
-    """What the engine knows that may explain a difference.
+    """What the engine knows of its accounts, and what of it may explain a difference.
 
-    ``quiet_since_ns``: when our orders last moved the account; None while one is undecided. ``instructions``: those
-    whose doing is not in the book yet, and whether each still waits at the broker.
+    ``sheets``: of the accounts of this run. ``quiet_since_ns``: when our orders last moved the account; None while one
+    is undecided. ``instructions``: those whose doing is not in the book yet, and whether each still waits at the
+    broker.
     """
 
+    portfolio: Portfolio
+    instruments: Mapping[InstrumentId, Instrument]
+    sheets: Mapping[AccountId, Capabilities]
+    strangers: Strangers
     quiet_since_ns: Callable[[AccountId], int | None]
     disputed: Callable[[AccountId], Sequence[Order]]
     instructions: Callable[[AccountId], Sequence[tuple[SubmitInstruction, bool]]]
@@ -54,26 +59,18 @@ class Surroundings(Struct, frozen=True):
 class Explanations:
     """One a run."""
 
-    def __init__(
-        self,
-        portfolio: Portfolio,
-        instruments: Mapping[InstrumentId, Instrument],
-        sheets: Mapping[AccountId, Capabilities],
-        strangers: Strangers,
-        around: Surroundings,
-    ) -> None:
+    def __init__(self, around: Surroundings) -> None:
         self.settings = CashTolerance()
-        self._portfolio = portfolio
-        self._instruments = instruments
-        self._sheets = sheets
-        self._strangers = strangers
+        self._portfolio = around.portfolio
+        self._instruments = around.instruments
+        self._strangers = around.strangers
         self._around = around
         self._own: dict[tuple[AccountId, str], Decimal] = {}
         """By how much our own trading since book and venue last agreed may have moved cash beyond the book."""
 
     def on_fill(self, fill: Fill) -> None:
         """Our own trading moves cash by fees and prices that only the venue knows."""
-        sheet = self._sheets.get(fill.account)
+        sheet = self._around.sheets.get(fill.account)
         share = FEE_SHARE
         if is_guessed(fill) or (sheet is not None and not sheet.lists_orders):
             share = UNPRICED_SHARE

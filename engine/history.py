@@ -61,6 +61,14 @@ class History:
         self._now_ns = now_ns
         self._stores: dict[tuple[InstrumentId, int], _Store] = {}
         self._default: dict[InstrumentId, _Store] = {}
+        self._factors: dict[InstrumentId, list[tuple[int, float, float]]] = {}
+
+    def adjust(self, instrument: InstrumentId, ex_ns: int, price_factor: float, share_factor: float = 1.0) -> None:
+        """From ``ex_ns`` on, earlier prices are shown times ``price_factor``, earlier volumes times ``share_factor``.
+
+        Ex-dates come in order. Before its instant a factor changes nothing: nobody looks ahead by it.
+        """
+        self._factors.setdefault(instrument, []).append((ex_ns, price_factor, share_factor))
 
     def append(self, bar: Bar) -> None:
         store = self._store(bar.instrument, bar.interval_ns, 2 * self.keep)
@@ -84,6 +92,8 @@ class History:
     def last(self, instrument: InstrumentId, n: int, interval_ns: int = 0) -> Bars:
         """The last ``n`` bars that have ended by now; fewer if there are not that many yet.
 
+        Prices are as comparable with the latest one as on its day: those before an ex-date are adjusted by it.
+
         Raises:
             ConfigError: ``n`` is below 1 or above what is kept.
         """
@@ -95,6 +105,9 @@ class History:
         end = int(np.searchsorted(store.ts[: store.count], self._now_ns(), "right"))
         start = max(0, end - n)
         ts, rows = store.ts[start:end], store.rows[:, start:end]
+        factors = self._factors.get(instrument)
+        if factors is not None and len(ts):
+            rows = _adjusted(ts, rows, factors, self._now_ns())
         ts.flags.writeable = rows.flags.writeable = False
         return Bars(ts, rows[0], rows[1], rows[2], rows[3], rows[4])
 
@@ -104,3 +117,18 @@ class History:
             found = self._stores[instrument, interval_ns] = _Store(capacity)
             self._default.setdefault(instrument, found)
         return found
+
+
+def _adjusted(
+    ts_ns: NDArray[np.int64], rows: NDArray[np.float64], factors: list[tuple[int, float, float]], now_ns: int
+) -> NDArray[np.float64]:
+    """Bars that ended by an ex-date times all factors from it on that are known now; a copy only where one applies."""
+    copied = rows
+    for ex_ns, price, share in factors:
+        # A bar that ends with the ex-date's first instant is the day before's.
+        end = int(np.searchsorted(ts_ns, ex_ns, "right"))
+        if ex_ns <= now_ns and end:
+            copied = rows.copy() if copied is rows else copied
+            copied[:4, :end] *= price
+            copied[4, :end] *= share
+    return copied

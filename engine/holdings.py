@@ -1,17 +1,20 @@
 """What the change of a holding says of orders whose venue says nothing, and the books it is measured against."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
 
 from msgspec import Struct
 
-from engine.domain.account import AccountSnapshot
+from engine.domain.account import AccountSnapshot, Baseline, Capabilities, OrderRow
 from engine.domain.commands import SIZED_BY_VENUE
 from engine.domain.events import Fill
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
+
+ROW_EARLY_NS = 2_000_000_000
+"""A venue's clock may place our row this much before our intent (3.5)."""
 
 CREDIBLE_MOVE = Decimal("0.35")
 """A price worked out from cash that is further than this from the latest one speaks of something else."""
@@ -20,20 +23,23 @@ CREDIBLE_MOVE = Decimal("0.35")
 class AccountBooks(Struct, frozen=True):
     """What we believe of one account: when our doing last changed it, what it holds, its cash, the latest prices.
 
+    ``moved_ns``: when our doing last changed what it holds of an instrument, or may have.
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
-    orders that are known to work. ``decided``: the price an order was decided on; None where its journal lacks it.
+    orders that are known to work, and when each was sent. ``decided``: the price an order was decided on; None where
+    its journal lacks it.
     ``charged``: whether every purchase and sale costs a fee.
     """
 
     changed_ns: int
+    moved_ns: Callable[[InstrumentId], int]
     answering: frozenset[InstrumentId]
     held: Callable[[InstrumentId], int]
     cash: Decimal
     mark: Callable[[InstrumentId], Decimal | None]
     sellable: Callable[[InstrumentId], int]
     reserved: Decimal
-    live: frozenset[VenueOrderId]
+    live: Mapping[VenueOrderId, int]
     decided: Callable[[ClientOrderId], Decimal | None]
     charged: Callable[[InstrumentId], bool]
 
@@ -206,3 +212,115 @@ def report_on(
         fill_id=fill_id,
         reason=reason,
     )
+
+
+def not_before(row: OrderRow, order: Order) -> bool:
+    return not row.ts_ns or row.ts_ns >= order.request.ts_ns - ROW_EARLY_NS
+
+
+def is_explained(
+    order: Order,
+    baseline: Baseline | None,
+    strangers: Sequence[OrderRow],
+    snapshot: AccountSnapshot,
+    books: AccountBooks,
+) -> bool:
+    """Whether the position is our book's, but for what strangers did: all that a row newer than the order has filled,
+    and of an older one any part, as its beginning may be booked already."""
+    instrument = order.request.instrument
+    moved = next((row.quantity for row in snapshot.positions or () if row.instrument == instrument), 0)
+    moved -= books.held(instrument)
+    before = set(baseline.order_ids) if baseline is not None else set()
+    least = most = 0
+    for row in strangers:
+        if row.instrument == instrument and row.side is not None:
+            done = row.cum * row.side.sign
+            new = row.venue_id not in before and row.other_id not in before and not_before(row, order)
+            least += done if new else min(0, done)
+            most += done if new else max(0, done)
+    return least <= moved <= most
+
+
+def is_held_back(
+    order: Order, filled: int, strangers: Sequence[OrderRow], snapshot: AccountSnapshot, books: AccountBooks
+) -> bool:
+    """Whether money is frozen, or shares are, for what the order has not filled: then it works.
+
+    Args:
+        filled: what it has filled unseen.
+    """
+    instrument, sign = order.request.instrument, order.request.side.sign
+    live = [r for r in strangers if r.status is Evidence.WORKING and r.side is not None and r.side.sign == sign]
+    if sign < 0:
+        held = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
+        if held is None or held.sellable is None:
+            return False
+        selling = sum(row.quantity - row.cum for row in live if row.instrument == instrument)
+        # What strangers bought today may be locked, and what they sold is not held any more: our book may know neither.
+        done = sum(row.cum for row in strangers if row.instrument == instrument and row.side is not None)
+        # What we count as sellable is without this order's own shares already.
+        return held.sellable + selling + done < books.sellable(instrument) + open_of(order) - filled
+    if snapshot.balances is None:
+        return False
+    price = order.price or books.price_of(order) or ZERO
+    frozen = sum((balance.total - balance.available for balance in snapshot.balances), ZERO)
+    buying = sum(((row.price or ZERO) * (row.quantity - row.cum) for row in live), ZERO)
+    return frozen - buying > books.reserved - price * open_of(order) / 2
+
+
+def speaks_against_absence(
+    order: Order,
+    baseline: Baseline | None,
+    strangers: Sequence[OrderRow],
+    snapshot: AccountSnapshot,
+    books: AccountBooks,
+) -> bool:
+    """Whether this whole reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
+
+    An order known to work when it began is not in it; the position moved, cash is frozen or shares are held back that
+    no order known to us explains.
+
+    Args:
+        strangers: rows of the list that are no order's of ours.
+    """
+    listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+    if any(sent_ns < snapshot.as_of_ns and name not in listed for name, sent_ns in books.live.items()):
+        return True
+    if snapshot.positions is not None and not is_explained(order, baseline, strangers, snapshot, books):
+        return True
+    return is_held_back(order, 0, strangers, snapshot, books)
+
+
+def is_overtaken(order: Order, snapshot: AccountSnapshot, books: AccountBooks) -> bool:
+    """Whether what we did since a reading began moved what it would tell an order by: then it says nothing."""
+    buys = order.request.side.sign > 0
+    return (books.changed_ns if buys else books.moved_ns(order.request.instrument)) > snapshot.as_of_ns
+
+
+def is_at_rest(changed_ns: int, snapshot: AccountSnapshot, sheet: Capabilities) -> bool:
+    """Whether a reading began when all that our doing changed was surely in it."""
+    return snapshot.as_of_ns > changed_ns + sheet.max_lag_ns
+
+
+def moves(
+    orders: Sequence[Order],
+    books: AccountBooks,
+    snapshot: AccountSnapshot,
+    sheet: Capabilities,
+    moved_ns: Callable[[InstrumentId], int],
+) -> dict[InstrumentId, int]:
+    """How far the position of each order's instrument is from our book, where a reading can say it: nothing of ours
+    moved it within the longest lag, and no answer is on its way.
+
+    Args:
+        moved_ns: when our doing last moved what is held of an instrument.
+    """
+    if snapshot.positions is None:
+        return {}
+    theirs = {row.instrument: row.quantity for row in snapshot.positions}
+    names = dict.fromkeys(order.request.instrument for order in orders)
+    return {
+        name: theirs.get(name, 0) - books.held(name)
+        for name in names
+        if name not in books.answering and is_at_rest(moved_ns(name), snapshot, sheet)
+    }

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engine.clock import Clock
 from engine.domain.account import Baseline, Capabilities
-from engine.domain.commands import CancelOrder, OrderType, Side
+from engine.domain.commands import CancelOrder, OrderType, Side, SubmitOrder
 from engine.domain.events import (
     AccountObserved,
     Alert,
@@ -76,6 +76,8 @@ class Judge:
         self.orders_made: dict[StrategyId, int] = {}
         self.last_change_ns: dict[AccountId, int] = {}
         """When each account was last known to change by our doing: readings begun earlier prove nothing."""
+        self.last_moves_ns: dict[tuple[AccountId, InstrumentId], int] = {}
+        """The same for what an account holds of one instrument."""
         self._clock = clock
         self._publish = publish
         self._record = record
@@ -94,7 +96,7 @@ class Judge:
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
         self._ended: deque[tuple[int, ClientOrderId]] = deque()
         self._readings = Readings(
-            self, self._venue_ids, self._baselines, clock, portfolio, view.reference, self._charged
+            self, self._venue_ids, self._baselines, clock, portfolio, view.reference, self._charged, view.day_of
         )
 
     def bind(self, publisher: Callable[[type], Callable[[Any], object]]) -> None:
@@ -166,7 +168,7 @@ class Judge:
             self._publish_fill(fill)
             del self.orders[client_id], self.working[client_id]
             return
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
+        self._changed(request, report.ts_ns)
         self._told[client_id] = (cum, order.value, order.fee)
         self._portfolio.on_order_changed(order)
         self._view.on_order_changed(order)
@@ -208,7 +210,7 @@ class Judge:
         if entry is None:
             return
         self._told[request.client_id] = (order.cum, order.value, fee)
-        self.last_change_ns[request.account] = max(report.ts_ns, self.last_change_ns.get(request.account, 0))
+        self._changed(request, report.ts_ns)
         self._publish(entry)
 
     def _announce(self, order: Order, report: OrderReport, change: Change) -> None:
@@ -250,9 +252,15 @@ class Judge:
         book, price = self._books[spec.market], fill.price or ZERO
         if isinstance(book, ChargesByOrder):
             filled = order.real + fill.quantity
-            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec)
+            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec, fill.ts_ns)
             return max(ZERO, total - order.fee)
-        return book.fee(request.type, request.side, fill.quantity, price, spec)
+        return book.fee(request.type, request.side, fill.quantity, price, spec, fill.ts_ns)
+
+    def _changed(self, request: SubmitOrder, ts_ns: int) -> None:
+        """An order's doing moved its account and what that holds, or will have."""
+        account, instrument = request.account, request.instrument
+        self.last_change_ns[account] = max(ts_ns, self.last_change_ns.get(account, 0))
+        self.last_moves_ns[account, instrument] = max(ts_ns, self.last_moves_ns.get((account, instrument), 0))
 
     def _charged(self, instrument: InstrumentId) -> bool:
         """Whether even the smallest trade costs a fee, whichever way it goes."""
@@ -269,8 +277,8 @@ class Judge:
         spec = self._instruments[request.instrument]
         book = self._books[spec.market]
         if isinstance(book, ChargesByOrder):
-            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec))
-        return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec)
+            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec, request.ts_ns))
+        return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec, request.ts_ns)
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 
@@ -334,6 +342,11 @@ class Judge:
     def is_ours(self, account: AccountId, venue_id: VenueOrderId, tag: ClientOrderId) -> bool:
         """Whether an order we still remember bears this number, or echoes this client id."""
         return (account, venue_id) in self._venue_ids or tag in self.orders
+
+    def of_before(self, account: AccountId) -> Sequence[Order]:
+        """Orders that are not over and were sent on an earlier trading day: the venue's history must be asked."""
+        mine = (order for order in self.working.values() if order.request.account == account)
+        return self._readings.of_before(mine, self._clock.now_ns)
 
     def disputed(self, account: AccountId) -> Sequence[Order]:
         """Orders a person must decide."""

@@ -233,7 +233,7 @@ class Portfolio:
         book.cash[currency] = book.cash.get(currency, ZERO) + event.cash
         if event.quantity:
             mark = exact(self.marks.get(event.instrument) or 0.0)
-            value = abs(event.cash) or mark * abs(event.quantity)
+            value = event.cost if event.cost is not None else abs(event.cash) or mark * abs(event.quantity)
             position = book.position(event.instrument)
             if event.locked:
                 position.locked.append((self._sellable_from(event.instrument, event.ts_ns), event.locked))

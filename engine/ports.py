@@ -71,6 +71,24 @@ class OrderRouter(Protocol):
 
 
 @runtime_checkable
+class ReadsPast(Protocol):
+    """A router whose venue has a history beside its list of the day (``Capabilities.lists_past``)."""
+
+    async def snapshot_of(self, sought: Sequence[Order]) -> AccountSnapshot:
+        """As ``OrderRouter.snapshot``, with rows of these orders, if the venue has them, from whatever day.
+
+        ``AccountSnapshot.past`` says what came of asking. Rows of nobody's interest are left out: strangers' orders of
+        before are in our books already.
+
+        Args:
+            sought: orders of an earlier trading day that are not over, as far as is known.
+
+        Raises:
+            GatewayError: the reading failed.
+        """
+
+
+@runtime_checkable
 class CancelsTogether(Protocol):
     """A router whose venue cancels by symbol and side: orders that all must go leave in one request."""
 

@@ -11,11 +11,15 @@ from typing import Protocol
 from engine.clock import Clock
 from engine.correlation import Matcher, needs_evidence, row_evidence
 from engine.domain.account import AccountSnapshot, Baseline, Capabilities
+from engine.domain.commands import TimeInForce
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
 from engine.domain.order import LIVE, Evidence, Order, OrderReport, OrderState
 from engine.holdings import AccountBooks
 from engine.portfolio import Portfolio
+
+ENDS_WITH_DAY = frozenset({TimeInForce.DAY, TimeInForce.IOC, TimeInForce.FOK})
+_SOUGHT = LIVE | {OrderState.PENDING_NEW, OrderState.UNKNOWN}
 
 
 class Orders(Protocol):
@@ -24,6 +28,7 @@ class Orders(Protocol):
     orders: dict[ClientOrderId, Order]
     working: dict[ClientOrderId, Order]
     last_change_ns: dict[AccountId, int]
+    last_moves_ns: dict[tuple[AccountId, InstrumentId], int]
 
     def undecided(self, account: AccountId) -> Sequence[Order]: ...
 
@@ -40,8 +45,10 @@ class Readings:
         portfolio: Portfolio,
         mark: Callable[[InstrumentId], Decimal | None],
         charged: Callable[[InstrumentId], bool],
+        day_of: Callable[[InstrumentId, int], int | None],
     ) -> None:
-        """``venue_ids``, ``baselines``: the judge's own, as they are at any time."""
+        """``venue_ids``, ``baselines``: the judge's own, as they are at any time. ``day_of``: the trading day of an
+        instrument at an instant."""
         self._judge = judge
         self._venue_ids = venue_ids
         self._baselines = baselines
@@ -49,6 +56,7 @@ class Readings:
         self._portfolio = portfolio
         self._mark = mark
         self._charged = charged
+        self._day_of = day_of
         self._matcher = Matcher()
         self._listed: dict[AccountId, tuple[str, ...]] = {}
 
@@ -70,15 +78,29 @@ class Readings:
         owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
         orders = [o for o in self._judge.orders.values() if o.request.account == account and needs_evidence(o, sheet)]
         if orders and snapshot.orders is None:
-            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet)
+            over = {o.request.client_id for o in orders if o.request.tif in ENDS_WITH_DAY and self._turned(o, snapshot)}
+            yield from self._matcher.match_positions(orders, self._books_of(account), snapshot, sheet, over)
         elif orders:
             yield from self._by_rows(orders, owned, snapshot, sheet)
-        if snapshot.orders is not None and not snapshot.shows_all and not sheet.echoes_client_id:
+        if snapshot.orders is not None:
             yield from self._by_holdings(orders, snapshot, sheet)
         if snapshot.orders is not None:
             self._listed[account] = tuple(
                 name for row in snapshot.orders for name in (row.venue_id, row.other_id) if name
             )
+
+    def of_before(self, orders: Iterable[Order], now_ns: int) -> list[Order]:
+        """Those sent on an earlier trading day that are not over, and no person's case."""
+        return [o for o in orders if o.state in _SOUGHT and self._is_of_before(o, now_ns)]
+
+    def _turned(self, order: Order, snapshot: AccountSnapshot) -> bool:
+        return self._is_of_before(order, snapshot.as_of_ns)
+
+    def _is_of_before(self, order: Order, now_ns: int) -> bool:
+        """Whether its trading day is over: the venue's list of today need not show it (RELIABILITY 3.3, C26)."""
+        instrument = order.request.instrument
+        day, today = self._day_of(instrument, order.sent_ns), self._day_of(instrument, now_ns)
+        return bool(order.sent_ns) and day is not None and today is not None and day < today
 
     def _owner(self, account: AccountId, venue_id: VenueOrderId) -> Order | None:
         client_id = self._venue_ids.get((account, venue_id)) if venue_id else None
@@ -116,7 +138,8 @@ class Readings:
         for order in orders:
             client_id = order.request.client_id
             books = self._books_of(snapshot.account)
-            for report in self._matcher.match(order, self._baselines.get(client_id), snapshot, sheet, owned, books):
+            before, turned = self._baselines.get(client_id), self._turned(order, snapshot)
+            for report in self._matcher.match(order, before, snapshot, sheet, owned, books, turned=turned):
                 if report.venue_id:
                     owned[report.venue_id] = client_id
                     yield from self._executions(order, (report.venue_id,), snapshot, sheet)
@@ -125,22 +148,40 @@ class Readings:
     def _by_holdings(
         self, orders: Sequence[Order], snapshot: AccountSnapshot, sheet: Capabilities
     ) -> Iterable[OrderReport]:
-        """What the list of a venue may not show: orders that are over, and those of unknown outcome."""
-        listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
+        """What the list of a venue may not show: orders that are over, those of unknown outcome, those of before."""
+        short = not snapshot.shows_all and not sheet.echoes_client_id
+        asked = snapshot.past is not None or not sheet.lists_past
+        listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id) if name}
         mine = [order for order in self._judge.working.values() if order.request.account == snapshot.account]
-        live = (order for order in mine if order.state in LIVE and order.venue_id) if snapshot.live_only else ()
-        gone = sorted((order for order in live if order.venue_id not in listed), key=_sent)
-        unknown = [order for order in orders if order.state is OrderState.UNKNOWN]
-        if gone or unknown:
-            # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
-            unknown += [order for order in mine if order.state is OrderState.DISPUTED]
-        yield from self._matcher.match_short(gone, unknown, self._books_of(snapshot.account), snapshot, sheet)
+        old = {order.request.client_id for order in mine if self._turned(order, snapshot)}
+        gone, unknown, past = list[Order](), list[Order](), set[ClientOrderId]()
+        for order in mine:
+            client_id, turned = order.request.client_id, order.request.client_id in old
+            if order.state in LIVE and order.venue_id not in listed:
+                if turned and order.request.tif in ENDS_WITH_DAY and asked:
+                    gone.append(order)
+                    past.add(client_id)
+                elif not turned and short and snapshot.live_only and order.venue_id:
+                    gone.append(order)
+            elif order.state is OrderState.UNKNOWN:
+                if turned and not snapshot.past and asked:
+                    unknown.append(order)
+                    past.add(client_id)
+                elif short and (not turned or snapshot.past):
+                    unknown.append(order)
+        if not gone and not unknown:
+            return
+        # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
+        unknown += [order for order in mine if order.state is OrderState.DISPUTED]
+        gone.sort(key=_sent)
+        yield from self._matcher.match_short(gone, unknown, self._books_of(snapshot.account), snapshot, sheet, past)
 
     def _books_of(self, account: AccountId) -> AccountBooks:
         portfolio, now_ns = self._portfolio, self._clock.now_ns
         book = portfolio.accounts[account]
         return AccountBooks(
             changed_ns=self._judge.last_change_ns.get(account, 0),
+            moved_ns=lambda instrument: self._judge.last_moves_ns.get((account, instrument), 0),
             answering=frozenset(
                 order.request.instrument
                 for order in self._judge.undecided(account)
@@ -152,11 +193,11 @@ class Readings:
             sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
             # What is held back for instructions no venue has frozen.
             reserved=sum(book.reserved.values(), ZERO) - sum(book.promised.values(), ZERO),
-            live=frozenset(
-                order.venue_id
+            live={
+                order.venue_id: order.sent_ns
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
-            ),
+            },
             decided=self._decided,
             charged=self._charged,
         )

@@ -15,8 +15,8 @@ from engine.chaos.flying import fly
 from engine.chaos.hangar import Hangar
 from engine.chaos.world import Outcome, World, simulated
 from engine.control.cli_demo import _credentials, _pointed
-from engine.control.cli_replay import journal_bodies
 from engine.control.cli_simulate import simulators
+from engine.control.journal_reading import journal_bodies
 from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings

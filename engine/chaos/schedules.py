@@ -117,17 +117,21 @@ def draw_push_faults(
             drawn.append(PushRate(kind=kind, chance=chance, only=only))
     for answer in AnswerKind:
         drawn += [AnswerLoss(kind=answer, call=1 + int(rng.random() * calls)) for _ in range(swarm_count(rng, times))]
-    for daemon in DaemonKind:
-        drawn += [
-            DaemonFault(
-                kind=daemon,
-                at_seconds=round(rng.uniform(0, horizon_seconds), 3),
-                seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
-                port=port,
-            )
-            for _ in range(swarm_count(rng, most=3))
-        ]
+    drawn += _daemon_faults(rng, horizon_seconds, port)
     return tuple(drawn)
+
+
+def _daemon_faults(rng: random.Random, horizon_seconds: float, port: int) -> list[DaemonFault]:
+    return [
+        DaemonFault(
+            kind=kind,
+            at_seconds=round(rng.uniform(0, horizon_seconds), 3),
+            seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
+            port=port,
+        )
+        for kind in DaemonKind
+        for _ in range(swarm_count(rng, most=3))
+    ]
 
 
 def draw_desktop_faults(
@@ -148,16 +152,7 @@ def draw_desktop_faults(
         drawn += [
             QuirkFault(quirk=quirk, occasion=1 + int(rng.random() ** 2 * occasions), port=port) for _ in range(count)
         ]
-    for daemon in DaemonKind:
-        drawn += [
-            DaemonFault(
-                kind=daemon,
-                at_seconds=round(rng.uniform(0, horizon_seconds), 3),
-                seconds=round(rng.uniform(1, horizon_seconds / 10), 3),
-                port=port,
-            )
-            for _ in range(swarm_count(rng, most=3))
-        ]
+    drawn += _daemon_faults(rng, horizon_seconds, port)
     for _ in range(swarm_count(rng, most + 2) if rng.random() < 0.6 else 0):
         drawn.append(
             ManualTrade(

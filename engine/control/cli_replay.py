@@ -1,15 +1,14 @@
 """``replay``: what went into a live run, and, with ``--verify``, whether the same code decides the same again."""
 
-import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.control.journal_reading import journal_bodies
 from engine.control.printing import for_people, for_progress, print_json
-from engine.domain.errors import ConfigError, JournalError
+from engine.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.runtime.recorded import Recording
@@ -123,28 +122,3 @@ def _config_of(recording: "Recording") -> Path:
     if not recording.header.config or not told.is_file():
         raise ConfigError(f"recording {recording.path}: its config {str(told)!r} is not there; name it with --config")
     return told
-
-
-def journal_bodies(path: Path) -> Iterator[bytes]:
-    """Every record of a journal file as its bytes, checked; read beside a writer that may still hold it.
-
-    Raises:
-        ConfigError: no such file, or no journal. JournalError: damaged.
-    """
-    from engine.journal.chain import Chain, verified
-    from engine.journal.store import APPLICATION_ID, reader, rows
-
-    if not path.is_file():
-        raise ConfigError(f"journal {path}: there is no such file; check the path")
-    try:
-        with contextlib.closing(reader(path)) as db:
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise ConfigError(f"journal {path}: is another program's database; name a journal of Sluice")
-            read: list[Any] = list(rows(db))
-    except sqlite3.DatabaseError as problem:
-        if "not a database" in str(problem):
-            raise ConfigError(f"journal {path}: is no journal; name a file that a run has written") from problem
-        raise JournalError(f"journal {path}: can not be read: {problem}") from problem
-    whole = sum(len(batch) for batch in verified(iter(read), Chain()))
-    for _, body, _ in read[:whole]:
-        yield body

@@ -1,15 +1,14 @@
 """``report``: figures and page of a run from its journal, while it runs or afterwards."""
 
-import contextlib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.control.journal_reading import read_journal
 from engine.control.printing import cents, for_people, print_json
-from engine.domain.errors import ConfigError, JournalError
+from engine.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.domain.events import JournalRecord
@@ -90,29 +89,6 @@ def _environ() -> Mapping[str, str]:
     from engine.control.cli_process import environment
 
     return environment()
-
-
-def read_journal(path: Path) -> Iterator[tuple[int, "JournalRecord"]]:
-    """Every record of a journal file, read beside a writer that may still hold it.
-
-    Raises:
-        ConfigError: no such file, or no journal. JournalError: damaged.
-    """
-    from engine.journal.chain import Chain, verified
-    from engine.journal.store import APPLICATION_ID, reader, rows
-
-    if not path.is_file():
-        raise ConfigError(f"journal {path}: there is no such file; check the path")
-    try:
-        with contextlib.closing(reader(path)) as db:
-            if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-                raise ConfigError(f"journal {path}: is another program's database; name a journal of Sluice")
-            for batch in verified(rows(db), Chain()):
-                yield from batch
-    except sqlite3.DatabaseError as problem:
-        if "not a database" in str(problem):
-            raise ConfigError(f"journal {path}: is no journal; name a file that a run has written") from problem
-        raise JournalError(f"journal {path}: can not be read: {problem}") from problem
 
 
 def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:

@@ -85,6 +85,9 @@ class CatalogBars:
         self._from_ns = _midnight_ns(first, self.tz) if first is not None else 0
         self._to_ns = _midnight_ns(last + timedelta(days=1), self.tz) if last is not None else 2**63 - 1
         self._adjust = adjust
+        self.folder = series.folder.parent
+        """The instrument's folder in the catalog."""
+        self.adjusted = bool(adjust)
         self._factors = series.folder.parent / FILE
         if not any(self._parts()):
             raise DataError(

@@ -1,10 +1,13 @@
 """The instruments file: what each id is, where it trades and in which units.
 
-A table an instrument, ``[instrument."600000.SH"]``; keys: kind, market, currency, lot, tick, multiplier, name.
+A table an instrument, ``[instrument."600000.SH"]``; keys: kind, market, currency, lot, tick, multiplier, name,
+same_day, listed (a day), special and suspended (spans of days, as ``"2024-05-06..2025-06-12"``, or ``"2026-05-06.."``
+to this day).
 """
 
 import tomllib
 from collections.abc import Collection
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from msgspec import Struct
 
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
-from engine.domain.instrument import Instrument, InstrumentKind
+from engine.domain.instrument import Instrument, InstrumentKind, Span
 
 _CURRENCIES = {"HK": "HKD", "US": "USD", "VSM": "COIN"}
 
@@ -33,6 +36,10 @@ class InstrumentRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tick: Decimal = Decimal("0.01")
     multiplier: int = 1
     name: str = ""
+    listed: date | None = None
+    same_day: bool = False
+    special: tuple[str, ...] = ()
+    suspended: tuple[str, ...] = ()
 
 
 def read_instruments(path: str | Path, markets: Collection[str] | None = None) -> dict[InstrumentId, Instrument]:
@@ -108,4 +115,23 @@ def _instrument(path: Path, name: str, row: Any, markets: Collection[str] | None
         raise ConfigError(f'{place}: tick {read.tick} is not above 0; write for example tick = "0.01"')
     if markets is not None and read.market not in markets:
         raise ConfigError(f"{place}: there is no market {read.market!r}; markets are {', '.join(sorted(markets))}")
-    return Instrument(id=InstrumentId(name), **{key: getattr(read, key) for key in InstrumentRow.__struct_fields__})
+    given = {key: getattr(read, key) for key in InstrumentRow.__struct_fields__ if key not in _SPANS}
+    spans = {key: tuple(_span(f"{place}: {key}", text) for text in getattr(read, key)) for key in _SPANS}
+    return Instrument(id=InstrumentId(name), **given, **spans)
+
+
+_SPANS = ("special", "suspended")
+
+
+def _span(place: str, text: str) -> Span:
+    first, dots, last = text.partition("..")
+    try:
+        span = Span(
+            date.fromisoformat(first).toordinal(),
+            date.fromisoformat(last if dots else first).toordinal() if last or not dots else 0,
+        )
+    except ValueError:
+        raise ConfigError(f'{place} {text!r} is no span of days; write "2024-05-06..2025-06-12"') from None
+    if span.last and span.last < span.first:
+        raise ConfigError(f"{place} {text!r} ends before it begins; swap the days")
+    return span

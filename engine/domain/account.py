@@ -83,6 +83,9 @@ class AccountSnapshot(Struct, frozen=True, kw_only=True):
     live_only: bool = False
     """The venue lists live orders only, as far as is known: one that was listed and is no more is over, unless the
     reading failed."""
+    past: bool | None = None
+    """Whether orders of earlier days that were asked for are among ``orders`` where the venue has them: False where its
+    history shows nothing at all, None where it was not asked."""
 
     @property
     def shows_all(self) -> bool:
@@ -131,6 +134,9 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     gives_venue_id: bool = False
     lists_orders: bool = False
     lists_fills: bool = False
+    lists_past: bool = False
+    """Whether it has a history: an order of an earlier day can be asked for (``ReadsPast``). Without one its list
+    speaks of its own day alone."""
     cancel_scope: CancelScope = CancelScope.NONE
     replaces: bool = False
     max_lag_ns: int = 5_000_000_000

@@ -163,6 +163,8 @@ class PositionAdjusted(Struct, frozen=True, kw_only=True, gc=False, omit_default
     client_id: ClientOrderId = ClientOrderId("")
     reason: str = ""
     locked: int = 0
+    cost: Decimal | None = None
+    """What the change of the quantity is booked at; None: the cash, or the latest price."""
 
 
 # --- instructions ----------------------------------------------------------------------------------------------------

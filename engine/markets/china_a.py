@@ -3,7 +3,8 @@
 Boards, lots, sizes, price limits and hours are in ``china_boards``, with their sources. Here:
 
 * T+1: what is bought is sold on the next trading day (SSE 3.1.4); bonds the same day (SSE 3.1.5). So may be funds of
-  foreign shares, bonds, gold and money (SSE 3.1.5), which neither code nor kind tells: they wait a day here.
+  foreign shares, bonds, gold and money (SSE 3.1.5, 2015-01-19) and of commodities (SZSE 2019-01-11, SSE 2020-01-20),
+  which neither code nor kind tells: ``same_day`` of the instrument does.
 * Market orders in continuous trading alone (SSE, SZSE). On STAR they carry a protection price (科创板股票交易特别规定,
   2019-03-01), which the broker's client fills in.
 * Price cage of limit orders for shares in continuous trading (SSE and SZSE, from 2023-04-10; 深交所投资者服务部,
@@ -11,10 +12,11 @@ Boards, lots, sizes, price limits and hours are in ``china_boards``, with their 
   mirrored. STAR 2 % alone (科创板股票交易特别规定). Beijing 5 % or ten ticks (BSE, 2021-11-15). A price between two
   ticks goes to the narrower. Funds and bonds have none here.
 * No short sales: a margin account's are not this broker's to take.
-* Fees. Stamp duty 0.05 % of sales since 2023-08-28 (财政部 税务总局公告2023年第39号). Transfer 0.001 % on both sides,
-  Beijing included, since 2022-04-29 (中国结算, announced 2022-04-28). Handling 0.00341 % (2023-08-28) and securities
-  management 0.002 % are inside the commission at retail brokers and not counted again. Commission 0.025 % and 5 yuan
-  an order at least: common at brokers, a setting. Funds and bonds pay commission alone.
+* Fees. Duty and transfer fee are those of the day (``china_history``). Handling 0.00341 % (2023-08-28) and securities
+  management 0.002 % are inside the commission at retail brokers and not counted again. Commission 0.025 %: common at
+  brokers, a setting; 5 yuan an order at least (证监发〔2002〕21号, 2002-04-04), once however many fills it has. Funds
+  and bonds pay commission alone.
+* Price limits of the day, special treatment and first days: ``china_history``.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -28,6 +30,7 @@ from engine.domain.money import CENT, ZERO
 from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
 from engine.markets.china_boards import (
+    AUCTION_NS,
     BOARDS,
     CANCELS,
     NEVER_NS,
@@ -36,15 +39,15 @@ from engine.markets.china_boards import (
     Board,
     Phase,
     board_of,
-    limit_prices,
-    limit_share,
     lot_denial,
+    next_order_ns,
     phase_of,
     phases_of,
     shanghai,
     share_cage,
     takes_orders,
 )
+from engine.markets.china_history import band, closes_by_auction, day_number, duty, transfer
 
 SHARES = frozenset({Board.MAIN, Board.CHINEXT, Board.STAR, Board.BEIJING})
 
@@ -59,17 +62,20 @@ def board_for(instrument: Instrument) -> Board:
 
 
 class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fees are parts of the value, ``commission_min`` is in yuan an order."""
+    """Fees are parts of the value, ``commission_min`` is in yuan an order; ``stamp_duty`` (of sales) and ``transfer``
+    are the day's own unless they are set."""
 
     name: str = "china_a"
     timezone: str = ZONE
     currency: str = "CNY"
     commission: Decimal = Decimal("0.00025")
     commission_min: Decimal = Decimal(5)
-    stamp_duty: Decimal = Decimal("0.0005")
-    transfer: Decimal = Decimal("0.00001")
+    stamp_duty: Decimal | None = None
+    transfer: Decimal | None = None
 
     def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
+        if instrument.suspended and self.is_suspended(instrument, now_ns):
+            return Denial("INSTRUMENT", f"{instrument.id} is suspended on {day_of(now_ns, self.timezone)}")
         return self._session(order, now_ns) or self.form(order, instrument, held)
 
     def _session(self, order: SubmitOrder, now_ns: int) -> Denial | None:
@@ -99,12 +105,12 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("PRICE_RULE", f"price {order.price} is not on the tick of {tick}")
         return lot_denial(board, order.side, order.quantity, held)
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         if not previous_close:
             return None
-        board = board_for(instrument)
-        share = limit_share(board, code_of(instrument.id), instrument.name)
-        return limit_prices(previous_close, share, BOARDS[board].tick)
+        return band(board_for(instrument), instrument, previous_close, day_number(ts_ns))
 
     def cages(self, ts_ns: int) -> bool:
         return self.phase(ts_ns) is Phase.CONTINUOUS
@@ -121,31 +127,48 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         return share_cage(board_for(instrument), side, base)
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
         """Of one fill as if it were a whole order: of an order filled in parts that may count the minimum too often."""
-        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument)
+        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
 
-    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument) -> Decimal:
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
         """Of one order altogether, ``value`` being the sum of price x quantity of its fills; nothing filled, no fee."""
         if not quantity:
             return ZERO
         board = board_for(instrument)
         fee = _cents(max(value * self.commission, self.commission_min))
         if board in SHARES:
-            fee += _cents(value * self.transfer)
-            if side is Side.SELL:
-                fee += _cents(value * self.stamp_duty)
+            fee += _cents(self._transfer(board, instrument, quantity, value, ts_ns))
+            fee += _cents(value * self._duty(side is Side.BUY, ts_ns))
         return fee
+
+    def _transfer(self, board: Board, instrument: Instrument, quantity: int, value: Decimal, ts_ns: int) -> Decimal:
+        if self.transfer is not None:
+            return value * self.transfer
+        return transfer(board, instrument.id.rpartition(".")[2], quantity, value, day_number(ts_ns))
+
+    def _duty(self, buys: bool, ts_ns: int) -> Decimal:
+        if self.stamp_duty is not None:
+            return ZERO if buys else self.stamp_duty
+        return duty(buys, day_number(ts_ns))
 
     def sells_same_day(self, instrument: Instrument) -> bool:
         """Whether what was bought today may be sold today."""
-        return board_for(instrument) is Board.BOND
+        return instrument.same_day or board_for(instrument) is Board.BOND
 
     def sellable_from_ns(self, bought_ns: int) -> int:
-        """The opening of the next trading day, of every instrument; never, past the last day known."""
+        """The opening auction of the next trading day, of every instrument; never, past the last day known."""
         following = shanghai().next_day(day_of(bought_ns, self.timezone).toordinal())
         session = None if following is None else shanghai().day(following)
-        return NEVER_NS if session is None else session.open_ns
+        return NEVER_NS if session is None else session.open_ns - AUCTION_NS[0]
 
     def is_open(self, ts_ns: int) -> bool:
         session = shanghai().on(ts_ns)
@@ -162,6 +185,21 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Whether the exchanges act on a cancel at an instant: not in the last five minutes of the opening auction, in
         the closing auction, in breaks, or while closed."""
         return self.phase(ts_ns) in CANCELS
+
+    def auction_end_ns(self, instrument: Instrument, ts_ns: int) -> int | None:
+        session = shanghai().on(ts_ns)
+        if session is None or phase_of(session, ts_ns) is not Phase.CLOSING_AUCTION:
+            return None
+        by_auction = closes_by_auction(board_for(instrument), instrument, day_number(ts_ns))
+        return session.close_ns if by_auction else None
+
+    def is_suspended(self, instrument: Instrument, ts_ns: int) -> bool:
+        day = day_number(ts_ns)
+        return any(span.has(day) for span in instrument.suspended)
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """Over the night and over holidays too; ``takes_from_ns`` is of one day."""
+        return next_order_ns(ts_ns)
 
     def takes_from_ns(self, ts_ns: int) -> int | None:
         """When the exchanges take an order that is ready at an instant; None after the day's last moment."""

@@ -11,21 +11,18 @@ was read.
 * Largest order, limit and market: 1 000 000 both; ChiNext 300 000 and 150 000; STAR 100 000 and 50 000 (RELIABILITY
   4.1, row 10). Beijing 1 000 000 (BSE).
 * Ticks 0.01; funds and convertible bonds 0.001 (SSE, SZSE; 可转换公司债券交易实施细则).
-* Price limits by the close before: 10 %; ChiNext (since 2020-08-24), STAR (2019-07-22), their funds of 588 and 589,
-  and convertible bonds (2022-08-01) 20 %; Beijing 30 % (2021-11-15). Those of ST shares are changing (both exchanges,
-  drafts of 2025-06-27: 10 % on the main board) and their present figure is not known here: the narrower of the two,
-  5 %, which no rule forbids. Days without limits (the first days of a listing) are not known here either.
+* Price limits as they are, by the close before; as they were, and first days: ``china_history``.
 * Phases: opening auction 09:15-09:25, without cancels from 09:20; 09:30-11:30 and 13:00-14:57; closing auction
   14:57-15:00, without cancels (SSE since 2018-08-20; SZSE; BSE).
 """
 
 import enum
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from engine.domain.commands import Side
 from engine.domain.money import exact
-from engine.domain.timestamps import MINUTE_NS
+from engine.domain.timestamps import MINUTE_NS, day_of
 from engine.domain.verdict import Denial
 from engine.markets.sessions import Session, Sessions, sessions_of
 
@@ -39,7 +36,6 @@ FIXED_NS = 10 * MINUTE_NS
 """From here on to the opening auction's end nothing is cancelled; before the opening."""
 CLOSING_NS = 3 * MINUTE_NS
 """The closing auction; before the close."""
-ST_SHARE = Decimal("0.05")
 
 
 class Board(enum.StrEnum):
@@ -122,19 +118,6 @@ def is_special(name: str) -> bool:
     return name.upper().startswith(("ST", "*ST", "SST", "S*ST", "XDST", "XD*ST"))
 
 
-def limit_share(board: Board, code: str, name: str) -> Decimal:
-    """The part of the close before by which a day's price may differ from it."""
-    share = BOARDS[Board.STAR if code.startswith(STAR_FUNDS) else board].share
-    return min(share, ST_SHARE) if is_special(name) else share
-
-
-def limit_prices(previous_close: float, share: Decimal, tick: Decimal) -> tuple[float, float]:
-    """Lowest and highest price of a day, each rounded to the tick, half up."""
-    close = exact(previous_close)
-    low, high = ((close * (1 + sign * share)).quantize(tick, ROUND_HALF_UP) for sign in (-1, 1))
-    return float(low), float(high)
-
-
 def shanghai() -> Sessions:
     """The mainland's trading days; Shenzhen and Beijing keep the same."""
     return sessions_of("XSHG", ZONE)
@@ -188,3 +171,17 @@ def phase_of(session: Session | None, ts_ns: int) -> Phase:
         if since_ns <= ts_ns:
             found = phase
     return found
+
+
+def next_order_ns(ts_ns: int) -> int | None:
+    """The first instant from one on at which the exchanges take orders; None past the last day known."""
+    session = shanghai().on(ts_ns)
+    if session is not None:
+        if phase_of(session, ts_ns) in ORDERS:
+            return ts_ns
+        later = next((since for since, phase in phases_of(session) if since > ts_ns and phase in ORDERS), None)
+        if later is not None:
+            return later
+    following = shanghai().next_day(day_of(ts_ns, ZONE).toordinal())
+    session = None if following is None else shanghai().day(following)
+    return None if session is None else session.open_ns - AUCTION_NS[0]

@@ -6,10 +6,10 @@
   13:00-15:00, whose last three minutes are the closing auction.
 * Lots: buy in hundreds; a rest below a hundred is sold whole. STAR (688, 689): 200 at least, then singly (RELIABILITY
   4.1, row 9). At most 1 000 000 shares an order, ChiNext (300 to 302) 300 000, STAR 100 000 (row 10).
-* Tick 0.01 CNY. Price limits by the previous close: 10 %, ChiNext and STAR 20 %. Those of ST shares changed in 2025
-  and 2026 and their present figure is not known here: the narrower of the two, 5 %, which no rule forbids.
-* Fees: HKEX, "Stock Connect: fees": handling 0.00341 % and stamp duty 0.05 % of sales (both 2023-08-28), securities
-  management 0.002 %, transfer 0.001 % (2022-04-29) and 0.002 % (HKSCC). The broker's own are settings.
+* Tick 0.01 CNY. Price limits of the day, closing auctions and suspensions are the exchanges' (``china_history``).
+* Fees: HKEX, "Stock Connect: fees": handling 0.00341 % (2023-08-28), securities management 0.002 % and 0.002 % (HKSCC);
+  duty and transfer fee of the day (``china_history``). What handling and management were before is not known here. The
+  broker's own are settings.
 """
 
 from decimal import ROUND_HALF_UP, Decimal
@@ -19,10 +19,11 @@ from msgspec import Struct
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import code_of
 from engine.domain.instrument import Instrument
-from engine.domain.money import CENT
+from engine.domain.money import CENT, ZERO
 from engine.domain.timestamps import day_of
 from engine.domain.verdict import Denial
 from engine.markets.china_boards import (
+    AUCTION_NS,
     BOARDS,
     CANCELS,
     NEVER_NS,
@@ -30,25 +31,25 @@ from engine.markets.china_boards import (
     Board,
     Phase,
     board_of,
-    limit_prices,
-    limit_share,
     lot_denial,
+    next_order_ns,
     phase_of,
     shanghai,
     share_cage,
     takes_orders,
 )
 from engine.markets.china_boards import CENT_TICK as TICK
+from engine.markets.china_history import band, closes_by_auction, day_number, duty, transfer
 from engine.markets.sessions import Session, Sessions, sessions_of
 
-LEVIES = Decimal("0.0000341") + Decimal("0.00002") + Decimal("0.00001") + Decimal("0.00002")
-STAMP_DUTY = Decimal("0.0005")
+LEVIES = (Decimal("0.0000341"), Decimal("0.00002"), Decimal("0.00002"))
+"""Handling, securities management and HKSCC."""
 BOARDS_NORTHBOUND = frozenset({Board.CHINEXT, Board.STAR})
 """Besides the main board, whose rules hold for all else."""
 
 
 class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Broker's fees as known of Futu (not confirmed): 0.03 %, 3 CNH at least, and 15 CNH an order, charged a fill."""
+    """Broker's fees as known of Futu (not confirmed): 0.03 %, 3 CNH at least, and 15 CNH; both once an order."""
 
     name: str = "china_connect"
     timezone: str = ZONE
@@ -58,6 +59,8 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     platform_fee: Decimal = Decimal(15)
 
     def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
+        if instrument.suspended and self.is_suspended(instrument, now_ns):
+            return Denial("INSTRUMENT", f"{instrument.id} is suspended on {day_of(now_ns, self.timezone)}")
         session = self._session(now_ns)
         if session is None:
             return Denial("SESSION", "market closed: no northbound session today that is known")
@@ -78,11 +81,12 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return Denial("MAX_QTY", f"quantity {order.quantity} is above {most} shares an order")
         return lot_denial(board, order.side, order.quantity, held)
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         if not previous_close:
             return None
-        share = limit_share(_board(instrument), "", instrument.name)
-        return limit_prices(previous_close, share, TICK)
+        return band(_board(instrument), instrument, previous_close, day_number(ts_ns))
 
     def cages(self, ts_ns: int) -> bool:
         session = self._session(ts_ns)
@@ -96,22 +100,65 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """As of a mainland broker's orders."""
         return phase_of(self._session(ts_ns), ts_ns) in CANCELS
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
-        value = price * quantity * instrument.multiplier
-        fee = value * LEVIES + max(value * self.commission, self.commission_min) + self.platform_fee
-        if side is Side.SELL:
-            fee += value * STAMP_DUTY
-        return fee.quantize(CENT, ROUND_HALF_UP)
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
+        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
+
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
+        """Of one order altogether, each part rounded to the cent; nothing filled, no fee."""
+        return sum(self.fee_parts(side, quantity, value, instrument, ts_ns), ZERO) if quantity else ZERO
+
+    def fee_parts(
+        self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0
+    ) -> tuple[Decimal, ...]:
+        """Commission, platform fee, handling, securities management, transfer, HKSCC and duty."""
+        board, day = _board(instrument), day_number(ts_ns)
+        clearing = transfer(board, instrument.id.rpartition(".")[2], quantity, value, day)
+        parts = (
+            max(value * self.commission, self.commission_min),
+            self.platform_fee,
+            *(value * levy for levy in LEVIES[:2]),
+            clearing,
+            value * LEVIES[2],
+            value * duty(side is Side.BUY, day),
+        )
+        return tuple(part.quantize(CENT, ROUND_HALF_UP) for part in parts)
+
+    def auction_end_ns(self, instrument: Instrument, ts_ns: int) -> int | None:
+        session = self._session(ts_ns)
+        if session is None or phase_of(session, ts_ns) is not Phase.CLOSING_AUCTION:
+            return None
+        by_auction = closes_by_auction(_board(instrument), instrument, day_number(ts_ns))
+        return session.close_ns if by_auction else None
+
+    def is_suspended(self, instrument: Instrument, ts_ns: int) -> bool:
+        day = day_number(ts_ns)
+        return any(span.has(day) for span in instrument.suspended)
 
     def sellable_from_ns(self, bought_ns: int) -> int:
-        """The opening of the next northbound day; never, past the last one known."""
+        """The opening auction of the next northbound day; never, past the last one known."""
         day = day_of(bought_ns, self.timezone).toordinal()
         while (following := shanghai().next_day(day)) is not None:
             session = shanghai().day(following)
             if session is not None and self._hong_kong().day(following) is not None:
-                return session.open_ns
+                return session.open_ns - AUCTION_NS[0]
             day = following
         return NEVER_NS
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """On northbound days."""
+        at = next_order_ns(ts_ns)
+        while at is not None and self._session(at) is None:
+            session = shanghai().on(at)
+            at = None if session is None else next_order_ns(session.close_ns)
+        return at
 
     def is_open(self, ts_ns: int) -> bool:
         session = self._session(ts_ns)

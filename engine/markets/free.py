@@ -26,10 +26,20 @@ class Free(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def check(self, order: SubmitOrder, instrument: Instrument, now_ns: int, held: int) -> Denial | None:
         return None
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         return None
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
         value = price * quantity if instrument.multiplier == 1 else price * quantity * instrument.multiplier
         return value * self.commission
 

@@ -3,29 +3,29 @@
 Board lots are each stock's own and come with the instrument, from the gateway's static info. Figures and their sources:
 
 * Spread table: HKEX Rules, second schedule, part A; phase 1 of its reduction from 2025-08-04 (HKEX, "Reduction of
-  Minimum Spreads"). Phase 2 (0.50 to 10 HKD, 0.01 to 0.005) was announced for mid-2026 without a day we could read:
-  prices there must lie on 0.01, which is legal in both tables. Exchange traded products have tables of their own:
-  theirs is the instrument's tick.
+  Minimum Spreads"). Phase 2 (0.50 to 10 HKD, 0.01 to 0.005) was announced for mid-2026 (HKEX, 2024-12-17; press of
+  2026 says the same) without a day we could read: prices there must lie on 0.01, which is legal in both tables. Before
+  2006 spreads were wider in places (HKEX, 2006-06-02): they are not kept here. Exchange traded products have tables of
+  their own: theirs is the instrument's tick.
 * Sessions: pre-opening 09:00-09:30, 09:30-12:00, 13:00-16:00, closing auction 16:00-16:10 (HKEX, "Trading hours",
   2026-11); half days and holidays from the exchange calendar.
 * At most 3 000 board lots an order (RELIABILITY 4.1, row 10).
-* Fees: HKEX, "Transaction fees": SFC levy 0.0027 % (2014-11-01), AFRC levy 0.00015 % (2022-01-01), trading fee
-  0.00565 % (2023-01-01), stamp duty 0.1 % each side rounded up to a dollar (2023-11-17; none on ETFs), settlement fee
-  0.0042 % (2025-06-30). The broker's own fees are settings.
+* Fees of the day: ``hong_kong_fees``. The broker's own fees are settings.
 """
 
 from bisect import bisect_right
 from datetime import date
-from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 from msgspec import Struct
 
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.instrument import Instrument, InstrumentKind
-from engine.domain.money import CENT, exact
+from engine.domain.money import CENT, ZERO, exact
 from engine.domain.timestamps import MINUTE_NS, day_of
 from engine.domain.verdict import Denial
+from engine.markets.hong_kong_fees import duty, levies
 from engine.markets.sessions import Sessions, sessions_of
 
 ZONE = "Asia/Hong_Kong"
@@ -52,9 +52,6 @@ SPREADS: tuple[tuple[date, Table], ...] = (
     (date(2025, 8, 4), _table(f"0 0.001, 0.25 0.005, 0.5 0.01, 10 0.01, 20 0.02, {_UPPER}")),
 )
 """Day from which -> table."""
-LEVIES = Decimal("0.000027") + Decimal("0.0000015") + Decimal("0.0000565") + Decimal("0.000042")
-STAMP_DUTY = Decimal("0.001")
-DOLLAR = Decimal(1)
 AUCTION_TYPES = frozenset({OrderType.AUCTION, OrderType.AUCTION_LIMIT})
 
 
@@ -68,7 +65,7 @@ def spread(price: Decimal, day: date) -> Decimal:
 class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Broker's fees as Futu's example bills show them (contracts/examples/futu/085): 0.03 % and 15 HKD an order.
 
-    The 15 HKD are charged here with every fill: of an order filled in parts that is more than it costs.
+    Both once an order, however many fills it has.
     ``ticks`` ``instrument`` trusts the instrument's own tick instead of the exchange's table.
     """
 
@@ -124,7 +121,9 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("PRICE_RULE", f"price {price} is not on the spread of {step}")
         return None
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         """No daily limits; the distance to the market (24 spreads) is the price collar's to keep."""
         return None
 
@@ -139,11 +138,29 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         step = spread(price, SPREADS[-1][0]) if table else instrument.tick
         return price + SPREADS_MAX * step if side.sign > 0 else price - SPREADS_MAX * step
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
-        value = price * quantity * instrument.multiplier
-        duty = (value * STAMP_DUTY).quantize(DOLLAR, ROUND_UP) if instrument.kind is InstrumentKind.STOCK else 0
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
+        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
+
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
+        """Of one order altogether, ``value`` being the sum of price x quantity of its fills; nothing filled, no fee."""
+        if not quantity:
+            return ZERO
         broker = max(value * self.commission, self.commission_min) + self.platform_fee
-        return (value * LEVIES + broker).quantize(CENT, ROUND_HALF_UP) + duty
+        day = day_of(ts_ns, self.timezone) if ts_ns else date.max
+        stock = instrument.kind is InstrumentKind.STOCK
+        return (levies(value, day) + broker).quantize(CENT, ROUND_HALF_UP) + (duty(value, day) if stock else ZERO)
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """Continuous trading alone: auctions take types of their own."""
+        return ts_ns if self.hours == "always" else self._sessions().next_open_ns(ts_ns)
 
     def sellable_from_ns(self, bought_ns: int) -> int:
         return bought_ns

@@ -26,10 +26,23 @@ class RuleBook(Protocol):
         Price limits and cages that need a reference price are ``price_band``'s.
         """
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
-        """Lowest and highest price of the day, or None where the market has none or the close is not known."""
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
+        """Lowest and highest price of the day, or None where the market has none or the close is not known.
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+        ``ts_ns``, here and below: by the rules of that instant's day; 0 for the newest.
+        """
+
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
         """What one fill costs besides its price."""
 
     def sellable_from_ns(self, bought_ns: int) -> int:
@@ -45,7 +58,7 @@ class RuleBook(Protocol):
 class ChargesByOrder(Protocol):
     """A rule book whose fees have a part that counts once an order, as a minimum commission."""
 
-    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument) -> Decimal:
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
         """What an order costs in all that has filled ``quantity`` units worth ``value`` so far."""
 
 
@@ -65,3 +78,38 @@ class RefusesCancels(Protocol):
     """A rule book whose exchange acts on no cancel at times."""
 
     def may_cancel(self, ts_ns: int) -> bool: ...
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """As ``OpensAgain`` has it."""
+
+
+@runtime_checkable
+class SellsSameDay(Protocol):
+    """A rule book that locks what was bought, but not of every instrument."""
+
+    def sells_same_day(self, instrument: Instrument) -> bool:
+        """Whether what was bought today may be sold today."""
+
+
+@runtime_checkable
+class ClosesByAuction(Protocol):
+    """A rule book whose exchange ends the day with a call auction: all its deals have one price, at its end."""
+
+    def auction_end_ns(self, instrument: Instrument, ts_ns: int) -> int | None:
+        """When the closing auction that is on at an instant ends; None: none is on."""
+
+
+@runtime_checkable
+class Suspends(Protocol):
+    """A rule book whose exchange suspends instruments for days, or deals in none while nothing trades."""
+
+    def is_suspended(self, instrument: Instrument, ts_ns: int) -> bool:
+        """Whether an instrument does not trade on an instant's day, as far as is known."""
+
+
+@runtime_checkable
+class OpensAgain(Protocol):
+    """A rule book that knows when orders are taken next."""
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """The first instant from ``ts_ns`` on at which limit orders are taken; None past the last day known."""

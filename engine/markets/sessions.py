@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from engine.domain.timestamps import day_of
 
+FIRST_DAY = "1996-01-02"
+"""Sessions before it are not known, and so closed."""
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
@@ -46,6 +48,16 @@ class Sessions:
         """The first trading day after a day; None past the last known one."""
         return next((ordinal + ahead for ahead in range(1, 31) if ordinal + ahead in self._days), None)
 
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        """The first instant of continuous trading from one on; None past the last day known."""
+        session = self.on(ts_ns)
+        if session is not None and ts_ns < session.close_ns:
+            if session.has(ts_ns):
+                return ts_ns
+            return session.open_ns if ts_ns < session.open_ns else session.resume_ns
+        following = self.next_day(day_of(ts_ns, self._timezone).toordinal())
+        return None if following is None else self._days[following].open_ns
+
     def trading_day(self, ts_ns: int) -> int:
         """The local day, or the next trading day where that is none; past the last known one, the local day."""
         ordinal = day_of(ts_ns, self._timezone).toordinal()
@@ -54,7 +66,8 @@ class Sessions:
     def _load(self, mic: str) -> None:
         import exchange_calendars
 
-        calendar: Any = exchange_calendars.get_calendar(mic)
+        # Without a first day the library begins twenty years ago, whenever that is.
+        calendar: Any = exchange_calendars.get_calendar(mic, start=FIRST_DAY)
         frame = calendar.schedule
         columns = [
             frame[name].dt.tz_localize(None).to_numpy().astype("datetime64[ns]").astype("int64") for name in _COLUMNS

@@ -76,11 +76,21 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 return Denial("SESSION", "market closed: hours are 09:30-16:00 America/New_York")
         return None
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         """No daily limits; halts by limit-up limit-down refuse no orders."""
         return None
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
         fee = max(self.commission * quantity, self.commission_min)
         fee += max(self.platform * quantity, self.platform_min) + self.settlement * quantity
         if side.sign < 0:
@@ -93,6 +103,10 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def is_open(self, ts_ns: int) -> bool:
         session = self._sessions().on(ts_ns)
         return self.hours == "always" or (session is not None and session.has(ts_ns))
+
+    def next_order_ns(self, ts_ns: int) -> int | None:
+        """Regular hours alone, whatever ``extended`` says."""
+        return ts_ns if self.hours == "always" else self._sessions().next_open_ns(ts_ns)
 
     def trading_day(self, ts_ns: int) -> int:
         return self._sessions().trading_day(ts_ns)

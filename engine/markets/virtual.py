@@ -35,10 +35,20 @@ class Virtual(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("SESSION", f"market closed: hours are {hours}")
         return None
 
-    def price_band(self, instrument: Instrument, previous_close: float | None) -> tuple[float, float] | None:
+    def price_band(
+        self, instrument: Instrument, previous_close: float | None, ts_ns: int = 0
+    ) -> tuple[float, float] | None:
         return None if not previous_close else (0.01, previous_close * 2)
 
-    def fee(self, order_type: OrderType, side: Side, quantity: int, price: Decimal, instrument: Instrument) -> Decimal:
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
         if side is Side.BUY:
             return Decimal(0)
         return (price * quantity).quantize(CENT, ROUND_HALF_UP) * SELL_FEE

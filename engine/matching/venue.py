@@ -16,9 +16,12 @@ from engine.domain.events import OrderSubmitted
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
+from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
-from engine.markets.rulebook import RuleBook
+from engine.domain.timestamps import DAY_NS
+from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook
 from engine.matching.fill_model import UNPRICED, FillModel
+from engine.matching.floor import Floor
 
 
 class Clock(Protocol):
@@ -69,6 +72,11 @@ class _Resting(Struct, gc=False, eq=False):
     leaves: int
     plain: bool
     """Nothing but a price decides what of it fills."""
+    acts_ns: int
+    """When it reaches the exchange: later than accepted where it waits for the next opening."""
+    value: Decimal = ZERO
+    """Of its fills, where fees count by the order."""
+    charged: Decimal = ZERO
 
 
 class SimulatedVenue:
@@ -86,7 +94,11 @@ class SimulatedVenue:
         report: Callable[[OrderReport], None],
         placed: Callable[[ClientOrderId, VenueOrderId], Any],
         clock: Clock,
+        floors: Mapping[InstrumentId, Floor] | None = None,
+        acts_ns: Callable[[InstrumentId, int], int] | None = None,
     ) -> None:
+        """``floors``: of exchanges with auctions, limits and suspensions. ``acts_ns``: when an order accepted at an
+        instant reaches its exchange; None: at once."""
         self.resting: dict[InstrumentId, list[_Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
         self._match = model.match
@@ -96,6 +108,10 @@ class SimulatedVenue:
         self._placed = placed
         self._clock = clock
         self._accepted = 0
+        self._floors = floors or {}
+        self._acts_ns = acts_ns
+        self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
+        self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Take an order; it can not be refused here, the market's rules were asked before."""
@@ -105,7 +121,9 @@ class SimulatedVenue:
         limit = None if request.type in UNPRICED else request.price
         buys = side is _BUY or side is _BUY_BACK
         plain = request.type in _PLAIN_TYPES and request.tif in _PATIENT
-        order = _Resting(number, request, event.reserved_cash, event.ts_ns, buys, limit, quantity, quantity, plain)
+        ts_ns = event.ts_ns
+        acts_ns = ts_ns if self._acts_ns is None else self._acts_ns(request.instrument, ts_ns)
+        order = _Resting(number, request, event.reserved_cash, ts_ns, buys, limit, quantity, quantity, plain, acts_ns)
         waiting = self.resting.get(request.instrument)
         if waiting is None:
             self.resting[request.instrument] = [order]
@@ -120,32 +138,44 @@ class SimulatedVenue:
         if not orders:
             return
         start_ns = bar.ts_ns - bar.interval_ns
+        buys_locked = sells_locked = False
+        floor = self._floors.get(bar.instrument)
+        if floor is not None:
+            found = floor.shown(bar, start_ns)
+            if found is None:
+                return
+            bar, start_ns = found
+            buys_locked, sells_locked = floor.locked(bar)
         del self.resting[bar.instrument]
         # What a fill causes (a new order, a cancel) lands in a fresh list and can not meet this bar.
         kept = []
         for order in orders:
             if order.accepted_ns > start_ns:
                 kept.append(order)
-            elif order.plain and order.limit is None and order.leaves:
-                found = self._match(order.buys, None, order.leaves, bar)
-                if found is not None:
-                    self._fill(order, found[0], found[1], bar, start_ns)
+            elif order.plain and order.limit is None and order.leaves and floor is None:
+                match = self._match(order.buys, None, order.leaves, bar)
+                if match is not None:
+                    self._fill(order, match[0], match[1], bar, start_ns)
                 if order.leaves:
                     kept.append(order)
-            elif self._show(order, bar, start_ns):
+            elif self._show(order, bar, start_ns, buys_locked if order.buys else sells_locked, floor is not None):
                 kept.append(order)
         if kept:
             self.resting[bar.instrument] = kept + self.resting.get(bar.instrument, [])
 
-    def _show(self, order: _Resting, bar: Bar, start_ns: int) -> bool:
-        """Match one order with one bar; True while it goes on working."""
+    def _show(self, order: _Resting, bar: Bar, start_ns: int, locked: bool = False, ruled: bool = False) -> bool:
+        """Match one order with one bar; True while it goes on working.
+
+        Args:
+            locked: nobody is on the other side. ruled: its exchange ends market orders with the day too.
+        """
         if order.leaves == 0:
             return False
         request = order.request
-        if order.limit is not None and self._day_over(order, start_ns):
+        if (order.limit is not None or ruled) and self._day_over(order, start_ns):
             self._close(order, Evidence.EXPIRED, "the trading day ended")
             return False
-        found = self._match(order.buys, order.limit, order.leaves, bar)
+        found = None if locked else self._match(order.buys, order.limit, order.leaves, bar)
         if found is not None and request.tif is _FOK and found[0] < order.leaves:
             found = None
         if found is not None:
@@ -162,14 +192,20 @@ class SimulatedVenue:
         leaves = order.leaves = order.leaves - quantity
         request = order.request
         instrument = self._instruments[request.instrument]
-        fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument)
+        book = self._by_order.get(instrument.market)
+        if book is None:
+            fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument, bar.ts_ns)
+        else:
+            order.value += price * quantity * instrument.multiplier
+            whole = book.order_fee(request.side, order.quantity - leaves, order.value, instrument, order.acts_ns)
+            fee, order.charged = whole - order.charged, whole
         self._report(
             OrderReport(
                 account=request.account,
                 client_id=request.client_id,
                 kind=_FILL,
                 ts_ns=bar.ts_ns,
-                as_of_ns=start_ns if order.limit is None else bar.ts_ns,
+                as_of_ns=start_ns if order.limit is None or self._is_day(bar) else bar.ts_ns,
                 quantity=quantity,
                 price=price,
                 fee=fee,
@@ -177,16 +213,30 @@ class SimulatedVenue:
             )
         )
 
+    def _is_day(self, bar: Bar) -> bool:
+        """Whether a bar is a whole day of an exchange: then it may end long after the day."""
+        return bar.interval_ns >= DAY_NS and bar.instrument in self._floors
+
     def _day_over(self, order: _Resting, start_ns: int) -> bool:
         request = order.request
         if request.tif is not _DAY:
             return False
         book = self._books[self._instruments[request.instrument].market]
-        return book.trading_day(start_ns) > book.trading_day(order.accepted_ns)
+        return book.trading_day(start_ns) > book.trading_day(order.acts_ns)
 
     def cancel(self, client_id: ClientOrderId, instrument: InstrumentId) -> None:
+        """Withdraw an order, unless its exchange is at an auction without cancels.
+
+        In breaks and while it is closed nothing matches: a cancel that waits there is one that acts at once.
+        """
         order = self._find(client_id, instrument)
-        if order is not None:
+        if order is None:
+            return
+        now_ns = self._clock.now_ns
+        book = self._refusing.get(self._instruments[instrument].market) if self._refusing else None
+        if book is not None and not book.may_cancel(now_ns) and book.next_order_ns(now_ns) == now_ns:
+            self._answer(order, Evidence.CANCEL_REJECT, "no cancels at this hour")
+        else:
             self._close(order, Evidence.CANCELED, "")
             self._drop(order)
 
@@ -223,8 +273,11 @@ class SimulatedVenue:
             del self.resting[instrument]
 
     def _close(self, order: _Resting, kind: Evidence, reason: str) -> None:
-        request: SubmitOrder = order.request
         order.leaves = 0
+        self._answer(order, kind, reason)
+
+    def _answer(self, order: _Resting, kind: Evidence, reason: str) -> None:
+        request: SubmitOrder = order.request
         self._report(
             OrderReport(
                 account=request.account,

@@ -56,7 +56,7 @@ def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
         cost *= instrument.multiplier
     if view.cost_factor is not None:
         cost *= view.cost_factor
-    cost += view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument)
+    cost += view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument, order.ts_ns)
     view.cost_memo = (order, mark, cost)
     return cost
 

@@ -159,7 +159,7 @@ class InstructionGate:
     def _cost_of_loan(self, order: SubmitOrder) -> Decimal:
         spec = self._view.instruments[order.instrument]
         book = self._view.books[spec.market]
-        return REPO_FACE * order.quantity + book.fee(order.type, order.side, order.quantity, HUNDRED, spec)
+        return REPO_FACE * order.quantity + book.fee(order.type, order.side, order.quantity, HUNDRED, spec, order.ts_ns)
 
 
 def _malformed(instruction: SubmitInstruction) -> Denial | None:

@@ -52,5 +52,7 @@ class MaxOrderValue(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True
         if order.price is not None or not view.previous_close or value is None:
             return value
         instrument = view.instruments[order.instrument]
-        band = view.books[instrument.market].price_band(instrument, view.previous_close.get(order.instrument))
+        band = view.books[instrument.market].price_band(
+            instrument, view.previous_close.get(order.instrument), order.ts_ns
+        )
         return value if band is None else max(value, exact(band[1]) * order.quantity * instrument.multiplier)

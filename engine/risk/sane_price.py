@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from engine.domain.commands import SubmitOrder
+from engine.domain.money import exact
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit, refuse_unless_positive
 from engine.risk.view import RiskView
@@ -31,8 +32,10 @@ class SanePrice(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if median is not None and abs(price - median) * 100 > float(self.percent) * median:
             return Denial("STALE_DATA", f"price jumped: {price} is more than {self.percent}% from the median {median}")
         instrument = view.instruments[order.instrument]
-        band = view.books[instrument.market].price_band(instrument, view.previous_close.get(order.instrument))
-        if band is None or band[0] <= price <= band[1]:
+        band = view.books[instrument.market].price_band(
+            instrument, view.previous_close.get(order.instrument), order.ts_ns
+        )
+        if band is None or exact(band[0]) <= price <= exact(band[1]):
             return None
         return Denial("STALE_DATA", f"price {price} is outside the day's limits {band[0]} to {band[1]}: not believed")
 

@@ -30,6 +30,8 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if order.type is _LIQUIDATE:
             # The venue sells what may be sold and leaves the rest; the quantity is only the worst case.
             return None
+        if view.waits:
+            now_ns = view.acts_ns(order.instrument, now_ns)
         sellable = view.portfolio.sellable(order.account, order.instrument, now_ns)
         if order.quantity <= sellable:
             return None

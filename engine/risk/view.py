@@ -35,6 +35,7 @@ from engine.risk.exposure import Direction, OpenOrder, direction_of
 from engine.risk.prices import NewDay
 from engine.risk.readiness import Readiness
 from engine.risk.valuation import Valuation
+from engine.risk.waiting import Waits
 
 IPO_ZONE = "Asia/Shanghai"
 COST_FACTOR = Decimal("1.002")
@@ -78,6 +79,8 @@ class RiskView(Counting):
         """How often a polled feed says it brings a price; missing: it is pushed."""
         self.previous_close: dict[InstrumentId, float] = {}
         """Yesterday's close, where known: price limits of the day are counted from it."""
+        self.waits: Waits | None = None
+        """Where an order made while its market is closed waits for the next opening (backtests of daily bars)."""
         self.latches: dict[str, LatchSet] = {}
         """Scope -> the highest latch set on it."""
         self.cost_factor: Decimal | None = COST_FACTOR
@@ -292,6 +295,14 @@ class RiskView(Counting):
         """``trading_day`` by id; None where instrument or market is not known."""
         spec = self.instruments.get(instrument)
         return self.trading_day(spec, ts_ns) if spec is not None and spec.market in self.books else None
+
+    def acts_ns(self, instrument: InstrumentId, now_ns: int) -> int:
+        """When an order made now reaches its market: at once, but where orders wait for the next opening."""
+        return now_ns if self.waits is None else self.waits.acts_ns(instrument, now_ns)
+
+    def coming_close(self, instrument: InstrumentId, now_ns: int, acts_ns: int) -> float | None:
+        """What price limits count from when a waiting order acts; None: from the close before, as ever."""
+        return None if self.waits is None else self.waits.coming_close(instrument, now_ns, acts_ns)
 
     def latch(self, order: SubmitOrder | SubmitInstruction) -> LatchSet | None:
         """The highest latch this order or instruction falls under."""

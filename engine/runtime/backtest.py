@@ -12,7 +12,8 @@ from msgspec import Struct
 from engine.bus import nobody
 from engine.clock import ReplayClock, cpu_seconds
 from engine.context import CallRequest, Context
-from engine.data.columns import BarSource
+from engine.data.actions import actions_of
+from engine.data.columns import BarSource, Columns
 from engine.domain.account import Capabilities
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
@@ -24,11 +25,17 @@ from engine.domain.timestamps import DAY_NS
 from engine.execution import CancelWanted, ReplaceWanted
 from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
+from engine.matching.floor import floors_of
 from engine.matching.venue import SHEET, SimulatedVenue
+from engine.matching.waiting import Waiting
 from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
+from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED, ask_outside
-from engine.runtime.replay import Stage, chunks, play
+from engine.runtime.day_prices import DayPrices
+from engine.runtime.ex_dates import bookings
+from engine.runtime.replay import Merged, Stage, merged, play
+from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
 
@@ -51,6 +58,9 @@ class StrategySpec(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+MODES = ("auto", "event", "column")
+
+
 class BacktestResult(Struct, frozen=True, kw_only=True):
     bars: int
     fills: int
@@ -62,6 +72,10 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     whole_cpu_seconds: float
     stopped: dict[str, str] = {}
     """Strategies that failed, and why."""
+    mode: str = "event"
+    """``event``: every bar was played; ``column``: only those at which something happens."""
+    mode_reason: str = ""
+    """Why bars could not be left out, where that was tried."""
 
 
 class _ReplayVenue:
@@ -97,11 +111,18 @@ class Backtest:
         note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
         progress: Callable[[int], None] | None = None,
         statements: StatementTable | None = None,
+        takes_rights: bool = False,
+        mode: str = "auto",
     ) -> None:
+        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``mode``: see ``MODES``; ``auto``
+        leaves bars out where it can, which changes nothing but the time it takes.
+
+        Raises:
+            ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
+        """
         self.sources = list(sources)
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
-        self._start_ns = 0
-        self._sample_due_ns = 0
+        self._start_ns = self._sample_due_ns = 0
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
@@ -124,14 +145,8 @@ class Backtest:
         )
         if not any(limit.counts_open_orders for limit in limits):
             core.view.open_orders = core.manager.working.values
-        self.venue = SimulatedVenue(
-            fill_model,
-            instruments,
-            books,
-            report=core.manager.on_report,
-            placed=core.manager.placed,
-            clock=self.clock,
-        )
+        self._takes_rights = takes_rights
+        self.venue = self._venue(fill_model, instruments, books)
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
         currencies = {instruments[source.instrument].currency for source in self.sources}
         if len(currencies) != 1:
@@ -141,6 +156,29 @@ class Backtest:
         self._seat(strategies)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
+        self.mode, self.mode_reason = self._mode(mode)
+
+    def _venue(
+        self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
+    ) -> SimulatedVenue:
+        """The venue, with what the exchanges' days decide: the close before, ex-dates, when waiting orders act."""
+        core = self.core
+        actions, self._action_files = actions_of(self.sources)
+        self.days = DayPrices(instruments, books, actions, [source.instrument for source in self.sources])
+        if self._shortest_ns >= DAY_NS:
+            core.view.waits = Waits(instruments, books, core.view.marks, self.days)
+        floors = floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume)
+        self._waiting = Waiting(model, instruments, books, floors)
+        return SimulatedVenue(
+            model,
+            instruments,
+            books,
+            report=core.manager.on_report,
+            placed=core.manager.placed,
+            clock=self.clock,
+            floors=floors,
+            acts_ns=None if core.view.waits is None else core.view.waits.acts_ns,
+        )
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
@@ -162,6 +200,14 @@ class Backtest:
             core.runner.seat(spec.name, spec.make(), context)
         self._leave_out_the_deaf()
 
+    def _mode(self, asked: str) -> tuple[str, str]:
+        """The mode that is run, and why it is not the one asked for."""
+        core = self.core
+        reason = needs_every_bar(core.bus, core.portfolio, core.runner) if asked != "event" else ""
+        if asked == "column" and reason:
+            raise ConfigError(f"mode column: {reason}; or run with mode event")
+        return "event" if asked == "event" or reason else "column", reason
+
     def _leave_out_the_deaf(self) -> None:
         """Nobody but the joined core listens in a backtest: what it would do nothing with is not shown to it."""
         core, seats = self.core, self.core.runner.seats.values()
@@ -179,23 +225,22 @@ class Backtest:
         """
         core, clock = self.core, self.clock
         opened = cpu_seconds()
-        stream = chunks(self.sources, core.history.extend)
-        chunk = next(stream, None)
-        clock.now_ns = self._start_ns = chunk.first_start_ns if chunk is not None else 0
+        stream = merged(self.sources, self._load)
+        batch = next(stream, None)
+        clock.now_ns = self._start_ns = batch.first_start_ns if batch is not None else 0
         self._sample_due_ns = clock.now_ns + self._shortest_ns + 1
         self._journal.append(self._run_started(clock.now_ns))
         started = cpu_seconds()
         decoding = 0.0
-        core.runner.start()
-        stage = self._stage()
+        player = self._player()
         bars = 0
-        while chunk is not None:
-            play(chunk, stage)
-            bars += len(chunk.ts_ns)
+        while batch is not None:
+            decoding += player(batch)
+            bars += len(batch.ts_ns)
             if self._progress is not None:
                 self._progress(bars)
             before = cpu_seconds()
-            chunk = next(stream, None)
+            batch = next(stream, None)
             decoding += cpu_seconds() - before
         self._turn(clock.now_ns + 1)
         core.runner.stop()
@@ -213,7 +258,35 @@ class Backtest:
             replay_cpu_seconds=ended - started - decoding,
             whole_cpu_seconds=ended - opened,
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
+            mode=self.mode,
+            mode_reason=self.mode_reason,
         )
+
+    def _player(self) -> Callable[[Merged], float]:
+        """Start the strategies; gives what plays a batch and says how many CPU seconds of that were decoding."""
+        core = self.core
+        if self.mode == "column":
+            names = [(source.instrument, source.interval_ns) for source in self.sources]
+            skipper = Skipper(self._stage(), names, core, self._waiting)
+            core.runner.start()
+            skipper.start()
+
+            def skip(batch: Merged) -> float:
+                skipper.play(batch)
+                return 0.0
+
+            return skip
+        core.runner.start()
+        stage = self._stage()
+
+        def play_all(batch: Merged) -> float:
+            before = cpu_seconds()
+            chunk = batch.listed()
+            took = cpu_seconds() - before
+            play(chunk, stage)
+            return took
+
+        return play_all
 
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
@@ -228,10 +301,13 @@ class Backtest:
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
-        core, clock = self.core, self.clock
-        while core.runner.next_due_ns < ts_ns:
-            clock.now_ns = max(clock.now_ns, core.runner.next_due_ns)
-            core.runner.fire_due(clock.now_ns)
+        core, clock, days = self.core, self.clock, self.days
+        while (due_ns := min(core.runner.next_due_ns, days.due_ns)) < ts_ns:
+            clock.now_ns = max(clock.now_ns, due_ns)
+            if days.due_ns <= due_ns:
+                self._day_begins(due_ns)
+            else:
+                core.runner.fire_due(clock.now_ns)
         if ts_ns >= self._sample_due_ns:
             self._sample()
         if self._pack is not None:
@@ -239,7 +315,23 @@ class Backtest:
         self._on_rescheduled()
 
     def _on_rescheduled(self) -> None:
-        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1)
+        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1, self.days.due_ns + 1)
+
+    def _load(self, batch: Columns) -> None:
+        """Bars far ahead of the clock: what may be known of them later."""
+        self.core.history.extend(batch)
+        for morning in self.days.load(batch):
+            self.core.history.adjust(morning.instrument, morning.ts_ns, morning.price_factor, morning.share_factor)
+
+    def _day_begins(self, ts_ns: int) -> None:
+        """Closes of the day before are known, and what takes effect today is booked, before anything trades."""
+        core = self.core
+        for morning in self.days.turn(ts_ns):
+            core.view.previous_close[morning.instrument] = morning.reference
+            for booking in bookings(core.portfolio, morning, ACCOUNT, takes_rights=self._takes_rights):
+                core.book(booking)
+            if morning.actions:
+                core.portfolio.marks[morning.instrument] = morning.reference
 
     def _sample(self) -> None:
         portfolio = self.core.portfolio
@@ -265,6 +357,7 @@ class Backtest:
         ]
         if self._statements is not None:
             rows.append({"path": "statements", "sha256": self._statements.sha256()})
+        rows += self._action_files
         return tuple(rows)
 
     def _run_started(self, ts_ns: int) -> RunStarted:

@@ -13,7 +13,7 @@ from engine.domain.events import AccountObserved, Alert
 from engine.domain.order import OrderState
 from engine.domain.timestamps import SECOND_NS
 from engine.execution import OrderManager
-from engine.ports import OrderRouter, Publish
+from engine.ports import OrderRouter, Publish, ReadsPast
 
 SEEK_EVERY_NS = 2 * SECOND_NS
 ALERT_AFTER_NS = 120 * SECOND_NS
@@ -48,7 +48,7 @@ class EvidenceSeeker:
     async def look(self) -> AccountSnapshot | None:
         """One reading, told to the core; None if it failed (the next one may not)."""
         try:
-            snapshot = await self._router.snapshot()
+            snapshot = await self._read()
         except GatewayError as error:
             account = f"account:{self._router.account}"
             self._publish(Alert(ts_ns=self._clock.now_ns, about=account, text=f"reading failed: {error}"))
@@ -56,6 +56,13 @@ class EvidenceSeeker:
         self._publish(AccountObserved(snapshot=snapshot))
         self._poke()
         return snapshot
+
+    async def _read(self) -> AccountSnapshot:
+        """A list of the day; where orders of before are open, what the venue's history says of them as well."""
+        sought = self._manager.of_before(self._router.account)
+        if sought and isinstance(self._router, ReadsPast):
+            return await self._router.snapshot_of(sought)
+        return await self._router.snapshot()
 
     async def settle(self, deadline_ns: int) -> bool:
         """Look until no order of the account is undecided; False if some still are at the deadline."""

@@ -86,7 +86,7 @@ class FillChecks:
             return
         spec = core.instruments[fill.instrument]
         book = core.books[spec.market]
-        band = book.price_band(spec, core.view.previous_close.get(fill.instrument))
+        band = book.price_band(spec, core.view.previous_close.get(fill.instrument), fill.ts_ns)
         bars = core.history.last(fill.instrument, min(BARS_OF_A_DAY, core.history.keep))
         if band is None and len(bars):
             day = book.trading_day(fill.ts_ns)
@@ -115,9 +115,9 @@ class FillChecks:
         spec = core.instruments[fill.instrument]
         book, side = core.books[spec.market], order.request.side
         if isinstance(book, ChargesByOrder):
-            due = book.order_fee(side, order.cum, order.value, spec)
+            due = book.order_fee(side, order.cum, order.value, spec, fill.ts_ns)
         elif fill.quantity == order.cum:
-            due = book.fee(order.request.type, side, fill.quantity, fill.price, spec)
+            due = book.fee(order.request.type, side, fill.quantity, fill.price, spec, fill.ts_ns)
         else:
             return
         off = abs(order.fee - due)

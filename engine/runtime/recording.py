@@ -21,6 +21,7 @@ from engine.domain.ids import AccountId
 from engine.domain.instructions import InstructionReport
 from engine.domain.timestamps import format_time
 from engine.journal.tape import TapeWriter
+from engine.ports import Journal
 from engine.runtime.code_hashes import engine_hash, instruments_hash, strategy_hash
 from engine.runtime.recorded import (
     ANSWER,
@@ -184,7 +185,7 @@ class Recorder:
             return
         if self._tape is None:
             return
-        end = End(self._written, run.turns.seq, run.journal.digest() if run.journal.healthy else "", "run ended")
+        end = End(self._written, run.turns.seq, *_ending(run.journal))
         try:
             self._tape.write(END, _ENCODER.encode(end))
             self._tape.close()
@@ -239,6 +240,16 @@ class Recorder:
             pass  # the disk is what failed
         self._say(text)
         run.core.bus.publish(Alert(ts_ns=run.clock.now_ns, about="recording", text=text))
+
+
+def _ending(journal: Journal) -> tuple[str, str]:
+    """The journal's digest at the end of its run, and how it ended.
+
+    No digest of records that may be lost yet: the journal that is found later would seem to be another one.
+    """
+    if journal.healthy and journal.durable_seq == journal.next_seq - 1:
+        return journal.digest(), "run ended"
+    return "", "its journal was not written to the end"
 
 
 def header_of(run: "LiveRun", origin: Origin) -> Header:

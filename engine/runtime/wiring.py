@@ -44,7 +44,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook
+from engine.markets.rulebook import RuleBook, SellsSameDay
 from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
@@ -132,15 +132,24 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
-        strangers = Strangers(self.manager.is_ours)
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
+        self.reconciler = Reconciler(self._surroundings(sheets))
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
             working=self.manager.working_of,
             outside=outside,
             note=note,
+        )
+
+    def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
+        return Surroundings(
+            portfolio=self.portfolio,
+            instruments=self.instruments,
+            sheets=sheets,
+            strangers=Strangers(self.manager.is_ours),
+            quiet_since_ns=self._quiet_since_ns,
+            disputed=self.manager.disputed,
+            instructions=self.instructions.unbooked,
         )
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
@@ -154,7 +163,10 @@ class Core:
         )
 
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
-        return self.books[self.instruments[instrument].market].sellable_from_ns(bought_ns)
+        spec = self.instruments[instrument]
+        book = self.books[spec.market]
+        at_once = isinstance(book, SellsSameDay) and book.sells_same_day(spec)
+        return bought_ns if at_once else book.sellable_from_ns(bought_ns)
 
     def _quiet_since_ns(self, account: AccountId) -> int | None:
         return None if self.manager.undecided(account) else self.manager.last_change_ns.get(account, 0)

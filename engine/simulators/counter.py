@@ -168,7 +168,7 @@ class Counter:
 
     def limits(self, share: Share, now_ns: int) -> tuple[Decimal, Decimal]:
         """Lowest and highest price of the trading day."""
-        band = self.rules.price_band(share.instrument, self.previous_close(share, now_ns))
+        band = self.rules.price_band(share.instrument, self.previous_close(share, now_ns), now_ns)
         assert band is not None
         return exact(band[0]).quantize(share.tick), exact(band[1]).quantize(share.tick)
 

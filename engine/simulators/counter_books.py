@@ -17,7 +17,7 @@ from engine.domain.ids import InstrumentId
 from engine.domain.instrument import Instrument, InstrumentKind
 from engine.domain.money import CENT, ZERO
 from engine.markets.china_a import ChinaA
-from engine.markets.china_boards import BOARDS, Board, board_of, limit_share
+from engine.markets.china_boards import BOARDS, Board, board_of, is_special
 from engine.simulators.past import Path
 
 KINDS = {"stock": InstrumentKind.STOCK, "fund": InstrumentKind.ETF, "bond": InstrumentKind.BOND}
@@ -60,7 +60,7 @@ class Share(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The way it goes; that of the data platform's list where the code is in it (one market, one price)."""
         if self.kind == "fund":
             return Path(name=self.code, price=self.price, volatility=0.012, tick=0.001, volume=4e8, lot=100)
-        band = float(limit_share(self.board, self.code6, self.name)) - 0.0005
+        band = (0.05 if is_special(self.name) else float(BOARDS[self.board].share)) - 0.0005
         volume, tick = round(2e8 / self.price**0.5, -2), float(self.tick)
         return Path(name=self.code, price=self.price, volume=volume, band=band, tick=tick)
 
@@ -278,7 +278,7 @@ class Books:
         """The most an order to buy may still cost, fees included."""
         rest = entrust.limit * entrust.leaves
         quantity, value = entrust.filled + entrust.leaves, entrust.value + rest
-        whole = self._rules.order_fee(entrust.side, quantity, value, entrust.share.instrument)
+        whole = self._rules.order_fee(entrust.side, quantity, value, entrust.share.instrument, entrust.ts_ns)
         return rest + whole - entrust.fees
 
     def holdings(self, last: dict[str, Decimal], day: int) -> list[Holding]:
@@ -328,7 +328,8 @@ class Books:
         value = price * quantity
         entrust.filled += quantity
         entrust.value += value
-        whole = self._rules.order_fee(entrust.side, entrust.filled, entrust.value, entrust.share.instrument)
+        share = entrust.share.instrument
+        whole = self._rules.order_fee(entrust.side, entrust.filled, entrust.value, share, entrust.ts_ns)
         fee, entrust.fees = whole - entrust.fees, whole
         self.fees += fee
         self.cash += (-value if entrust.buys else value) - fee

@@ -6,6 +6,7 @@ exchange, so that what happens depends on seed and times, never on who asked whe
 
 import heapq
 from collections.abc import Callable, Iterable
+from datetime import date
 from decimal import Decimal
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from engine.markets.china_a import ChinaA
 from engine.markets.china_boards import BOARDS, ORDERS, Phase, shanghai
 from engine.simulators.chronicle import mixed
 from engine.simulators.counter_books import Books, Entrust, EntrustStatus, Share
-from engine.simulators.counter_matching import View, arrival_fills, auction_fill, bar_fill, resting_price
+from engine.simulators.counter_matching import Fills, View, arrival_fills, auction_fill, bar_fill, resting_price
 from engine.simulators.exchange import Exchange
 
 NOT_CONTINUOUS = "当前时段不支持市价委托"
@@ -25,6 +26,8 @@ BY_EXCHANGE = "交易所拒绝"
 TOO_LATE = "申报时间已过"
 REST_WITHDRAWN = "剩余撤销"
 AT_THE_END = "收市自动撤单"
+NEAR = 1e-9
+"""Prices of bars and limits are floats of the same decimals."""
 
 Listener = Callable[[str, float, int], None]
 """Told of each step of a price: exchange code, last price, time."""
@@ -71,6 +74,7 @@ class Floor:
         self._pace = pace
         self._seed = seed
         self._draws = 0
+        self._bands: dict[str, tuple[int, tuple[float, float] | None]] = {}
         self._deal = 10_000_000 + mixed(seed, 12) % 10_000_000
         self._due: list[tuple[int, int, Callable[[int], None]]] = []
         self._turn = 0
@@ -174,7 +178,11 @@ class Floor:
             if cage is not None and (entrust.limit > cage if entrust.buys else entrust.limit < cage):
                 self.reject(entrust, OUTSIDE_CAGE, now_ns)
                 return
-        fills = arrival_fills(entrust, view, lambda leaves: self._part(entrust, leaves))
+        if self._at_limit(entrust, view.last, now_ns):
+            # Nobody is on the other side; a market order finds nothing.
+            fills: Fills = []
+        else:
+            fills = arrival_fills(entrust, view, lambda leaves: self._part(entrust, leaves))
         for quantity, price in fills:
             self._fill(entrust, quantity, price, now_ns)
         if entrust.market and entrust.leaves:
@@ -191,13 +199,36 @@ class Floor:
             return
         self._stepped[code] = self._rules.trading_day(bar.ts_ns - 1)
         for entrust in [e for e in self._books.live if e.code == code and e.arrived_ns is not None]:
-            if closing:
+            if closing and not self._at_limit(entrust, bar.close, bar.ts_ns):
                 self._fill_at(entrust, auction_fill(entrust, bar.close), bar.ts_ns)
+            elif closing or (entrust.met and self._locked(entrust, bar)):
+                continue
             elif entrust.met:
                 self._fill_at(entrust, bar_fill(entrust, bar), bar.ts_ns)
             else:
                 # It came in continuous trading before the day had a price.
                 self._meet_book(entrust, bar.ts_ns)
+
+    def _locked(self, entrust: Entrust, bar: Bar) -> bool:
+        """Whether every deal of a bar was at the limit an order would have to trade at: its queue does not end."""
+        return self._at_limit(entrust, bar.low if entrust.buys else bar.high, bar.ts_ns)
+
+    def _at_limit(self, entrust: Entrust, price: float, now_ns: int) -> bool:
+        band = self._band(entrust, now_ns)
+        if band is None:
+            return False
+        return price >= band[1] - NEAR if entrust.buys else price <= band[0] + NEAR
+
+    def _band(self, entrust: Entrust, now_ns: int) -> tuple[float, float] | None:
+        """The day's limits; looked up once a day and share: the close before is made up from a whole past."""
+        day, band = self._bands.get(entrust.code, (0, None))
+        if day != entrust.day:
+            stock = self.exchange.stock(entrust.code)
+            chronicle = None if stock is None else stock.chronicle
+            close = None if chronicle is None else chronicle.close_before(date.fromordinal(entrust.day))
+            band = self._rules.price_band(entrust.share.instrument, close, now_ns)
+            self._bands[entrust.code] = (entrust.day, band)
+        return band
 
     def _fill_at(self, entrust: Entrust, price: Decimal | None, now_ns: int) -> None:
         if price is not None:

@@ -362,12 +362,12 @@ async def test_the_mainland_sells_tomorrow_what_it_bought_today() -> None:
     await gateway.placed(SIMULATE_CN, code="600000", sec_market=31, qty=200.0, order_type=2, price=0.0)
     gateway.wait(120)
     assert gateway.ledger.positions(SIMULATE_CN) == {"SH.600000": 200}
-    sale = {"code": "600000", "sec_market": 31, "trd_side": 2, "order_type": 2, "price": 0.0, "qty": 150.0}
+    sale = {"code": "600000", "sec_market": 31, "trd_side": 2, "order_type": 2, "price": 0.0, "qty": 100.0}
     assert "可卖数量不足" in await gateway.refused("order", gateway.an_order(SIMULATE_CN, **sale))
     gateway.wait(24 * 3600)
     await gateway.placed(SIMULATE_CN, **sale)
     gateway.wait(120)
-    assert gateway.ledger.positions(SIMULATE_CN) == {"SH.600000": 50}
+    assert gateway.ledger.positions(SIMULATE_CN) == {"SH.600000": 100}
 
 
 async def test_real_accounts_pay_fees_and_have_fills() -> None:

@@ -129,8 +129,9 @@ def _state(core: Any, name: Any) -> str:
 
 
 def before_intent(trial: Trial) -> str:
-    left = trial.dies_at(Stage("C1", 2))
-    trial.expect(not left.open_intents, "C1: the intent is durable")
+    # At the first: an order decided before may rightly wait, with its intent, for its turn at the venue.
+    left = trial.dies_at(Stage("C1"))
+    trial.expect(not left.intents, f"C1: the intent of {left.intents} is durable")
     trial.goes_on()
     trial.judge()
     return "nothing had happened"
@@ -280,6 +281,27 @@ def day_rolls(trial: Trial) -> str:
     return "the new day counted once"
 
 
+def over_night(passage: int) -> Check:
+    """C26: killed with an order on its way; the next life begins when no list of its day is shown any more."""
+
+    def check(trial: Trial) -> str:
+        victims = trial.dies_at(Stage("C5", passage, "stop")).open_sends
+        trial.venue.jump_to(DAYS.get(trial.venue.gateway, SHANGHAI).tomorrow)
+        trial.goes_on(1.0)
+        core, words = trial.judge(), []
+        for name in victims:
+            theirs, state = trial.venue.call(lambda name=name: trial.venue.of(name)), _state(core, name)
+            filled = sum(quantity for _, quantity in theirs)
+            proven = state == OrderState.DISPUTED and trial.venue.gateway == "huatai" and not filled
+            trial.expect(
+                proven or (state == OrderState.NOT_PLACED) is not bool(theirs), f"night: {name} {state}, {theirs}"
+            )
+            words.append(f"UNKNOWN, then {state}, {filled} filled")
+        return "; ".join(words) or "told by a push before its answer"
+
+    return check
+
+
 def broker_restarts(trial: Trial) -> str:
     """C27: the server starts anew under a living engine, twice."""
     engine = trial.start(seconds=3.0)
@@ -358,8 +380,14 @@ POINTS: dict[str, Check] = {
 }
 """Point -> its trial over a broker. C16, C17 and C24 are of the journal's file alone: ``test_journal_points``."""
 
-BESIDES: dict[str, Check] = {"back 60": clock_set(-60), "forward 60": clock_set(60)}
-"""What is no crash point: a clock set wrong between two lives, in minutes."""
+BESIDES: dict[str, Check] = {
+    "back 60": clock_set(-60),
+    "forward 60": clock_set(60),
+    "night 2": over_night(2),
+    "night 3": over_night(3),
+}
+"""What is no crash point: a clock set wrong between two lives, in minutes; a day that turns between two, the order of
+that passage on its way."""
 NOT_THERE: dict[tuple[str, str], str] = {
     **{(point, "virtual_market"): NO_CANCEL for point in ("C11", "C12")},
     **{("C13", broker): "the venue can not replace" for broker in ("virtual_market", "easyths", "huatai")},
@@ -371,12 +399,14 @@ NOT_THERE: dict[tuple[str, str], str] = {
 
 
 class Day(Struct, frozen=True):
-    """When a venue's session ends, just before its date changes, and in its next session."""
+    """When a venue's session ends, just before its date changes, and in its next session; ``tomorrow`` is that of the
+    day after the crash points' usual one."""
 
     afternoon: str
     closed: str
     midnight: str
     morning: str
+    tomorrow: str = "2026-03-04T09:45:00+08:00"
 
 
 SHANGHAI = Day(
@@ -391,6 +421,7 @@ DAYS = {
         "2026-03-03T07:00:00+08:00",
         "2026-03-03T22:00:00+08:00",
         "2026-03-04T08:30:00+08:00",
+        "2026-03-03T08:30:00+08:00",
     ),
     "futu": Day(
         "2026-03-03T15:30:00+08:00",

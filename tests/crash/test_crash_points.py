@@ -9,21 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.points import NOT_THERE, POINTS, tried
+from tests.crash.points import BESIDES, NOT_THERE, POINTS, tried
 from tests.crash.processes import Nursery, the_nursery
 from tests.crash.venues import VENUES
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked here")
-OPEN = {
-    ("C18", "futu"): "an order sent on the day before is looked for in today's list alone: history-orders is not asked",
-}
-"""Cells that the engine does not pass yet, and why."""
-CELLS = [
-    pytest.param(point, broker, marks=pytest.mark.xfail(reason=OPEN[point, broker]) if (point, broker) in OPEN else ())
-    for point in POINTS
-    for broker in VENUES
-    if (point, broker) not in NOT_THERE
-]
+CELLS = [(point, broker) for point in POINTS for broker in VENUES if (point, broker) not in NOT_THERE]
 SHORT = [("C2", "virtual_market"), ("C5", "virtual_market"), ("C8", "virtual_market"), ("C12", "futu")]
 
 
@@ -44,6 +35,15 @@ def test_some_points(nursery: Nursery, tmp_path: Path, point: str, broker: str) 
 def test_every_point(nursery: Nursery, tmp_path: Path, point: str, broker: str) -> None:
     """The whole table."""
     row = tried(nursery, point, broker, tmp_path)
+    assert row.accusations == [], row
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("broker", VENUES)
+@pytest.mark.parametrize("what", BESIDES)
+def test_wrong_clocks_and_nights_between_two_lives(nursery: Nursery, tmp_path: Path, what: str, broker: str) -> None:
+    """C1f; C26 with an order on its way."""
+    row = tried(nursery, what, broker, tmp_path)
     assert row.accusations == [], row
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.control.cli_report import read_journal
+from engine.control.journal_reading import read_journal
 from engine.data.adjustments import adjusted, read_adjustments
 from engine.data.catalog import Catalog, columns_of
 from engine.data.fundamentals import filing_of, read_fundamentals, write_filings

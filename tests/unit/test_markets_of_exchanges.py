@@ -211,17 +211,18 @@ def test_the_connect_sells_on_its_next_day() -> None:
     def next_sale(day: str) -> str:
         return format_time(book.sellable_from_ns(parse_time(f"{day} 10:00:00", "Asia/Shanghai")), "Asia/Shanghai")
 
-    assert next_sale("2026-11-20") == "2026-11-23 09:30:00+08:00"
-    assert next_sale("2026-12-24") == "2026-12-28 09:30:00+08:00"
+    assert next_sale("2026-11-20") == "2026-11-23 09:15:00+08:00"
+    assert next_sale("2026-12-24") == "2026-12-28 09:15:00+08:00"
     assert book.sellable_from_ns(parse_time("2026-12-31 10:00:00", "Asia/Shanghai")) == NEVER_NS
 
 
 def test_the_connect_has_daily_limits_by_board() -> None:
-    """10 %, 20 % on ChiNext and STAR; of ST shares the narrower figure that no rule forbids; none without a close."""
+    """10 %, 20 % on ChiNext and STAR; special treatment 5 % until 2026-07-05; none without a close."""
     book = ChinaConnect()
     chinext = Instrument(id=InstrumentId("300750.SZ"), market="china_connect")
     special = Instrument(id=InstrumentId("600001.SH"), market="china_connect", name="*ST x")
     assert book.price_band(PUFA, 10.0) == (9.0, 11.0)
     assert book.price_band(chinext, 10.0) == (8.0, 12.0)
-    assert book.price_band(special, 10.0) == (9.5, 10.5)
+    assert book.price_band(special, 10.0, parse_time("2026-07-03 10:00:00", "Asia/Shanghai")) == (9.5, 10.5)
+    assert book.price_band(special, 10.0, parse_time("2026-07-06 10:00:00", "Asia/Shanghai")) == (9.0, 11.0)
     assert book.price_band(PUFA, None) is None

@@ -16,6 +16,7 @@ from engine.domain.errors import BadMessage
 from engine.domain.evidence import Evidence
 from engine.domain.ids import InstrumentId, VenueOrderId
 from engine.domain.money import ZERO
+from engine.domain.order import Order
 from engine.domain.timestamps import parse_time
 from engine.gateways.easyths.instruments import instrument_of
 from engine.gateways.easyths.rows import Funds, Holding, OrderLine
@@ -99,6 +100,28 @@ class DayBook:
     def live_rows(self, lines: Sequence[OrderLine], day: date, as_of_ns: int) -> list[OrderRow]:
         """The cancel page alone, named as the whole list names it."""
         return [self._row(key, line, as_of_ns, live=True) for key, line in self._keyed(lines, day).items()]
+
+    def past_rows(self, lines: Sequence[OrderLine], sought: Sequence[Order], as_of_ns: int) -> list[OrderRow]:
+        """Of the lines of earlier days those that are orders sought, or may be: what still seems open ended with its
+        day."""
+        rows = []
+        for key, line in _keyed(lines).items():
+            if not any(self._may_be(key, line, order) for order in sought):
+                continue
+            row = self._row(key, line, as_of_ns, live=False)
+            ended = Evidence.EXPIRED if row.status is Evidence.WORKING else row.status
+            rows.append(msgspec.structs.replace(row, status=ended))
+        return rows
+
+    def _may_be(self, key: str, line: OrderLine, order: Order) -> bool:
+        if order.venue_id:
+            return key == order.venue_id
+        request = order.request
+        return (
+            line.quantity == request.quantity
+            and line.side in (None, request.side)
+            and instrument_of(line.code, line.market, self._codes) == request.instrument
+        )
 
     def _keyed(self, lines: Sequence[OrderLine], day: date) -> dict[str, OrderLine]:
         return _keyed([self._dated(line, day) for line in lines])

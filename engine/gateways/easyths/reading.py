@@ -1,6 +1,6 @@
 """Reading the account: two order tables, holdings and money, in one turn of the server's queue (contract 5.2, 5.6)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ from engine.domain.account import AccountSnapshot, Balance, OrderRow, PositionRo
 from engine.domain.errors import BadMessage, Refused
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.money import ZERO
+from engine.domain.order import Order
 from engine.domain.timestamps import day_of
 from engine.gateways.easyths.client import EasythsClient
 from engine.gateways.easyths.daybook import DayBook, Reading
@@ -28,6 +29,9 @@ from engine.gateways.easyths.rows import (
 from engine.gateways.easyths.tables import Row, rows_from_wire
 
 CURRENCY = "CNY"
+SPANS = {"近一周": 7, "近一月": 30, "近三月": 90}
+LONGEST = "近一年"
+"""Periods of the history, and how many days each reaches back, today included (contract 3)."""
 ROOM = Decimal(1)
 """Yuan that sums of rounded amounts may be apart."""
 
@@ -75,15 +79,19 @@ class AccountReader:
         lines = await self._live()
         return self._book.live_rows(lines, self._day(began), began)
 
-    async def snapshot(self) -> AccountSnapshot:
+    async def snapshot(self, sought: Sequence[Order] = ()) -> AccountSnapshot:
         """Orders first, then holdings and money, which so are never behind the orders.
+
+        Args:
+            sought: orders of earlier days, which a history of more than the day is asked for.
 
         Raises:
             GatewayError: a part could not be read.
         """
         began = self._clock.now_ns
         live = await self._live()
-        history = await self._history()
+        history = await self._history(TODAY)
+        old = await self._past(sought, began) if sought else None
         holdings = await self._holdings()
         funds = await self.funds()
         reading = Reading(
@@ -98,7 +106,8 @@ class AccountReader:
             ts_ns=self._clock.now_ns,
             balances=balances_of(funds),
             positions=held,
-            orders=listing.rows,
+            orders=(*listing.rows, *(old or ())),
+            past=None if not sought else old is not None,
             whole=listing.whole,
             live_only=listing.live_only,
         )
@@ -129,11 +138,20 @@ class AccountReader:
         finished = await self._client.query("order_query")
         return orders_from_rows(table_of("order_query", finished.data), "order_query")
 
-    async def _history(self) -> list[OrderLine] | None:
+    async def _past(self, sought: Sequence[Order], began_ns: int) -> list[OrderRow] | None:
+        """Rows of earlier days that are, or may be, orders that are sought; None where there is no row of them at all:
+        an empty history proves nothing (contract 3.2)."""
+        today = self._day(began_ns)
+        age = (today - min(self._day(order.sent_ns) for order in sought)).days
+        lines = await self._history(next((name for name, days in SPANS.items() if age < days), LONGEST))
+        earlier = [line for line in lines or () if line.day is not None and line.day < today]
+        return self._book.past_rows(earlier, sought, began_ns) if earlier else None
+
+    async def _history(self, span: str) -> list[OrderLine] | None:
         """None where the client says that it could not show it: some brokers do not offer it."""
         name = "historical_commission_query"
         try:
-            finished = await self._client.query(name, {"time_range": TODAY})
+            finished = await self._client.query(name, {"time_range": span})
         except Refused as refused:
             if refused.status is not None:
                 raise

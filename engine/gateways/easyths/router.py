@@ -90,6 +90,7 @@ class EasythsRouter:
             gives_venue_id=False,
             lists_orders=True,
             lists_fills=False,
+            lists_past=True,
             cancel_scope=CancelScope.SYMBOL_SIDE,
             max_lag_ns=MAX_LAG_NS,
             late_max_ns=self._late_ns,
@@ -200,8 +201,16 @@ class EasythsRouter:
         Raises:
             GatewayError: a part could not be read.
         """
+        return await self.snapshot_of(())
+
+    async def snapshot_of(self, sought: Sequence[Order]) -> AccountSnapshot:
+        """See ``ReadsPast.snapshot_of``.
+
+        Raises:
+            GatewayError: a part could not be read.
+        """
         async with self._client.turn():
-            return await self.reader.snapshot()
+            return await self.reader.snapshot(sought)
 
     # --- instructions ------------------------------------------------------------------------------------------------
 

@@ -1,17 +1,20 @@
 """Reading an account: orders, fills, positions and funds over all its markets (contracts/futu.md 4, 11)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from engine.clock import Clock
 from engine.domain.account import Balance, PositionRow
 from engine.domain.commands import OrderType
 from engine.domain.errors import BadMessage
 from engine.domain.ids import InstrumentId, code_of
+from engine.domain.order import Order
+from engine.domain.timestamps import DAY_NS
 from engine.gateways.futu import account_messages as a
 from engine.gateways.futu import codes, orders
 from engine.gateways.futu import routes as r
 from engine.gateways.futu import trade_messages as t
 from engine.gateways.futu.client import FutuClient
+from engine.gateways.futu.hours import local_text
 from engine.net.rate_limit import Priority
 
 
@@ -50,6 +53,34 @@ class AccountReader:
             for row in answer.order_fill_list or []:
                 found[row.fill_id_ex or row.fill_id, row.status] = row
         return list(found.values())
+
+    async def past(self, sought: Sequence[Order], today: Sequence[t.Order]) -> tuple[list[t.Order], list[t.OrderFill]]:
+        """Orders of earlier days as the history has them, and what they filled: known by our remark, or by their id.
+
+        Args:
+            today: the list of the day; what is in it needs no history.
+        """
+        account, known = self._account(), [row for row in today if _is_one_of(row, sought)]
+        missing = [order for order in sought if not any(_is_one_of(row, (order,)) for row in known)]
+        rows, fills = dict[str, t.Order](), dict[tuple[str, int | None], t.OrderFill]()
+        for market in dict.fromkeys(account.market_of(order.request.instrument) for order in missing):
+            asked = [order for order in missing if account.market_of(order.request.instrument) == market]
+            header, period = account.header(market), _period(asked, self._clock.now_ns)
+            question = t.HistoryOrdersAsk(header=header, filter_conditions=period)
+            answer = await self._client.ask(r.HISTORY_ORDERS, question, priority=Priority.READ)
+            self._check(answer.header)
+            ours = [row for row in answer.order_list or [] if _is_one_of(row, asked)]
+            rows |= {row.order_id_ex or row.order_id: row for row in ours}
+            if not any(row.fill_qty for row in ours):
+                continue
+            ids = {name for row in ours for name in (row.order_id_ex, row.order_id) if name and name != "0"}
+            executed = t.HistoryFillsAsk(header=header, filter_conditions=period)
+            told = await self._client.ask(r.HISTORY_ORDER_FILLS, executed, priority=Priority.READ)
+            self._check(told.header)
+            for fill in told.order_fill_list or []:
+                if fill.order_id_ex in ids or fill.order_id in ids:
+                    fills[fill.fill_id_ex or fill.fill_id, fill.status] = fill
+        return list(rows.values()), list(fills.values())
 
     async def positions(self) -> tuple[PositionRow, ...]:
         found: dict[str, PositionRow] = {}
@@ -109,3 +140,17 @@ class AccountReader:
         account = self._account()
         if header.acc_id != account.acc_id or header.trd_env != account.trd_env:
             raise BadMessage(f"asked for account {account.acc_id}, answered for {header.acc_id} env {header.trd_env}")
+
+
+def _is_one_of(row: t.Order, orders_: Sequence[Order]) -> bool:
+    return any(
+        row.remark == order.request.client_id or (order.venue_id and order.venue_id in (row.order_id_ex, row.order_id))
+        for order in orders_
+    )
+
+
+def _period(sought: Sequence[Order], now_ns: int) -> a.Filter:
+    """From the day before the oldest was sent, whatever the venue's clock says, until now and a day."""
+    place = codes.place_of(sought[0].request.instrument)
+    first_ns = min(order.sent_ns for order in sought)
+    return a.Filter(begin_time=local_text(first_ns - DAY_NS, place), end_time=local_text(now_ns + DAY_NS, place))

@@ -7,12 +7,12 @@ from typing import Any
 import anyio
 
 from engine.clock import Clock
-from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, Environment, FillRow, OrderRow
+from engine.domain.account import AccountSnapshot, CancelScope, Capabilities, Environment
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.errors import BadMessage, NotSent, OutcomeUnknown, Refused
 from engine.domain.events import AccountLink
 from engine.domain.evidence import Evidence, OrderReport, Proof
-from engine.domain.ids import AccountId, VenueOrderId
+from engine.domain.ids import AccountId
 from engine.domain.order import Order
 from engine.domain.timestamps import SECOND_NS
 from engine.domain.verdict import Denial
@@ -21,6 +21,7 @@ from engine.gateways.futu import routes as r
 from engine.gateways.futu import trade_messages as t
 from engine.gateways.futu.client import FutuClient, body_of
 from engine.gateways.futu.limits import RATE, LimitMirror
+from engine.gateways.futu.listing import fill_rows, order_rows
 from engine.gateways.futu.lives import LAG_NS, Lives
 from engine.gateways.futu.push import FillPush, OrderPush
 from engine.gateways.futu.reader import AccountReader
@@ -84,6 +85,7 @@ class FutuRouter:
             gives_venue_id=True,
             lists_orders=True,
             lists_fills=not self._derives,
+            lists_past=not self._derives,
             cancel_scope=CancelScope.ORDER,
             replaces=True,
             max_lag_ns=LAG_NS,
@@ -345,12 +347,24 @@ class FutuRouter:
         Raises:
             GatewayError: any part could not be read.
         """
+        return await self.snapshot_of(())
+
+    async def snapshot_of(self, sought: Sequence[Order]) -> AccountSnapshot:
+        """See ``ReadsPast.snapshot_of``. Simulate accounts have no history (contract 1.7).
+
+        Raises:
+            GatewayError: any part could not be read.
+        """
         began = self._clock.now_ns
         rows, read_ns = await self.reader.orders(refresh=True)
-        fills = None if self._derives else await self.reader.fills()
+        fills = [] if self._derives else await self.reader.fills()
+        asks = bool(sought) and not self._derives
+        if asks:
+            old, executed = await self.reader.past(sought, rows)
+            rows, fills = [*rows, *old], [*fills, *executed]
         for row in rows:
             self._take(row, read_ns)
-        for fill in fills or []:
+        for fill in fills:
             self.lives.on_fill(fill)
         self.lives.overdue()
         positions = await self.reader.positions()
@@ -361,8 +375,9 @@ class FutuRouter:
             ts_ns=self._clock.now_ns,
             balances=balances,
             positions=positions,
-            orders=self._order_rows(rows),
-            fills=None if fills is None else self._fill_rows(fills),
+            orders=order_rows(rows, self.lives),
+            fills=None if self._derives else fill_rows(fills, self.lives),
+            past=True if asks else None,
         )
 
     def _take(self, row: t.Order, read_ns: int) -> None:
@@ -373,24 +388,3 @@ class FutuRouter:
             if row.remark:
                 raise
             self._note("router.row_left_out", {"gateway": self._gateway, "error": error.message})
-
-    def _order_rows(self, rows: Sequence[t.Order]) -> tuple[OrderRow, ...]:
-        found = []
-        for row in rows:
-            venue_id = self.lives.venue_id_of(row.order_id, row.order_id_ex)
-            try:
-                one = orders.order_row_from_wire(row, self.lives.evidence_of(row), venue_id)
-            except BadMessage:
-                if row.remark:
-                    raise
-                continue
-            if one is not None:
-                found.append(one)
-        return tuple(found)
-
-    def _fill_rows(self, fills: Sequence[t.OrderFill]) -> tuple[FillRow, ...]:
-        rows = (orders.fill_row_from_wire(fill, self._venue_id(fill)) for fill in fills)
-        return tuple(row for row in rows if row is not None)
-
-    def _venue_id(self, fill: t.OrderFill) -> VenueOrderId:
-        return self.lives.venue_id_of(fill.order_id or "", fill.order_id_ex or "")

@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from engine.domain.commands import Side
 from engine.domain.money import ZERO, exact
 from engine.domain.timestamps import parse_time
+from engine.markets.china_boards import board_of, lot_denial
 from engine.simulators.futu.codes import (
     BUY,
     BUY_BACK,
@@ -62,7 +64,7 @@ def terms(
         raise Failed(f"{WHAT}: {BAD_TYPE}")
     if len((body.get("remark") or "").encode()) > REMARK_BYTES:
         raise Failed(f"{WHAT}: remark is longer than {REMARK_BYTES} bytes")
-    quantity = _quantity(security, side, body["qty"])
+    quantity = _quantity(security, side, body["qty"], _held(book, security))
     price = _price(security, kind, body)
     _conditions(security, kind, body)
     tif = body.get("time_in_force", 0)
@@ -86,13 +88,22 @@ def terms(
     }
 
 
-def _quantity(security: Security, side: int, asked: float) -> int:
+def _held(book: Book, security: Security) -> int:
+    found = book.holdings.get((security.key, LONG))
+    return 0 if found is None else found.quantity
+
+
+def _quantity(security: Security, side: int, asked: float, held: int) -> int:
     if not asked > 0 or asked != int(asked):
         raise Failed(f"{WHAT}: qty must be a whole number above 0")
     quantity = int(asked)
-    # Odd lots may be sold on the mainland, not bought.
-    sells_odd = security.market in {"SH", "SZ"} and side == SELL
-    if quantity % security.lot and not sells_odd:
+    if security.is_mainland:
+        # Odd lots may be sold there, whole, not bought.
+        book_side = Side.SELL if side == SELL else Side.BUY
+        bad = lot_denial(board_of(security.code), book_side, quantity, held) is not None
+    else:
+        bad = bool(quantity % security.lot)
+    if bad:
         raise Failed(f"{WHAT}: {BAD_LOT}")
     return quantity
 

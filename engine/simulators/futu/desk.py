@@ -6,6 +6,7 @@ exchange, so that what happens depends on seed and times, never on who asked whe
 
 import heapq
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
@@ -30,7 +31,7 @@ from engine.simulators.futu.envelope import NOT_CHANGEABLE, OUT_OF_RANGE, Failed
 from engine.simulators.futu.ledger import Execution, Ledger, Order, takes_market_price
 from engine.simulators.futu.matching import View, arrival_price, auction_price, resting_price, triggers
 from engine.simulators.futu.rows import order_row
-from engine.simulators.futu.securities import Security
+from engine.simulators.futu.securities import CONNECT, Security
 from engine.simulators.sessions import AUCTION, CLOSED, CLOSING_AUCTIONS, CONTINUOUS, WAITING, Sessions, local_text
 
 Change = Callable[[Order | Execution, int], None]
@@ -81,6 +82,7 @@ class Desk:
         self._turn = 0
         self._open: dict[str, list[Order]] = {}
         self._days: dict[str, int] = {}
+        self._bands: dict[str, tuple[int, tuple[float, float] | None]] = {}
         self.views = {key: self._view_now(security) for key, security in securities.items()}
         """What each security showed at the last step that was heard."""
         exchange.listen(self.hear)
@@ -240,14 +242,32 @@ class Desk:
     def _arrived(self, order: Order, now_ns: int) -> None:
         if order.status is not Status.SUBMITTING:
             return
-        last, factor = self.views[order.security.key].last, order.security.place.range_up
         priced = not takes_market_price(order) and order.kind != Kind.AUCTION
-        if priced and not last / factor <= float(order.price) <= last * factor:
+        low, high = self._range(order.security, now_ns)
+        if priced and not low <= float(order.price) <= high:
             self.fail(order, OUT_OF_RANGE, now_ns)
             return
         order.working = True
         self._set(order, Status.FILLED_PART if order.filled else Status.SUBMITTED, now_ns)
         self._arrive(order, now_ns)
+
+    def _range(self, security: Security, now_ns: int) -> tuple[float, float]:
+        """What prices the exchange takes: the mainland's limits of the day, elsewhere so far from the last price."""
+        if security.is_mainland:
+            band = self._band(security, now_ns)
+            if band is not None:
+                return band
+        last, factor = self.views[security.key].last, security.place.range_up
+        return last / factor, last * factor
+
+    def _band(self, security: Security, now_ns: int) -> tuple[float, float] | None:
+        day, (known, band) = self.day(security, now_ns), self._bands.get(security.key, (0, None))
+        if day != known:
+            chronicle = security.stock(self.exchange).chronicle
+            close = None if chronicle is None else chronicle.close_before(date.fromordinal(day))
+            band = CONNECT.price_band(security.instrument, close, now_ns)
+            self._bands[security.key] = (day, band)
+        return band
 
     def _arrive(self, order: Order, now_ns: int) -> None:
         if order.arrived or not self.sessions_of(order.security).trades(now_ns):

@@ -1,7 +1,8 @@
 """What is traded behind this face: markets with their sessions, price steps and fees, and the securities of each.
 
 Price steps: HKEX spread table, Part A, with the first phase of 2025-08; US and mainland one cent. Fees are those of the
-contract's order-fee example (Hong Kong), and of the same form for the other markets; they are made to be plausible.
+contract's order-fee example (Hong Kong), of the same form in the US and made to be plausible there; the mainland's are
+the rule book's of the connect.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from engine.domain.commands import Side
+from engine.domain.ids import InstrumentId
+from engine.domain.instrument import Instrument
 from engine.domain.money import CENT
+from engine.markets.china_connect import ChinaConnect
 from engine.simulators.exchange import Exchange, Listing, Stock
 from engine.simulators.futu.codes import CNH, HKD, QOT_MARKETS, SELL, SELL_SHORT, USD
 from engine.simulators.sessions import CHINA, HONG_KONG, UNITED_STATES, Timetable
@@ -37,6 +42,9 @@ def cent_tick(price: float) -> float:
     return 0.01
 
 
+CONNECT = ChinaConnect()
+"""Lots, limits and fees of mainland shares through the connect."""
+_SHARE = Instrument(id=InstrumentId("600000.SH"), market="china_connect")
 Fees = dict[str, Decimal]
 """Title -> amount, in the order the gateway lists them."""
 
@@ -62,14 +70,11 @@ def _us_fees(side: int, quantity: int, value: Decimal) -> Fees:
 
 
 def _china_fees(side: int, quantity: int, value: Decimal) -> Fees:
-    fees = {
-        "佣金": _cents(max(value * Decimal("0.0003"), Decimal(3))),
-        "平台使用费": Decimal(15),
-        "经手费": _cents(value * Decimal("0.0000341")),
-    }
-    if side in {SELL, SELL_SHORT}:
-        fees["印花税"] = _cents(value * Decimal("0.0005"))
-    return fees
+    """Those of the rule book, a title each; by its newest rates."""
+    book_side = Side.SELL if side in {SELL, SELL_SHORT} else Side.BUY
+    parts = CONNECT.fee_parts(book_side, quantity, value, _SHARE)
+    titles = ("佣金", "平台使用费", "经手费", "证管费", "过户费", "交收费", "印花税")
+    return {title: part for title, part in zip(titles, parts, strict=True) if part}
 
 
 def _cents(value: Decimal) -> Decimal:
@@ -167,6 +172,15 @@ class Security(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def symbol(self) -> str:
         """As keys name it: ``HK.00700``."""
         return f"{self.market}.{self.code}"
+
+    @property
+    def is_mainland(self) -> bool:
+        return self.market in {"SH", "SZ"}
+
+    @property
+    def instrument(self) -> Instrument:
+        """As the rule book of the connect knows it."""
+        return Instrument(id=InstrumentId(f"{self.code}.{self.market}"), market="china_connect", name=self.name)
 
     @property
     def place(self) -> Market:
