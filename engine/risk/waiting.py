@@ -38,7 +38,7 @@ class Waits:
         if known is not None and known[0] == now_ns:
             return known[1]
         book = self._books[market]
-        found = book.next_order_ns(now_ns) if isinstance(book, OpensAgain) else None
+        found = book.next_open_ns(now_ns) if isinstance(book, OpensAgain) else None
         acts_ns = now_ns if found is None else found
         self._known[market] = (now_ns, acts_ns)
         return acts_ns

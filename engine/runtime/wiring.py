@@ -44,7 +44,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook, SellsSameDay
+from engine.markets.rulebook import RuleBook, SellsSameDay, TradesFutures
 from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
@@ -105,7 +105,7 @@ class Core:
         self.journal = journal
         self.instruments = instruments
         self.books = books
-        self.portfolio = Portfolio(instruments, self._sellable_from)
+        self.portfolio = self._portfolio()
         self.view = RiskView(self.portfolio, instruments, books)
         self.view.capabilities.update(sheets)
         self.checker = RiskChecker(limits, self.view)
@@ -151,6 +151,13 @@ class Core:
             disputed=self.manager.disputed,
             instructions=self.instructions.unbooked,
         )
+
+    def _portfolio(self) -> Portfolio:
+        portfolio = Portfolio(self.instruments, self._sellable_from)
+        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
+            if isinstance(book := self.books.get(market), TradesFutures):
+                portfolio.futures[market] = book
+        return portfolio
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(

@@ -105,7 +105,11 @@ class Planned(Strategy):
 
     def plan(self, at: str, name: str, act: Callable[[], Any]) -> None:
         day = day_of(local(at), ZONE)
-        due = lambda: act() if day_of(self.ctx.now_ns, ZONE) == day else None  # noqa: E731
+
+        def due() -> None:
+            if day_of(self.ctx.now_ns, ZONE) == day:
+                act()
+
         self.at(at[-8:], due, tz=ZONE, name=name)
 
     def send(self, side: Side, quantity: int, price: Decimal | None) -> None:
