@@ -112,9 +112,11 @@ def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...
 
 def _in_rows(values: Floats, begun: list[float], rows: int, size: int) -> Floats:
     """A block a row; the first begins with what was there, the last is filled up with zeros."""
-    whole = np.zeros(rows * size)
+    whole = np.empty(rows * size)
+    end = len(begun) + len(values)
     whole[: len(begun)] = begun
-    whole[len(begun) : len(begun) + len(values)] = values
+    whole[len(begun) : end] = values
+    whole[end:] = 0.0
     return whole.reshape(rows, size)
 
 
@@ -161,9 +163,10 @@ class WindowSum:
         series = _in_rows(values, self._block, rows, size)
         own = series[:, 0]
         refs = np.concatenate(([self.ref], own[:-1]))
-        tail = np.zeros((rows, size))
+        tail = np.empty((rows, size))
         tail[0, begun:] = self._left[::-1]
-        tail[1:, -2::-1] = np.add.accumulate(series[:-1, :0:-1] - own[:-1, None], axis=1)
+        tail[:, -1] = 0.0
+        np.add.accumulate(series[:-1, :0:-1] - own[:-1, None], axis=1, out=tail[1:, -2::-1])
         total = np.add.accumulate(series - refs[:, None], axis=1)
         end = begun + count
         row, place = divmod(end - 1, size)

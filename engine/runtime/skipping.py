@@ -212,18 +212,19 @@ class Skipper:
     def _play(self, times: Sequence[int], ends: list[int] | None, sources: list[int] | None) -> None:
         stage = self._stage
         turn, due, clock, resting, show = stage.turn, stage.due, stage.clock, stage.resting, stage.show
-        rows, lines, count = self._rows, self._lines, len(times)
+        rows, calls, lines, count = self._rows, self._calls, self._lines, len(times)
         called, fires, place, known_due, due_row = 0, len(rows), 0, -1, 0
-        start = 0
+        seats = self._seats
         while True:
             stop = rows[called] if called < fires else count
             if due[0] != known_due or due_row < place:
                 known_due = due[0]
                 due_row = bisect_left(times, known_due, place)
-            stop = min(stop, due_row)
-            if resting:
+            if due_row < stop:  # noqa: PLR1730 - min() is a call, and this is done at every stop
+                stop = due_row
+            if resting and stop > place:
                 stop = min(stop, self._wake(place, count))
-            for seat in self._seats:
+            for seat in seats:
                 if seat.waiting_for is not None:
                     stop = min(stop, self._awaited(seat, place, count))
             if stop >= count:
@@ -240,9 +241,19 @@ class Skipper:
             if ts_ns >= due[0]:
                 turn(ts_ns)
             clock.now_ns = ts_ns
-            if resting:
+            if sources is None:
+                line = lines[0]
+                if line.name in resting:
+                    show(line.bar(start))
+                if not self._anybody_awaits():
+                    self._published = place
+                    while called < fires and rows[called] < place:
+                        calls[called][1](line.bar(start))
+                        called += 1
+                    continue
+            elif resting:
                 for row in range(start, place):
-                    line = lines[sources[row] if sources is not None else 0]
+                    line = lines[sources[row]]
                     if line.name in resting:
                         show(line.bar(line.row_from(row)))
             if (called < fires and rows[called] < place) or self._anybody_awaits():
