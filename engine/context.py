@@ -133,6 +133,8 @@ class Context:
         self._statements = statements
         self.bar_interval_ns = bar_interval_ns
         """Which bars ``on_bar`` wants; 0 takes those the source has."""
+        self.mains: Mapping[str, InstrumentId] = {}
+        """Product -> its main contract now."""
         self._prefix = id_prefix or f"{strategy}-"
         self.declared = Declarations()
 
@@ -270,6 +272,10 @@ class Context:
             for o in self._desk.working(self.strategy)
             if instrument is None or o.request.instrument == instrument
         )
+
+    def main(self, product: str) -> InstrumentId | None:
+        """The main contract of a futures product at this moment; None before the first is known."""
+        return self.mains.get(product.upper())
 
     def statements(self) -> StatementView:
         """Financial statements as they are known at this moment: what is announced later can not be seen.

@@ -43,6 +43,10 @@ def backtest(
     first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
+    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
+    take_rights: Annotated[
+        bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")
+    ] = False,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
@@ -71,6 +75,8 @@ def backtest(
         last=last,
         adjust=adjust,
         instruments_file=instruments,
+        roll=roll,
+        take_rights=take_rights,
     )
     plan = plan_backtest(asked, _settings(config))
     result, made, figures = _run(plan, journal, _mode(mode))
@@ -119,8 +125,9 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     began, opened = stopwatch_seconds(), cpu_seconds()
     try:
         with _progress() as progress:
+            sources = plan.open()
             run = Backtest(
-                sources=plan.open(),
+                sources=sources,
                 strategies=plan.specs,
                 instruments=plan.instruments,
                 books=plan.books,
@@ -132,6 +139,8 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
                 progress=progress,
                 statements=plan.statements(),
                 mode=mode,
+                takes_rights=plan.take_rights,
+                rolls=plan.rolls(sources),
             )
             with interrupting(run.core.runner):
                 result = run.run()

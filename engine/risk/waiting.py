@@ -39,7 +39,7 @@ class Waits:
         if known is not None and known[0] == now_ns:
             return known[1]
         book = self._opening.get(market)
-        found = None if book is None else book.next_order_ns(now_ns)
+        found = None if book is None else book.next_open_ns(now_ns)
         acts_ns = now_ns if found is None else found
         self._known[market] = (now_ns, acts_ns)
         return acts_ns

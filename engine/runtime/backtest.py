@@ -14,6 +14,7 @@ from engine.clock import ReplayClock, cpu_seconds
 from engine.context import CallRequest, Context
 from engine.data.actions import actions_of
 from engine.data.columns import BarSource, Columns
+from engine.data.main_contract import Roll
 from engine.domain.account import Capabilities
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
@@ -34,6 +35,7 @@ from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED, ask_outside
 from engine.runtime.day_prices import DayPrices
 from engine.runtime.ex_dates import bookings
+from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.replay import Merged, Stage, merged, play
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
@@ -112,10 +114,12 @@ class Backtest:
         progress: Callable[[int], None] | None = None,
         statements: StatementTable | None = None,
         takes_rights: bool = False,
+        rolls: Sequence[Roll] = (),
         mode: str = "auto",
     ) -> None:
-        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``mode``: see ``MODES``; ``auto``
-        leaves bars out where it can, which changes nothing but the time it takes.
+        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``rolls``: when a product's main
+        contract changes: what strategies hold of the old one is closed, and opened in the new one. ``mode``: see
+        ``MODES``; ``auto`` leaves bars out where it can, which changes nothing but the time it takes.
 
         Raises:
             ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
@@ -154,6 +158,7 @@ class Backtest:
             raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
         core.portfolio.open_account(ACCOUNT, currencies.pop(), cash)
         self._seat(strategies)
+        self.rolling = Rolling(rolls, core)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
         self.mode, self.mode_reason = self._mode(mode)
@@ -178,6 +183,7 @@ class Backtest:
             clock=self.clock,
             floors=floors,
             acts_ns=None if core.view.waits is None else core.view.waits.acts_ns,
+            futures_fee=partial(futures_fee, core.portfolio, instruments, books) if core.portfolio.futures else None,
         )
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
@@ -302,10 +308,12 @@ class Backtest:
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
         core, clock, days = self.core, self.clock, self.days
-        while (due_ns := min(core.runner.next_due_ns, days.due_ns)) < ts_ns:
+        while (due_ns := min(core.runner.next_due_ns, days.due_ns, self.rolling.due_ns)) < ts_ns:
             clock.now_ns = max(clock.now_ns, due_ns)
             if days.due_ns <= due_ns:
                 self._day_begins(due_ns)
+            elif self.rolling.due_ns <= due_ns:
+                self.rolling.turn(due_ns)
             else:
                 core.runner.fire_due(clock.now_ns)
         if ts_ns >= self._sample_due_ns:
@@ -315,7 +323,8 @@ class Backtest:
         self._on_rescheduled()
 
     def _on_rescheduled(self) -> None:
-        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1, self.days.due_ns + 1)
+        later_ns = min(self.core.runner.next_due_ns, self.days.due_ns, self.rolling.due_ns)
+        self._due[0] = min(self._sample_due_ns, later_ns + 1)
 
     def _load(self, batch: Columns) -> None:
         """Bars far ahead of the clock: what may be known of them later."""

@@ -34,6 +34,8 @@ def needs_every_bar(bus: Bus, portfolio: Portfolio, runner: StrategyRunner) -> s
     for seat in runner.seats.values():
         if seat.hears_bars:
             return f"strategy {seat.name} has an on_bar, which hears every bar; declare triggers with self.when instead"
+    if portfolio.futures:
+        return "futures are margined and settled by the price of every bar"
     if bus.subscribers(Bar) != (portfolio.on_bar, runner.on_bar):
         return "a limit of [risk] looks at the price of every bar"
     return ""
