@@ -57,27 +57,11 @@ def backtest(
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (),
-        data=data or (),
-        instruments=instrument or (),
-        parameters=set_ or (),
-        cash=cash,
-        market=market,
-        commission=commission,
-        fill=fill,
-        fill_settings=fill_set or (),
-        risk=risk_set or (),
-        tz=tz,
-        label=label,
-        interval=interval,
-        catalog=catalog,
-        first=first,
-        last=last,
-        adjust=adjust,
-        instruments_file=instruments,
-        roll=roll,
-        take_rights=take_rights,
-    )
+        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
+        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
+        instruments_file=instruments, roll=roll, take_rights=take_rights,
+    )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
     result, made, figures = _run(plan, journal, _mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"

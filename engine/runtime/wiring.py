@@ -154,13 +154,6 @@ class Core:
             instructions=self.instructions.unbooked,
         )
 
-    def _portfolio(self) -> Portfolio:
-        portfolio = Portfolio(self.instruments, self._sellable_from)
-        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
-            if isinstance(book := self.books.get(market), TradesFutures):
-                portfolio.futures[market] = book
-        return portfolio
-
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(
             limits,
