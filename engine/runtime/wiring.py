@@ -44,8 +44,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook, SellsSameDay, TradesFutures
-from engine.portfolio import Portfolio
+from engine.markets.rulebook import RuleBook, SellsSameDay
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
 from engine.risk.checker import RiskChecker
