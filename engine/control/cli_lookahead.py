@@ -53,9 +53,9 @@ def lookahead(
 ) -> None:
     """Look for look-ahead: run a strategy on cut and on changed futures and compare. 检查未来函数。
 
-    Each instant costs two runs, each in a fresh process. A decision made before the instant that changes is named.
+    Each instant costs three runs, each in a fresh process. A decision made before the instant that changes is named.
     Exit code 0: none; 1: found. What can not be found: docs/trust.md.
-    在若干时点截断数据、改变之后的价格，各重跑一次；时点之前的决策若有变化即为未来函数。退出码：0 没有，1 发现。
+    在若干时点截断数据、改变之后的价格（两个方向），各重跑一次；时点之前的决策若有变化即为未来函数。退出码：0 没有，1 发现。
     """
     from engine.control.backtest_plan import Asked
 
@@ -81,7 +81,7 @@ def lookahead(
     )
     name, zone, verdict = _look(asked, config, instants, seed)
     if as_json:
-        print_json(_as_json(name, verdict))
+        print_json(json_of(name, verdict))
     else:
         _show(name, zone, verdict, for_people())
     raise typer.Exit(0 if verdict.clean else 1)
@@ -115,7 +115,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
-def _as_json(name: str, verdict: "Verdict") -> dict[str, Any]:
+def json_of(name: str, verdict: "Verdict") -> dict[str, Any]:
+    """The object of ``--json``."""
     return {
         "strategy": name,
         "clean": verdict.clean,

@@ -40,6 +40,8 @@ class Future(Struct, frozen=True, kw_only=True):
     how: str
     after_ns: int
     seed: int = 0
+    sign: int = 1
+    """-1: the same walk, up where it went down."""
     steps: dict[str, float] = {}
     """Instrument -> deviation of one bar's change of the walk, as log return."""
 
@@ -81,7 +83,7 @@ class Walk:
             walk[place] = at
             traded[place] = gauss(0.0, 0.7)
         self._at = at
-        return np.exp(walk), np.exp(traded)
+        return np.exp(self._future.sign * walk), np.exp(traded)
 
 
 def _rounded(prices: Floats) -> Floats:

@@ -20,6 +20,8 @@ from engine.runtime.futures import CHANGED, CUT, Future
 
 INSTANTS = 6
 AGAIN = "again"
+FUTURES = ((CUT, 1), (CHANGED, 1), (CHANGED, -1))
+"""At each instant: nothing follows; a walk; the same walk upside down, for those that mind one direction alone."""
 
 
 class Made(Struct, kw_only=True, omit_defaults=True):
@@ -111,7 +113,7 @@ def look_ahead(
             "lookahead needs an instant at which every instrument has some bars and one has more to come; "
             "give it longer files, or instruments whose times overlap"
         )
-    total = 2 + 2 * min(instants, len(usable))
+    total = 2 + len(FUTURES) * min(instants, len(usable))
     full = play(None)
     if full.error:
         raise ConfigError(f"the run over the data as they are fails: {full.error}")
@@ -121,11 +123,11 @@ def look_ahead(
     last_ns = int(times[-1])
     findings = [_finding(AGAIN, last_ns, full, again, times, tz)]
     chosen = choose_instants(usable, full.decisions, instants)
-    runs, total = 2, 2 + 2 * len(chosen)
+    runs, total = 2, 2 + len(FUTURES) * len(chosen)
     if findings[0] is None:
         for after_ns in chosen:
-            for how in (CUT, CHANGED):
-                made = play(Future(how=how, after_ns=after_ns, seed=seed, steps=steps))
+            for how, sign in FUTURES:
+                made = play(Future(how=how, after_ns=after_ns, seed=seed, sign=sign, steps=steps))
                 findings.append(_finding(how, after_ns, full, made, times, tz))
                 runs += 1
                 done(runs, total)
@@ -144,8 +146,9 @@ def look_ahead(
 
 
 def choose_instants(usable: NDArray[np.int64], decisions: Sequence[Decision], count: int) -> list[int]:
-    """Half at decisions, evenly among them, the rest evenly among the bars; rising, each once."""
-    decided = np.unique(np.array([d.ts_ns for d in decisions if usable[0] <= d.ts_ns <= usable[-1]], np.int64))
+    """Ends of bars: half the last before a decision, evenly among those, the rest evenly; rising, each once."""
+    moments = np.array([d.ts_ns for d in decisions if usable[0] <= d.ts_ns <= usable[-1]], np.int64)
+    decided = np.unique(usable[np.searchsorted(usable, moments, "right") - 1])
     at_decisions = min((count + 1) // 2, len(decided))
     chosen = {int(decided[(2 * i + 1) * len(decided) // (2 * at_decisions)]) for i in range(at_decisions)}
     spread = count - len(chosen)
@@ -154,8 +157,13 @@ def choose_instants(usable: NDArray[np.int64], decisions: Sequence[Decision], co
 
 
 def _finding(how: str, after_ns: int, full: Made, other: Made, times: NDArray[np.int64], tz: str) -> Finding | None:
-    """The first difference up to the instant; a run that failed is one if anything was decided by then."""
-    for before, now in zip_longest(_until(full.decisions, after_ns), _until(other.decisions, after_ns)):
+    """The first difference up to the instant; a run that failed is one if anything was decided by then.
+
+    Where data follows, the time before the next bar's end belongs to it: timers fire in it.
+    """
+    following = times[np.searchsorted(times, after_ns, "right") :]
+    until_ns = int(following[0]) - 1 if how == CHANGED and len(following) else after_ns
+    for before, now in zip_longest(_until(full.decisions, until_ns), _until(other.decisions, until_ns)):
         if before is not None and now is not None and before.said == now.said:
             continue
         earlier = min((d for d in (before, now) if d is not None), key=lambda d: d.ts_ns)

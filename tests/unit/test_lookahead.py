@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from engine.control.backtest_plan import Asked, plan_backtest
+from engine.control.cli_lookahead import json_of
 from engine.control.lookahead_runs import Runs, Worker
 from engine.data.sources import FileBars, open_bars
 from engine.domain.errors import ConfigError
@@ -74,6 +75,9 @@ def test_reading_the_file_by_a_parameter_is_found_with_the_line_that_opens_it(tm
     assert all(0 <= finding.ahead_bars < 10 for finding in verdict.findings)
     assert verdict.opened == ("bars.csv (reads_ahead.py, line 13)",)
     assert "reads_ahead.py, line 13" in verdict.hints[0]
+    told = json_of("reads_ahead", verdict)
+    assert told["clean"] is False
+    assert told["findings"][0]["full"] != told["findings"][0]["other"]
 
 
 def test_the_next_close_out_of_a_cache_of_the_module_is_found(
@@ -148,20 +152,17 @@ def test_chance_without_a_seed_is_no_look_ahead_and_is_said(tmp_path: Path, work
 def test_the_command_names_the_instant_both_orders_and_the_kind(
     tmp_path: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 1 with both sides; the JSON has the same."""
+    """A worker of its own; exit code 1 with both sides."""
     data = a_bar_file(tmp_path, some_days())
     strategy = f"{a_copy(tmp_path, 'next_close.py')}:NextClose"
     monkeypatch.chdir(tmp_path)
-    common = (strategy, "--data", data, "--instrument", "600000.SH", "--market", "free", "--instants", "1")
-    said = shell("lookahead", *common)
+    said = shell(
+        "lookahead", strategy, "--data", data, "--instrument", "600000.SH", "--market", "free", "--instants", "1"
+    )
     assert said.code == 1
     assert "LOOK-AHEAD" in said.out
     assert "true data" in said.out
     assert "shift(-1)" in said.out
-    told = shell("lookahead", *common, "--json")
-    assert told.code == 1
-    assert told.json["clean"] is False
-    assert told.json["findings"]
 
 
 def test_a_mistake_of_the_user_is_one_sentence(tmp_path: Path, shell: Shell) -> None:
