@@ -23,6 +23,7 @@ from engine.control.cli_live import live
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
+from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
@@ -59,6 +60,7 @@ app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
 app.command()(report)
+app.command()(parity)
 app.command()(replay)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(chaos)
 app.command()(new)

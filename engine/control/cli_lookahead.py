@@ -55,7 +55,8 @@ def lookahead(
 
     Each instant costs three runs, each in a fresh process. A decision made before the instant that changes is named.
     Exit code 0: none; 1: found. What can not be found: docs/trust.md.
-    在若干时点截断数据、改变之后的价格（两个方向），各重跑一次；时点之前的决策若有变化即为未来函数。退出码：0 没有，1 发现。
+    在若干时点截断数据、改变之后的价格（两个方向），各重跑一次；时点之前的决策若有变化即为未来函数。
+    退出码：0 没有，1 发现。
     """
     from engine.control.backtest_plan import Asked
 
