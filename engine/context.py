@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from engine.clock import Clock
+from engine.declared import Declarations
 from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
@@ -28,6 +29,7 @@ from engine.domain.timestamps import duration_ns
 from engine.history import Bars, History
 from engine.portfolio import Portfolio
 from engine.ports import StatementTable, StatementView
+from engine.series import BarSeries
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _MARKET, _LIMIT, _DAY, _AUTO = OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, Offset.AUTO
@@ -131,7 +133,10 @@ class Context:
         self._statements = statements
         self.bar_interval_ns = bar_interval_ns
         """Which bars ``on_bar`` wants; 0 takes those the source has."""
+        self.mains: Mapping[str, InstrumentId] = {}
+        """Product -> its main contract now."""
         self._prefix = id_prefix or f"{strategy}-"
+        self.declared = Declarations()
 
     @property
     def now_ns(self) -> int:
@@ -268,6 +273,10 @@ class Context:
             if instrument is None or o.request.instrument == instrument
         )
 
+    def main(self, product: str) -> InstrumentId | None:
+        """The main contract of a futures product at this moment; None before the first is known."""
+        return self.mains.get(product.upper())
+
     def statements(self) -> StatementView:
         """Financial statements as they are known at this moment: what is announced later can not be seen.
 
@@ -308,6 +317,17 @@ class Context:
                 interval_ns=duration_ns(interval) if interval else 0,
             )
         )
+
+    def bars(self, instrument: str, interval: str | int = 0) -> BarSeries:
+        """Subscribes them, and gives their series.
+
+        Raises:
+            ConfigError: the instrument is not known; the strategy runs already.
+        """
+        interval_ns = duration_ns(interval) if interval else self.bar_interval_ns
+        found = self.declared.bars(InstrumentId(instrument), interval_ns)
+        self.subscribe(instrument, DataKind.BAR, interval_ns)
+        return found
 
     def query(self, gateway: str, route: str, args: Mapping[str, str]) -> Ask:
         if self._queries is None:

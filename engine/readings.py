@@ -169,9 +169,10 @@ class Readings:
                     past.add(client_id)
                 elif short and (not turned or snapshot.past):
                     unknown.append(order)
-        if gone or unknown:
-            # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
-            unknown += [order for order in mine if order.state is OrderState.DISPUTED]
+        if not gone and not unknown:
+            return
+        # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
+        unknown += [order for order in mine if order.state is OrderState.DISPUTED]
         gone.sort(key=_sent)
         yield from self._matcher.match_short(gone, unknown, self._books_of(snapshot.account), snapshot, sheet, past)
 
@@ -192,11 +193,11 @@ class Readings:
             sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
             # What is held back for instructions no venue has frozen.
             reserved=sum(book.reserved.values(), ZERO) - sum(book.promised.values(), ZERO),
-            live=frozenset(
-                order.venue_id
+            live={
+                order.venue_id: order.sent_ns
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
-            ),
+            },
             decided=self._decided,
             charged=self._charged,
         )

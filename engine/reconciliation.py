@@ -9,21 +9,19 @@ also the fees and rounding of what we traded ourselves. Nothing here is done twi
 away, and what is held is held once.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.account import AccountSnapshot, Capabilities
+from engine.domain.account import AccountSnapshot
 from engine.domain.errors import DataError
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId
-from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.reconciled import ReconcileEnded, ReconcileRow, ReconcileStarted
 from engine.explanations import Explanations, Surroundings
-from engine.portfolio import Portfolio
-from engine.strangers import Doing, Strangers
+from engine.strangers import Doing
 
 SHORT_READINGS_MAX = 5
 """So many readings whose list may be short are allowed to explain a difference later; then it is unexplained."""
@@ -47,16 +45,9 @@ class Judgement(Struct, frozen=True):
 class Reconciler:
     """One a run. It judges; who asked books, latches and tells."""
 
-    def __init__(
-        self,
-        portfolio: Portfolio,
-        instruments: Mapping[InstrumentId, Instrument],
-        sheets: Mapping[AccountId, Capabilities],
-        strangers: Strangers,
-        around: Surroundings,
-    ) -> None:
-        self.strangers = strangers
-        self.explanations = Explanations(portfolio, instruments, sheets, strangers, around)
+    def __init__(self, around: Surroundings) -> None:
+        self.strangers = around.strangers
+        self.explanations = Explanations(around)
         self.findings: dict[AccountId, tuple[ReconcileRow, ...]] = {}
         """Unexplained differences that no person has accepted yet."""
         self.opened: dict[AccountId, bool] = {}
@@ -65,9 +56,9 @@ class Reconciler:
         """How the last reconciliation of each account ended."""
         self.disputed_doings: dict[ClientOrderId, int] = {}
         """Signed quantities booked as EXTERNAL that a disputed order may have done."""
-        self._portfolio = portfolio
-        self._instruments = instruments
-        self._sheets = sheets
+        self._portfolio = around.portfolio
+        self._instruments = around.instruments
+        self._sheets = around.sheets
         self._around = around
         self._seen: dict[AccountId, tuple[tuple[tuple[str, Decimal], ...], int]] = {}
         self._short: dict[AccountId, int] = {}

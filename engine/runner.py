@@ -7,50 +7,43 @@ so it hears what it caused only after the handler returned, and a slow ``await``
 import heapq
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import CodeType
 from typing import Any
 
 import anyio.to_thread
 
-from engine.bus import one_call, own_code
+from engine.bus import nobody, one_call, own_code
 from engine.clock import Clock
 from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
+from engine.declared import Stream
 from engine.domain.errors import ConfigError
 from engine.domain.events import CallAnswered, Fill, InstructionChanged, OrderDenied, StrategyStopped, TimerFired
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.market import Bar, DataKind, FeedStatus
 from engine.domain.order import Order
+from engine.hearing import Calls, hearing
 from engine.schedule import next_due_ns
 from engine.seat import (
     Handler,
     Seat,
     StrategyHungError,
+    Timer,
     coroutine_of,
     from_engine,
     overrides,
     place_of,
     without_event,
-)
+)  # fmt: skip
 from engine.strategy import Strategy
 
 QUEUE_MAX = 10_000
 """Events one strategy may have waiting, or cause by hearing its own consequences, before it is stopped."""
-
 NEVER_NS = 2**63 - 1
 RUN_ENDED = "run ended"
 
 Outside = Callable[[StrategyId, int, CallRequest], None]
 """Starts a ``ctx.call``; its answer comes back as ``CallAnswered``."""
-
-
-class _Timer:
-    __slots__ = ("callback", "name", "seat", "spec")
-
-    def __init__(self, seat: Seat, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
-        self.seat = seat
-        self.name = name
-        self.spec = spec
-        self.callback = callback
 
 
 class StrategyRunner:
@@ -68,7 +61,7 @@ class StrategyRunner:
         self.seats: dict[StrategyId, Seat] = {}
         self.next_due_ns = NEVER_NS
         """When the next timer is due; the loop compares this before each event."""
-        self.rescheduled: Callable[[], None] = _nobody
+        self.rescheduled: Callable[[], None] = nobody
         """Called when the next timer changes; live sets it to wake the loop that waits."""
         self.ears: dict[InstrumentId, Handler] = {}
         """One call for each instrument: every strategy that hears its bars, in order of subscription."""
@@ -78,7 +71,7 @@ class StrategyRunner:
         self._outside = outside
         self._note = note
         self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
-        self._timers: list[tuple[int, int, _Timer | Seat | CallAnswered]] = []
+        self._timers: list[tuple[int, int, Timer | Seat | CallAnswered]] = []
         self._serial = 0
         self._calls = 0
 
@@ -91,7 +84,7 @@ class StrategyRunner:
         self._note(text, {"strategy": strategy, "ts_ns": self.clock.now_ns, **fields})
 
     def add_timer(self, strategy: StrategyId, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
-        timer = _Timer(self.seats[strategy], name, spec, callback)
+        timer = Timer(self.seats[strategy], name, spec, callback)
         self._schedule(next_due_ns(spec, self.clock.now_ns), timer)
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -110,6 +103,8 @@ class StrategyRunner:
                         interval_ns = seat.context.bar_interval_ns if kind is DataKind.BAR else 0
                         seat.context.subscribe(instrument, kind, interval_ns)
             self._deliver(seat, without_event(seat.strategy.on_start), None)
+            for instrument in seat.context.declared.close():
+                self._tune(instrument)
             snapshot = (recovered or {}).get(seat.name)
             if snapshot is not None:
                 self._deliver(seat, seat.strategy.on_recovered, snapshot)
@@ -133,6 +128,15 @@ class StrategyRunner:
         if kind is DataKind.BAR:
             self._tune(instrument)
 
+    def declared(self, instrument: InstrumentId) -> list[tuple[Seat, list[Stream], list[Calls]]]:
+        """Of each who listens to an instrument's bars: what it has declared about them, and how that is called."""
+        found: list[tuple[Seat, list[Stream], list[Calls]]] = []
+        for seat in {seat.name: seat for seat, _ in self._listeners.get((DataKind.BAR, instrument), ())}.values():
+            streams = seat.streams(instrument)
+            calls = [[(c, self._ear(seat, f, self._line_up)) for c, f in stream.triggers] for stream in streams]
+            found.append((seat, streams, [*calls]))
+        return found
+
     # --- market data (hot) -------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
@@ -154,18 +158,35 @@ class StrategyRunner:
 
     def _tune(self, instrument: InstrumentId) -> None:
         """Join the ears of all who listen to an instrument's bars into one call."""
-        self.ears[instrument] = one_call(
-            [self._ear(seat, only_ns) for seat, only_ns in self._listeners[DataKind.BAR, instrument]]
-        )
+        ears: list[Handler] = []
+        for seat, streams, calls in self.declared(instrument):
+            entries = self._listeners.get((DataKind.BAR, instrument), ())
+            ears += hearing(seat, streams, calls, [self._filtered(s, only_ns) for s, only_ns in entries if s is seat])
+        self.ears[instrument] = one_call(ears)
 
-    def _ear(self, seat: Seat, only_ns: int) -> Handler:
-        """How one strategy hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
-        handler, queue = seat.strategy.on_bar, seat.queue
-        failed, step, drain, wait_in_line = self._failed, self._step, self._drain, self._wait_in_line
+    def _filtered(self, seat: Seat, only_ns: int) -> Handler:
+        """How a seat's ``on_bar`` hears bars of one length, or of all."""
+        if not seat.hears_bars:
+            return partial(self.offer, seat)
+        ear = self._ear(seat, seat.strategy.on_bar, self._wait_in_line)
+        return ear if not only_ns else lambda bar: ear(bar) if bar.interval_ns == only_ns else None
+
+    def offer(self, seat: Seat, bar: Bar) -> bool:
+        """Give a bar to the strategy if that is what it awaits."""
+        asked = seat.waiting_for
+        if seat.gone or not isinstance(asked, NextBarRequest) or asked.instrument != bar.instrument:
+            return False
+        self._resume(seat, bar, None)
+        return True
+
+    def _ear(self, seat: Seat, handler: Handler, wait: Callable[[Seat, Handler, Bar], None]) -> Handler:
+        """How one handler hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
+        queue = seat.queue
+        failed, step, drain = self._failed, self._step, self._drain
 
         def hear(bar: Bar) -> None:
             if seat.busy:
-                wait_in_line(seat, handler, bar)
+                wait(seat, handler, bar)
                 return
             seat.busy = True
             try:
@@ -180,8 +201,7 @@ class StrategyRunner:
             if queue:
                 drain(seat)
 
-        ear = own_code(hear)
-        return ear if not only_ns else lambda bar: ear(bar) if bar.interval_ns == only_ns else None
+        return own_code(hear)
 
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
 
@@ -236,7 +256,7 @@ class StrategyRunner:
         """Publish an answer when its time comes, in order with the timers."""
         self._schedule(due_ns, answer)
 
-    def _schedule(self, due_ns: int, what: _Timer | Seat | CallAnswered) -> None:
+    def _schedule(self, due_ns: int, what: Timer | Seat | CallAnswered) -> None:
         self._serial += 1
         heapq.heappush(self._timers, (due_ns, self._serial, what))
         if self._timers[0][0] != self.next_due_ns:
@@ -253,11 +273,11 @@ class StrategyRunner:
             self._drain(seat)
 
     def _wait_in_line(self, seat: Seat, handler: Handler, event: Any) -> None:
+        if event.__class__ is not Bar or not self.offer(seat, event):
+            self._line_up(seat, handler, event)
+
+    def _line_up(self, seat: Seat, handler: Handler, event: Any) -> None:
         if seat.gone:
-            return
-        waiting = seat.waiting_for
-        if event.__class__ is Bar and isinstance(waiting, NextBarRequest) and waiting.instrument == event.instrument:
-            self._resume(seat, event, None)
             return
         seat.queue.append((handler, event))
         if len(seat.queue) > QUEUE_MAX:
@@ -378,7 +398,3 @@ async def ask_outside(request: CallRequest, *, threads: bool) -> tuple[Any, str]
         return function(*args), ""
     except Exception as error:  # what the outside raises is the strategy's to handle
         return None, f"{type(error).__name__}: {error}"
-
-
-def _nobody() -> None:
-    """Nobody waits for timers."""

@@ -7,15 +7,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from engine.context import Context
+from engine.declared import Stream
 from engine.domain.errors import ConfigError, SluiceError
-from engine.domain.ids import StrategyId
+from engine.domain.ids import InstrumentId, StrategyId
 from engine.strategy import Strategy
 
 Handler = Callable[[Any], Any]
 
 USER_ROOMS = (
     "engine.strategy", "engine.context", "engine.schedule", "engine.runner", "engine.seat", "engine.params",
-    "engine.history", "engine.domain",
+    "engine.history", "engine.declared", "engine.series",
+    "engine.indicators", "engine.domain",
 )  # fmt: skip
 """Rooms that tell a strategy of its own mistakes; an error from deeper inside is the engine's and stops it."""
 
@@ -28,8 +30,8 @@ class Seat:
     """One strategy at the table: its queue, and the coroutine it may be waiting in."""
 
     __slots__ = (
-        "busy", "context", "coroutine", "gone", "hears_fills", "hears_orders", "name", "queue", "stopped", "strategy",
-        "waiting_for",
+        "busy", "context", "coroutine", "gone", "hears_bars", "hears_fills", "hears_orders", "name", "queue", "stopped",
+        "strategy", "waiting_for",
     )  # fmt: skip
 
     def __init__(self, name: StrategyId, strategy: Strategy, context: Context) -> None:
@@ -44,8 +46,13 @@ class Seat:
         """Why it hears nothing any more."""
         self.coroutine: Coroutine[Any, Any, None] | None = None
         self.waiting_for: Any = None
+        self.hears_bars = overrides(strategy, "on_bar")
         self.hears_orders = overrides(strategy, "on_order")
         self.hears_fills = overrides(strategy, "on_fill")
+
+    def streams(self, instrument: InstrumentId) -> list[Stream]:
+        """What it has declared about an instrument's bars."""
+        return [stream for stream in self.context.declared.streams.values() if stream.instrument == instrument]
 
     def close(self, reason: str) -> None:
         """Nothing is delivered from here on."""
@@ -55,6 +62,18 @@ class Seat:
         if self.coroutine is not None and not getattr(self.coroutine, "cr_running", False):
             self.coroutine.close()
         self.coroutine = self.waiting_for = None
+
+
+class Timer:
+    """What is called at set times; ``spec`` says when (``schedule.py``)."""
+
+    __slots__ = ("callback", "name", "seat", "spec")
+
+    def __init__(self, seat: Seat, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
+        self.seat = seat
+        self.name = name
+        self.spec = spec
+        self.callback = callback
 
 
 def overrides(strategy: Strategy, handler: str) -> bool:

@@ -15,6 +15,7 @@ from engine.domain.timestamps import duration_ns
 from engine.history import Bars
 from engine.params import collect_parameters, fill_parameters
 from engine.schedule import DailyAt, Every
+from engine.series import BarSeries, Condition
 
 Handled = Coroutine[Any, Any, None] | None
 """What a handler gives back: nothing (``def``) or a coroutine (``async def``)."""
@@ -208,6 +209,23 @@ class Strategy:
     def history(self, instrument: str, n: int, interval: str | int = 0) -> Bars:
         """The last ``n`` ended bars as read-only numpy views, oldest first; fewer if there are not so many yet."""
         return self.ctx.history(instrument, n, interval)
+
+    # --- declaring, in on_start ---------------------------------------------------------------------------------------
+
+    def bars_of(self, instrument: str, interval: str = "") -> BarSeries:
+        """The bars of an instrument, to declare indicators of: ``fast = self.bars_of(name).close.sma(10)``.
+
+        ``fast.value`` is its value at the latest bar. Declared strategies run by columns in a backtest.
+        """
+        return self.ctx.bars(instrument, interval)
+
+    def when(self, condition: Condition, function: Callable[[Bar], Any]) -> None:
+        """Call ``function(bar)`` at each bar where a condition holds.
+
+        As ``self.when(fast.crosses_above(slow), self.enter)``. At one bar ``on_bar`` comes first, then what was
+        declared, in the order it was.
+        """
+        self.ctx.declared.when(condition, function)
 
     # --- asking for more ----------------------------------------------------------------------------------------------
 

@@ -1,7 +1,5 @@
 """Two moving averages of closes: buy when the fast one crosses above the slow one, sell when it crosses below."""
 
-from collections import deque
-
 from engine import Bar, Strategy, param
 
 
@@ -15,40 +13,15 @@ class SmaCross(Strategy):
     def on_start(self) -> None:
         if self.fast >= self.slow:
             raise ValueError(f"fast ({self.fast}) must be shorter than slow ({self.slow})")
-        self.closes: deque[float] = deque()
-        self.fast_sum = self.slow_sum = 0.0
-        self.side = 0
+        for instrument in self.instruments:
+            close = self.bars_of(instrument).close
+            fast, slow = close.sma(self.fast), close.sma(self.slow)
+            self.when(fast.crosses_above(slow, tie=1e-6), self.enter)
+            self.when(fast.crosses_below(slow, tie=1e-6), self.leave)
 
-    def on_bar(self, bar: Bar) -> None:
-        closes = self.closes
-        close = bar.close
-        fast = self.fast
-        slow = self.slow
-        closes.append(close)
-        fast_sum = self.fast_sum + close
-        slow_sum = self.slow_sum + close
-        seen = len(closes)
-        if seen > fast:
-            fast_sum -= closes[-fast - 1]
-        if seen > slow:
-            slow_sum -= closes.popleft()
-        self.fast_sum = fast_sum
-        self.slow_sum = slow_sum
-        if seen < slow:
-            return
-        gap = fast_sum / fast - slow_sum / slow
-        if gap > 1e-6:
-            side = 1
-        elif gap < -1e-6:
-            side = -1
-        else:
-            return
-        before = self.side
-        if side == before:
-            return
-        self.side = side
-        if side > 0:
-            if before:
-                self.buy(bar.instrument, self.size)
-        elif before and (held := self.position(bar.instrument)):
+    def enter(self, bar: Bar) -> None:
+        self.buy(bar.instrument, self.size)
+
+    def leave(self, bar: Bar) -> None:
+        if held := self.position(bar.instrument):
             self.sell(bar.instrument, held)

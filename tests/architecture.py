@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "traps": set(),
     "ports": {"domain"},
     # The core.
-    "portfolio": {"domain"},
+    "legs": {"domain"},
+    "portfolio": {"domain", "legs"},
     "markets": {"domain"},
     "indicators": {"domain"},
     "history": {"domain"},
@@ -46,20 +47,24 @@ ROOMS: dict[str, set[str]] = {
     "algos": {"domain", "bus", "clock", "entropy", "portfolio", "risk", "markets"},
     "params": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
     "schedule": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
+    "series": {"domain", "indicators"},
+    "declared": {"domain", "indicators", "series"},
     "context": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
+        "series", "declared",
     },
     "strategy": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context",
+        "series", "declared", "context",
     },
     "seat": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context", "strategy",
+        "series", "declared", "context", "strategy",
     },
+    "hearing": {"domain", "bus", "series", "declared", "seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "context", "strategy", "seat",
+        "series", "declared", "context", "strategy", "seat", "hearing",
     },
     # The edge.
     "net": {"domain", "clock", "traps"},

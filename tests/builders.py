@@ -100,6 +100,7 @@ def a_backtest(
     book: RuleBook | None = None,
     cash: int = 1_000_000,
     note: Callable[[str, Mapping[str, Any]], None] = lambda _text, _fields: None,
+    mode: str = "auto",
     **terms: Any,
 ) -> Backtest:
     """A backtest over rows of ``INDEX`` bars, or over sources; every strategy hears every instrument."""
@@ -123,6 +124,7 @@ def a_backtest(
         journal=MemoryJournal(),
         cash=Decimal(cash),
         note=note,
+        mode=mode,
     )
 
 

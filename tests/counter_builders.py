@@ -72,7 +72,7 @@ class Bench:
             CounterAccount(cash=Decimal(cash), holdings=holdings),
             seed=seed,
             now_ns=local(EVE),
-            shares=tuple(replaced if replaced.code != share.code else share for replaced in SHARES),
+            shares=(*(other for other in SHARES if other.code != share.code), share),
             pace=CounterPace(partial=partial, reject=reject),
         )
 

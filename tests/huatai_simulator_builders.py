@@ -32,12 +32,17 @@ class HuataiAtHand:
     """A server in memory without pauses; nothing fills in parts."""
 
     def __init__(
-        self, now_ns: int = OPEN_NS, *, make: Callable[..., HuataiSimulator] = HuataiSimulator, **settings: Any
+        self,
+        now_ns: int = OPEN_NS,
+        *,
+        make: Callable[..., HuataiSimulator] = HuataiSimulator,
+        market: Exchange | None = None,
+        **settings: Any,
     ) -> None:
         settings = {"seed": 7, "pauses": 0.0, "pace": WHOLE} | settings
         self.clock = ReplayClock(now_ns)
         self.simulator = make(**settings)
-        self.app = self.simulator.app(self.clock, Entropy(7), exchange=a_market(self.clock))
+        self.app = self.simulator.app(self.clock, Entropy(7), exchange=market or a_market(self.clock))
         self.venue: HuataiVenue = self.app.state.venue
         self.counter = self.venue.counter
         transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50_000))

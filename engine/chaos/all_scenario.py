@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import anyio
 
 from engine.chaos import all_schedule
+from engine.chaos.bare_market import bare_market
 from engine.chaos.data_bay import DataBay
 from engine.chaos.desktop_scenario import DesktopHangar, HandWatcher
 from engine.chaos.easyths_scenario import EasythsHangar
@@ -41,13 +42,12 @@ from engine.risk.profiles import limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.simulators.counter import DEFAULT_SHARES
-from engine.simulators.easyths import EasythsSimulator
 
 LIVELY_SECONDS = 40.0
 """So long the last life trades at least."""
 QUIET_SECONDS = 30.0
 LOOK_SECONDS = 10.0
-QUIET_LOOKS_MAX = 25
+QUIET_LOOKS_MAX = 40
 TWO_READINGS_SECONDS = 300.0
 """What a person did last is found by two readings of the account, each a period after the one before."""
 MAX_POSITION = 2_600
@@ -87,7 +87,7 @@ class SharedDesk(DesktopHangar):
         whole = self.whole
         assert isinstance(whole, AllHangar)
         # Who goes by a clock of his own keeps a market of his own: the other one must not run ahead.
-        return whole.exchange if self.clock is whole.clock else None
+        return whole.exchange if self.clock is whole.clock else super().shared_exchange()
 
     def sane(self, order: SubmitOrder) -> bool:
         """Whether the price of an order is within the day's limits, as the exchange has them."""
@@ -136,13 +136,14 @@ class AllHangar(Hangar):
         self.hurt_seconds = all_schedule.HURT_SECONDS + asleep
         self.fly_seconds = self.hurt_seconds + self.fly_after_seconds
         self._caps: list[tuple[int, int]] = []
+        self._races = [fault for fault in world.schedule if isinstance(fault, RaceFault)]
         self._raced: set[float] = set()
         super().__init__(world, place)
 
     def furnish(self) -> None:
         self.latch_seconds = None
         # The mainland's market, which the stream shows and both desktop brokers and the platform trade and tell of.
-        self.exchange: Any = EasythsSimulator(seed=self.world.seed).exchange(self.clock, Entropy(self.world.seed))
+        self.exchange: Any = bare_market(self.world.seed, self.clock)
         self.bays: list[Hangar] = []
         for kind in BAYS:
             self.bays.append(kind(self.world, self.path.parent, self))
@@ -213,8 +214,11 @@ class AllHangar(Hangar):
     def _settled(self, run: LiveRun) -> bool:
         """Nothing is open, and every account has been quiet for longer than its venue's lag: readings count again."""
         manager, now_ns = run.core.manager, run.clock.now_ns
-        by_hand = any(isinstance(bay, DesktopHangar) and bay.by_hand for bay in self.bays)
+        by_hand = [bay for bay in self.bays if isinstance(bay, DesktopHangar) and bay.by_hand]
         if by_hand and self.world.loop.seconds < self.hurt_seconds + TWO_READINGS_SECONDS:
+            return False
+        # No order can be taken back in a closing auction: a person's may fill at the close, long after the calm began.
+        if any(bay.still_seconds() < TWO_READINGS_SECONDS for bay in by_hand):
             return False
         return not manager.working and all(
             now_ns - manager.last_change_ns.get(name, 0) > run.boxes[name].sheet.max_lag_ns for name in self.traded
@@ -266,7 +270,7 @@ class AllHangar(Hangar):
         return tuple(found)
 
     def _racers(self, bay: Hangar) -> list[tuple[AccountId, StrategySpec]]:
-        if not any(isinstance(fault, RaceFault) for fault in self.world.schedule):
+        if not self._races:
             return []
         ids = tuple(bay.instruments())[:1]
         lot = bay.instruments()[ids[0]].lot
@@ -292,8 +296,8 @@ class AllHangar(Hangar):
     def _race_is_on(self) -> bool:
         """Within ten seconds of one of the schedule's moments."""
         now = self.world.loop.seconds
-        for fault in self.world.schedule:
-            if isinstance(fault, RaceFault) and 0 <= now - fault.at_seconds < 10.0 and not self.world.healed:
+        for fault in self._races:
+            if 0 <= now - fault.at_seconds < 10.0 and not self.world.healed:
                 if fault.at_seconds not in self._raced:
                     self._raced.add(fault.at_seconds)
                     self.world.network.note(fault)

@@ -9,12 +9,14 @@ withdraws ours.
 """
 
 import contextlib
+import math
 from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any, ClassVar
 
 import anyio
 
+from engine.chaos.bare_market import bare_market
 from engine.chaos.edge import Edge
 from engine.chaos.faults import (
     DaemonFault,
@@ -134,8 +136,8 @@ class DesktopHangar(Hangar):
         return HandWatcher(self.accuse, self.flight.checked, self.world.trace, self.booked, self.price_age_ns)
 
     def shared_exchange(self) -> Any:
-        """The market where it is another bay's too."""
-        return None
+        """Where its shares are listed; another bay's too, if they are to share it."""
+        return bare_market(self.world.seed, self.clock)
 
     # --- the world ---------------------------------------------------------------------------------------------------
 
@@ -213,6 +215,13 @@ class DesktopHangar(Hangar):
     def _withdraw(self, entrust: Entrust) -> None:
         with contextlib.suppress(CounterRefusal):
             self.counter.cancel(entrust, self.present_ns())
+
+    def still_seconds(self) -> float:
+        """For how long no order of a person has moved the account; 0 while one may."""
+        now_ns = self.present_ns()
+        if any(not entrust.is_final for entrust in self._manual):
+            return 0.0
+        return min(((now_ns - entrust.updated_ns) / SECOND_NS for entrust in self._manual), default=math.inf)
 
     def heal(self) -> None:
         super().heal()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import anyio
 
+from engine.chaos.bare_market import bare_market
 from engine.chaos.faults import (
     AnswerLoss,
     DaemonFault,
@@ -137,7 +138,7 @@ class FutuHangar(Hangar):
             push=PushFaults(chances={rate.kind: rate.chance for rate in rates}, only=_only(rates)),
             answers=AnswerFaults(script={loss.call: loss.kind for loss in losses}),
         )
-        app = simulator.app(self.clock, Entropy(self.world.seed))
+        app = simulator.app(self.clock, Entropy(self.world.seed), exchange=bare_market(self.world.seed, self.clock))
         venue = app.state.venue
         self.timers = [
             self.world.loop.call_later(fault.at_seconds, self._strike, venue, fault)

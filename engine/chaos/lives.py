@@ -1,9 +1,8 @@
 """Who is alive: simulated processes, and tasks, futures and timers that have a number for their place in the order."""
 
 import asyncio
-from asyncio import tasks
 from collections.abc import Callable
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
 
@@ -32,15 +31,16 @@ def is_dead(context: Context | None) -> bool:
     return life is not None and not life.alive
 
 
-class SimTask(tasks._PyTask):  # type: ignore[name-defined,misc]
+class SimTask(asyncio.Task[Any]):
     """A task whose hash is its number, so that sets of tasks have one order in every process."""
 
     _log_destroy_pending: bool
-    _context: Context
 
-    def __init__(self, coro: Any, *, number: int, **kwargs: Any) -> None:
+    def __init__(self, coro: Any, *, number: int, context: Context | None = None, **kwargs: Any) -> None:
         self.number = number
-        super().__init__(coro, **kwargs)
+        # Kept here as well: Python 3.11's own tasks do not show theirs.
+        self._context = copy_context() if context is None else context
+        super().__init__(coro, context=self._context, **kwargs)
 
     def __hash__(self) -> int:
         return self.number

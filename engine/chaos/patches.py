@@ -12,6 +12,7 @@ httpcore's look at an idle socket      asks the simulated socket
 threading.Thread.start                 refused; so is what anyio.to_thread would start
 uvicorn's signal handlers              not installed: a crashed server would never put the old ones back
 LiveClock's defaults                   were bound to the real functions when the class was made
+sniffio's guess                        told: it would ask for the running task at each of anyio's checkpoints
 anyio's states of tasks                a table of its own: killed tasks never leave it, and what it holds holds them
 garbage collection                     off: async generators and forgotten tasks would end at a moment that depends on
                                        how much was allocated before
@@ -31,6 +32,7 @@ from weakref import WeakKeyDictionary
 
 import anyio._backends._asyncio as anyio_backend
 import httpcore._backends.anyio as httpcore_anyio
+import sniffio
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -58,6 +60,8 @@ def patched(seconds: Callable[[], float], wall_ns: Callable[[], int], rng: rando
         _patch_order(stack)
         _patch(stack, anyio_backend, "_task_states", WeakKeyDictionary())
         _patch(stack, httpcore_anyio, "is_socket_readable", _is_readable)
+        stack.callback(setattr, sniffio.thread_local, "name", sniffio.thread_local.name)
+        sniffio.thread_local.name = "asyncio"
         _patch(stack, threading.Thread, "start", _no_thread)
         _patch(stack, uvicorn.Server, "capture_signals", _no_signals)
         if gc.isenabled():

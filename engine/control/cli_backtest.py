@@ -32,6 +32,10 @@ def backtest(
     fill: Annotated[str | None, typer.Option(help="next_open, touch or volume_share. 撮合模型。")] = None,
     fill_set: Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1.")] = None,
     risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
+    mode: Annotated[
+        str,
+        typer.Option(help="event: every bar; column: only where something happens; auto: column where it can. 模式。"),
+    ] = "auto",
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
     interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
@@ -39,6 +43,10 @@ def backtest(
     first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
+    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
+    take_rights: Annotated[
+        bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")
+    ] = False,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
@@ -67,9 +75,11 @@ def backtest(
         last=last,
         adjust=adjust,
         instruments_file=instruments,
+        roll=roll,
+        take_rights=take_rights,
     )
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal)
+    result, made, figures = _run(plan, journal, checked_mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
     _tell(result, made, figures, page, as_json)
 
@@ -96,7 +106,19 @@ def _settings(config: Path | None) -> "Settings | None":
     return load_settings(config)
 
 
-def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", dict[str, Any]]:
+def checked_mode(asked: str) -> str:
+    """
+    Raises:
+        ConfigError: a backtest has no such mode.
+    """
+    from engine.runtime.backtest import MODES
+
+    if asked not in MODES:
+        raise ConfigError(f"--mode {asked}: there is no such mode; choose one of {', '.join(MODES)}")
+    return asked
+
+
+def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", "Report", dict[str, Any]]:
     """The replay and its statistics, under the stop watch; imports and the page stay outside."""
     from engine.clock import cpu_seconds, stopwatch_seconds
     from engine.runtime.backtest import Backtest
@@ -107,8 +129,9 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
     began, opened = stopwatch_seconds(), cpu_seconds()
     try:
         with _progress() as progress:
+            sources = plan.open()
             run = Backtest(
-                sources=plan.open(),
+                sources=sources,
                 strategies=plan.specs,
                 instruments=plan.instruments,
                 books=plan.books,
@@ -119,6 +142,9 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
                 note=log_line,
                 progress=progress,
                 statements=plan.statements(),
+                mode=mode,
+                takes_rights=plan.take_rights,
+                rolls=plan.rolls(sources),
             )
             with interrupting(run.core.runner):
                 result = run.run()
@@ -138,6 +164,8 @@ def _run(plan: "Plan", path: Path | None) -> tuple["BacktestResult", "Report", d
         "whole_bars_per_second": _rate(result.bars, whole),
         "seconds": round(seconds, 3),
         "stopped": result.stopped,
+        "mode": result.mode,
+        "mode_reason": result.mode_reason,
     }
     return result, made, figures
 
@@ -184,6 +212,8 @@ def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
         f"{figures['bars']:,} bars, {figures['fills']:,} fills, {figures['denied']:,} denied, "
         f"{figures['bars_per_second']:,} bars/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
     )
+    why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
+    console.print(f"mode {figures['mode']}{why}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:
         console.print(f"report: {page}", highlight=False)

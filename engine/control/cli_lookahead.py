@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.control.cli_backtest import checked_mode
 from engine.control.cli_process import environment
 from engine.control.printing import for_people, for_progress, print_json
 from engine.domain.errors import ConfigError
@@ -47,6 +48,11 @@ def lookahead(
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
+    mode: Annotated[str, typer.Option(help="event, column or auto, as backtest. 模式。")] = "auto",
+    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
+    take_rights: Annotated[
+        bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")
+    ] = False,
     instants: Annotated[int, typer.Option(min=1, max=1000, help="At how many instants to look. 检查的时点数。")] = 6,
     seed: Annotated[int, typer.Option(help="Of the changed prices. 随机种子。")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -79,8 +85,10 @@ def lookahead(
         last=last,
         adjust=adjust,
         instruments_file=instruments,
+        roll=roll,
+        take_rights=take_rights,
     )
-    name, zone, verdict = _look(asked, config, instants, seed)
+    name, zone, verdict = _look(asked, config, checked_mode(mode), instants, seed)
     if as_json:
         print_json(json_of(name, verdict))
     else:
@@ -88,7 +96,7 @@ def lookahead(
     raise typer.Exit(0 if verdict.clean else 1)
 
 
-def _look(asked: "Asked", config: Path | None, instants: int, seed: int) -> tuple[str, str, "Verdict"]:
+def _look(asked: "Asked", config: Path | None, mode: str, instants: int, seed: int) -> tuple[str, str, "Verdict"]:
     from engine.control.backtest_plan import plan_backtest
     from engine.control.lookahead_runs import Runs, Worker
     from engine.runtime.lookahead import look_ahead
@@ -98,7 +106,7 @@ def _look(asked: "Asked", config: Path | None, instants: int, seed: int) -> tupl
     if any(not spec.path for spec in plan.specs):
         raise ConfigError("lookahead takes strategies by name, as strategies.sma_cross:SmaCross")
     with Worker(environment()) as worker, _progress() as done:
-        runs = Runs(asked, config, plan, worker)
+        runs = Runs(asked, config, plan, worker, mode)
         times, steps, from_ns = runs.times_and_steps()
         verdict = look_ahead(
             runs, times, steps, tz=runs.tz, instants=instants, seed=seed, from_ns=from_ns, done=done

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields, replace
 
-from engine.control.live_session import NEVER_READY, READY_SECONDS, Session
+from engine.control.live_session import Session
 from engine.control.options import split_pairs
 from engine.domain.errors import ConfigError
 from engine.domain.events import InstructionChanged
@@ -121,10 +121,7 @@ class Instructing:
     async def conduct(self, session: Session) -> None:
         """Beside the run: wait until it trades, instruct, wait for the outcome, stop the run."""
         run = session.run
-        with anyio.move_on_after(READY_SECONDS):
-            await run.ready.wait()
-        if not run.ready.is_set():
-            run.stop(NEVER_READY)
+        if not await session.trades():
             return
         with anyio.move_on_after(self._seconds):
             if isinstance(self.errand.action, CONDITIONS):

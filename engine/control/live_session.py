@@ -196,11 +196,16 @@ class Session:
                 else:
                     self.run.stop(f"signal {received.name}")
 
-    async def _stop_after(self, seconds: float) -> None:
+    async def trades(self) -> bool:
+        """Wait until trading is enabled; where it is not in time the run is stopped, and False is given."""
         with anyio.move_on_after(READY_SECONDS):
             await self.run.ready.wait()
         if not self.run.ready.is_set():
             self.run.stop(NEVER_READY)
+        return self.run.ready.is_set()
+
+    async def _stop_after(self, seconds: float) -> None:
+        if not await self.trades():
             return
         await self.clock.sleep(round(seconds * self.clock.speed * SECOND_NS))
         self.run.stop("time is up")

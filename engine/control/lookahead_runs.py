@@ -24,8 +24,8 @@ from engine.control.lookahead_worker import FORKS, Request, SourceFile
 from engine.data.columns import BarSource
 from engine.data.sources import FileBars
 from engine.domain.errors import ConfigError
-from engine.runtime.futures import Future, step_of, write_future
 from engine.runtime.lookahead import Made
+from engine.runtime.lookahead_data import Future, step_of, write_future
 
 FIRST_BARS = 2
 """Each instrument has so many bars before any instant that is looked at."""
@@ -87,14 +87,16 @@ class Worker:
 class Runs:
     """``Play`` over a plan: every call makes one run in another future."""
 
-    def __init__(self, asked: Asked, config: Path | None, plan: Plan, worker: Worker) -> None:
-        """
+    def __init__(self, asked: Asked, config: Path | None, plan: Plan, worker: Worker, mode: str = "auto") -> None:
+        """``mode``: of the backtest, ``event``, ``column`` or ``auto``.
+
         Raises:
             DataError: a file can not be used.
         """
         self._asked = _absolute(asked)
         self._config = str(config.absolute()) if config is not None else ""
         self._worker = worker
+        self._mode = mode
         self._sources = plan.open()
         self._here = Path.cwd()
 
@@ -126,6 +128,7 @@ class Runs:
                     files=tuple(files),
                     swaps=swaps,
                     future=future,
+                    mode=self._mode,
                     answer=str(Path(place) / "answer.json"),
                 )
             )

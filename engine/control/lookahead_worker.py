@@ -25,8 +25,8 @@ from engine.domain.errors import SluiceError
 from engine.journal.memory import MemoryJournal
 from engine.runtime.backtest import Backtest, StrategySpec
 from engine.runtime.decisions import decisions_of
-from engine.runtime.futures import Future, FutureBars
 from engine.runtime.lookahead import Made
+from engine.runtime.lookahead_data import Future, FutureBars
 from engine.runtime.settings import load_settings
 from engine.runtime.strategies import strategy_spec
 
@@ -55,6 +55,7 @@ class Request(Struct, frozen=True, kw_only=True):
     swaps: dict[str, str]
     """True absolute path of a data file -> the file it is to be in this run."""
     future: Future | None
+    mode: str
     answer: str
     """Where the ``Made`` goes."""
 
@@ -117,8 +118,9 @@ def make(request: Request) -> Made:
 
 def _decide(plan: Plan, request: Request) -> tuple[list[Any], int]:
     journal = MemoryJournal()
+    sources = _sources(plan, request)
     run = Backtest(
-        sources=_sources(plan, request),
+        sources=sources,
         strategies=[_swapped(spec, request.swaps) for spec in plan.specs],
         instruments=plan.instruments,
         books=plan.books,
@@ -127,6 +129,9 @@ def _decide(plan: Plan, request: Request) -> tuple[list[Any], int]:
         journal=journal,
         cash=plan.cash,
         statements=plan.statements(),
+        mode=request.mode,
+        takes_rights=plan.take_rights,
+        rolls=plan.rolls(sources),
     )
     stop, last = run.core.runner.stop, [0]
 

@@ -10,7 +10,7 @@ import anyio
 from msgspec.structs import replace
 
 from engine.clock import LiveClock
-from engine.control.live_session import NEVER_READY, READY_SECONDS, Session
+from engine.control.live_session import READY_SECONDS, Session
 from engine.domain.account import Capabilities
 from engine.domain.errors import ConfigError, GatewayError
 from engine.domain.ids import AccountId
@@ -156,7 +156,7 @@ def recovered_core(settings: Settings, source: Any, target: Journal) -> Core:
     for account, row in settings.accounts.items():
         core.portfolio.open_account(account, row.currency, Decimal(0))
     join(core, _Nowhere(), keep_history=False, subscriptions=lambda _event: None)
-    core.manager.recover([record for _, record in source.records()], core.relive)
+    core.manager.recover((record for _, record in source.records()), core.relive)
     core.instructions.left_open()
     return core
 
@@ -174,10 +174,7 @@ class _Errand:
 
     async def conduct(self, session: Session) -> None:
         run = session.run
-        with anyio.move_on_after(READY_SECONDS):
-            await run.ready.wait()
-        if not run.ready.is_set():
-            run.stop(NEVER_READY)
+        if not await session.trades():
             return
         if isinstance(self.command, Kill):
             await self._until_withdrawn(session)

@@ -28,6 +28,12 @@ class Marks:
         """``keep(instrument, event)``: its price is the latest from now on."""
         self.times = MarkTimes(last)
 
+    def read_from(self, latest: dict[InstrumentId, Bar | Quote | Trade | Mark]) -> None:
+        """Look prices up there from now on."""
+        self.latest = latest
+        self.keep = latest.__setitem__
+        self.times.read_from(latest)
+
     def get(self, instrument: InstrumentId) -> float | None:
         event = self.latest.get(instrument)
         if event is None:
@@ -57,6 +63,9 @@ class MarkTimes:
 
     def __init__(self, last: dict[InstrumentId, Bar | Quote | Trade | Mark]) -> None:
         self._last = last
+
+    def read_from(self, latest: dict[InstrumentId, Bar | Quote | Trade | Mark]) -> None:
+        self._last = latest
 
     def get(self, instrument: InstrumentId) -> int | None:
         event = self._last.get(instrument)

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from engine.domain.market import Bar
 from engine.matching.fill_model import open_within
+from engine.matching.waiting import Floats
 
 
 class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,3 +23,7 @@ class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
             return leaves, Decimal(repr(bar.open))
         price = open_within(buys, limit, bar)
         return None if price is None else (leaves, price)
+
+    def reaches(self, buys: bool, limit: float, open_: Floats, _high: Floats, _low: Floats) -> NDArray[np.bool_]:
+        """Rows whose open a limit accepts."""
+        return open_ <= limit if buys else open_ >= limit

@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
+import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from engine.domain.market import Bar
 from engine.matching.fill_model import open_within, touched
+from engine.matching.waiting import Floats
 
 
 class Touch(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,3 +22,7 @@ class Touch(Struct, frozen=True, forbid_unknown_fields=True):
         if price is None and limit is not None and touched(buys, limit, bar):
             price = limit
         return None if price is None else (leaves, price)
+
+    def reaches(self, buys: bool, limit: float, _open: Floats, high: Floats, low: Floats) -> NDArray[np.bool_]:
+        """Rows whose range reaches a limit."""
+        return low <= limit if buys else high >= limit

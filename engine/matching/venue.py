@@ -19,7 +19,7 @@ from engine.domain.market import Bar
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, OrderReport
 from engine.domain.timestamps import DAY_NS
-from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook
+from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook, TradesFutures
 from engine.matching.fill_model import UNPRICED, FillModel
 from engine.matching.floor import Floor
 
@@ -96,9 +96,11 @@ class SimulatedVenue:
         clock: Clock,
         floors: Mapping[InstrumentId, Floor] | None = None,
         acts_ns: Callable[[InstrumentId, int], int] | None = None,
+        futures_fee: Callable[[SubmitOrder, int, Decimal, int], Decimal] | None = None,
     ) -> None:
         """``floors``: of exchanges with auctions, limits and suspensions. ``acts_ns``: when an order accepted at an
-        instant reaches its exchange; None: at once."""
+        instant reaches its exchange; None: at once. ``futures_fee``: what a fill costs where that depends on what it
+        opens and closes."""
         self.resting: dict[InstrumentId, list[_Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
         self._match = model.match
@@ -111,6 +113,8 @@ class SimulatedVenue:
         self._floors = floors or {}
         self._acts_ns = acts_ns
         self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
+        self._futures_fee = futures_fee
+        self._futures = {name for name, book in books.items() if isinstance(book, TradesFutures)}
         self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
 
     def on_submitted(self, event: OrderSubmitted) -> None:
@@ -193,7 +197,9 @@ class SimulatedVenue:
         request = order.request
         instrument = self._instruments[request.instrument]
         book = self._by_order.get(instrument.market)
-        if book is None:
+        if self._futures_fee is not None and instrument.market in self._futures:
+            fee = self._futures_fee(request, quantity, price, bar.ts_ns)
+        elif book is None:
             fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument, bar.ts_ns)
         else:
             order.value += price * quantity * instrument.multiplier

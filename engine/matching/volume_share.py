@@ -27,3 +27,6 @@ class VolumeShare(Struct, frozen=True, forbid_unknown_fields=True):
         found = _TOUCH.match(buys, limit, leaves, bar)
         quantity = min(leaves, int(bar.volume * self.share))
         return None if found is None or quantity <= 0 else (quantity, found[1])
+
+    reaches = _TOUCH.reaches
+    """Without volume nothing fills; such a bar is shown all the same."""

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from engine.domain.commands import SubmitOrder
+from engine.domain.money import exact
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
@@ -26,7 +27,8 @@ class MarketRules(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if denial is not None or order.price is None:
             return denial
         band = book.price_band(instrument, close or view.previous_close.get(order.instrument), now_ns)
-        if band is None or band[0] <= order.price <= band[1]:
+        # A limit as a float lies beside the decimal it stands for: the highest price itself must pass.
+        if band is None or exact(band[0]) <= order.price <= exact(band[1]):
             return None
         return Denial("PRICE_RULE", f"price {order.price} is outside the day's limits {band[0]} to {band[1]}")
 

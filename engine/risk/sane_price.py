@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from engine.domain.commands import SubmitOrder
+from engine.domain.money import exact
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit, refuse_unless_positive
 from engine.risk.view import RiskView
@@ -34,7 +35,7 @@ class SanePrice(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         band = view.books[instrument.market].price_band(
             instrument, view.previous_close.get(order.instrument), order.ts_ns
         )
-        if band is None or band[0] <= price <= band[1]:
+        if band is None or exact(band[0]) <= price <= exact(band[1]):
             return None
         return Denial("STALE_DATA", f"price {price} is outside the day's limits {band[0]} to {band[1]}: not believed")
 

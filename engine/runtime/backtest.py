@@ -14,6 +14,7 @@ from engine.clock import ReplayClock, cpu_seconds
 from engine.context import CallRequest, Context
 from engine.data.actions import actions_of
 from engine.data.columns import BarSource, Columns
+from engine.data.main_contract import Roll
 from engine.domain.account import Capabilities
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
@@ -27,13 +28,16 @@ from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
 from engine.matching.floor import floors_of
 from engine.matching.venue import SHEET, SimulatedVenue
+from engine.matching.waiting import Waiting
 from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED, ask_outside
 from engine.runtime.day_prices import DayPrices
 from engine.runtime.ex_dates import bookings
-from engine.runtime.replay import Stage, chunks, play
+from engine.runtime.futures import Rolling, futures_fee
+from engine.runtime.replay import Merged, Stage, merged, play
+from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
 
@@ -56,6 +60,9 @@ class StrategySpec(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = {}
 
 
+MODES = ("auto", "event", "column")
+
+
 class BacktestResult(Struct, frozen=True, kw_only=True):
     bars: int
     fills: int
@@ -67,6 +74,10 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     whole_cpu_seconds: float
     stopped: dict[str, str] = {}
     """Strategies that failed, and why."""
+    mode: str = "event"
+    """``event``: every bar was played; ``column``: only those at which something happens."""
+    mode_reason: str = ""
+    """Why bars could not be left out, where that was tried."""
 
 
 class _ReplayVenue:
@@ -103,12 +114,19 @@ class Backtest:
         progress: Callable[[int], None] | None = None,
         statements: StatementTable | None = None,
         takes_rights: bool = False,
+        rolls: Sequence[Roll] = (),
+        mode: str = "auto",
     ) -> None:
-        """``takes_rights``: rights are paid for on their ex-date; else they lapse."""
+        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``rolls``: when a product's main
+        contract changes: what strategies hold of the old one is closed, and opened in the new one. ``mode``: see
+        ``MODES``; ``auto`` leaves bars out where it can, which changes nothing but the time it takes.
+
+        Raises:
+            ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
+        """
         self.sources = list(sources)
         self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
-        self._start_ns = 0
-        self._sample_due_ns = 0
+        self._start_ns = self._sample_due_ns = 0
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
@@ -140,8 +158,10 @@ class Backtest:
             raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
         core.portfolio.open_account(ACCOUNT, currencies.pop(), cash)
         self._seat(strategies)
+        self.rolling = Rolling(rolls, core)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
+        self.mode, self.mode_reason = self._mode(mode)
 
     def _venue(
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
@@ -152,6 +172,8 @@ class Backtest:
         self.days = DayPrices(instruments, books, actions, [source.instrument for source in self.sources])
         if self._shortest_ns >= DAY_NS:
             core.view.waits = Waits(instruments, books, core.view.marks, self.days)
+        floors = floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume)
+        self._waiting = Waiting(model, instruments, books, floors)
         return SimulatedVenue(
             model,
             instruments,
@@ -159,8 +181,9 @@ class Backtest:
             report=core.manager.on_report,
             placed=core.manager.placed,
             clock=self.clock,
-            floors=floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume),
+            floors=floors,
             acts_ns=None if core.view.waits is None else core.view.waits.acts_ns,
+            futures_fee=partial(futures_fee, core.portfolio, instruments, books) if core.portfolio.futures else None,
         )
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
@@ -183,6 +206,14 @@ class Backtest:
             core.runner.seat(spec.name, spec.make(), context)
         self._leave_out_the_deaf()
 
+    def _mode(self, asked: str) -> tuple[str, str]:
+        """The mode that is run, and why it is not the one asked for."""
+        core = self.core
+        reason = needs_every_bar(core.bus, core.portfolio, core.runner) if asked != "event" else ""
+        if asked == "column" and reason:
+            raise ConfigError(f"mode column: {reason}; or run with mode event")
+        return "event" if asked == "event" or reason else "column", reason
+
     def _leave_out_the_deaf(self) -> None:
         """Nobody but the joined core listens in a backtest: what it would do nothing with is not shown to it."""
         core, seats = self.core, self.core.runner.seats.values()
@@ -200,23 +231,22 @@ class Backtest:
         """
         core, clock = self.core, self.clock
         opened = cpu_seconds()
-        stream = chunks(self.sources, self._load)
-        chunk = next(stream, None)
-        clock.now_ns = self._start_ns = chunk.first_start_ns if chunk is not None else 0
+        stream = merged(self.sources, self._load)
+        batch = next(stream, None)
+        clock.now_ns = self._start_ns = batch.first_start_ns if batch is not None else 0
         self._sample_due_ns = clock.now_ns + self._shortest_ns + 1
         self._journal.append(self._run_started(clock.now_ns))
         started = cpu_seconds()
         decoding = 0.0
-        core.runner.start()
-        stage = self._stage()
+        player = self._player()
         bars = 0
-        while chunk is not None:
-            play(chunk, stage)
-            bars += len(chunk.ts_ns)
+        while batch is not None:
+            decoding += player(batch)
+            bars += len(batch.ts_ns)
             if self._progress is not None:
                 self._progress(bars)
             before = cpu_seconds()
-            chunk = next(stream, None)
+            batch = next(stream, None)
             decoding += cpu_seconds() - before
         self._turn(clock.now_ns + 1)
         core.runner.stop()
@@ -234,7 +264,35 @@ class Backtest:
             replay_cpu_seconds=ended - started - decoding,
             whole_cpu_seconds=ended - opened,
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
+            mode=self.mode,
+            mode_reason=self.mode_reason,
         )
+
+    def _player(self) -> Callable[[Merged], float]:
+        """Start the strategies; gives what plays a batch and says how many CPU seconds of that were decoding."""
+        core = self.core
+        if self.mode == "column":
+            names = [(source.instrument, source.interval_ns) for source in self.sources]
+            skipper = Skipper(self._stage(), names, core, self._waiting)
+            core.runner.start()
+            skipper.start()
+
+            def skip(batch: Merged) -> float:
+                skipper.play(batch)
+                return 0.0
+
+            return skip
+        core.runner.start()
+        stage = self._stage()
+
+        def play_all(batch: Merged) -> float:
+            before = cpu_seconds()
+            chunk = batch.listed()
+            took = cpu_seconds() - before
+            play(chunk, stage)
+            return took
+
+        return play_all
 
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
@@ -250,10 +308,12 @@ class Backtest:
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
         core, clock, days = self.core, self.clock, self.days
-        while (due_ns := min(core.runner.next_due_ns, days.due_ns)) < ts_ns:
+        while (due_ns := min(core.runner.next_due_ns, days.due_ns, self.rolling.due_ns)) < ts_ns:
             clock.now_ns = max(clock.now_ns, due_ns)
             if days.due_ns <= due_ns:
                 self._day_begins(due_ns)
+            elif self.rolling.due_ns <= due_ns:
+                self.rolling.turn(due_ns)
             else:
                 core.runner.fire_due(clock.now_ns)
         if ts_ns >= self._sample_due_ns:
@@ -263,7 +323,8 @@ class Backtest:
         self._on_rescheduled()
 
     def _on_rescheduled(self) -> None:
-        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1, self.days.due_ns + 1)
+        later_ns = min(self.core.runner.next_due_ns, self.days.due_ns, self.rolling.due_ns)
+        self._due[0] = min(self._sample_due_ns, later_ns + 1)
 
     def _load(self, batch: Columns) -> None:
         """Bars far ahead of the clock: what may be known of them later."""

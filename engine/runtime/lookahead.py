@@ -1,6 +1,6 @@
 """Whether a strategy knew what it could not know: run again in other futures, it must decide the same before them.
 
-At several instants the data is cut off, and goes on another way (``futures.py``); every decision made up to the instant
+At several instants the data is cut off, and goes on another way (``lookahead_data.py``); every decision made up to the instant
 is held against the same run over the data as they are. Half of the instants are moments at which the strategy decided
 something, so that a look one bar ahead is seen; the others are spread over the data.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import day_of
 from engine.runtime.decisions import Decision
-from engine.runtime.futures import CHANGED, CUT, Future
+from engine.runtime.lookahead_data import CHANGED, CUT, Future
 
 INSTANTS = 6
 AGAIN = "again"

@@ -10,16 +10,42 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
-from engine.data.columns import BarSource, Columns
+from engine.data.columns import BarSource, Columns, Floats, Ints
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
 
 
-class Chunk(Struct, frozen=True):
-    """Some instants, as plain lists of equal length, ready for a loop; ``ends`` closes each instant's rows.
+class Merged(Struct, frozen=True):
+    """Some instants, as arrays of equal length, in order of time and then of source.
 
-    ``ends`` is None where one source speaks and each row is an instant of its own.
+    ``source`` and ``ends``, which closes each instant's rows, are None where one source speaks: each row is an instant
+    of its own.
     """
+
+    names: list[InstrumentId]
+    intervals: list[int]
+    taken: list[tuple[int, Columns]]
+    """(source, its rows of these instants)."""
+    source: Ints | None
+    ts_ns: Ints
+    rows: tuple[Floats, Floats, Floats, Floats, Floats]
+    ends: Ints | None
+
+    @property
+    def first_start_ns(self) -> int:
+        return int(self.ts_ns[0]) - self.intervals[self.taken[0][0] if self.source is None else int(self.source[0])]
+
+    def listed(self) -> "Chunk":
+        rows: Any = tuple(column.tolist() for column in self.rows)
+        if self.source is None or self.ends is None:
+            return Chunk(self.names, self.intervals, [], self.ts_ns.tolist(), rows, None)
+        return Chunk(
+            self.names, self.intervals, self.source.tolist(), self.ts_ns.tolist(), rows, self.ends.tolist()
+        )  # fmt: skip
+
+
+class Chunk(Struct, frozen=True):
+    """``Merged`` as plain lists, ready for a loop."""
 
     names: list[InstrumentId]
     intervals: list[int]
@@ -28,13 +54,9 @@ class Chunk(Struct, frozen=True):
     rows: tuple[list[float], list[float], list[float], list[float], list[float]]
     ends: list[int] | None
 
-    @property
-    def first_start_ns(self) -> int:
-        return self.ts_ns[0] - self.intervals[self.source[0] if self.source else 0]
 
-
-def chunks(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Chunk]:
-    """All sources merged; ``loaded`` hears of each batch before its first bar is in a chunk.
+def merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Merged]:
+    """All sources as one stream; ``loaded`` hears of each batch before its first bar is handed on.
 
     Raises:
         DataError: a file can not be used.
@@ -43,18 +65,13 @@ def chunks(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> I
         for batch in sources[0].batches():
             if len(batch.ts_ns):
                 loaded(batch)
-                yield _plain(batch)
+                rows = (batch.open, batch.high, batch.low, batch.close, batch.volume)
+                yield Merged([batch.instrument], [batch.interval_ns], [(0, batch)], None, batch.ts_ns, rows, None)
         return
     yield from _merged(sources, loaded)
 
 
-def _plain(batch: Columns) -> Chunk:
-    columns = (batch.open, batch.high, batch.low, batch.close, batch.volume)
-    rows: Any = tuple(column.tolist() for column in columns)
-    return Chunk([batch.instrument], [batch.interval_ns], [], batch.ts_ns.tolist(), rows, None)
-
-
-def _merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Chunk]:
+def _merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Merged]:
     names = [source.instrument for source in sources]
     intervals = [source.interval_ns for source in sources]
     streams: list[Iterator[Columns] | None] = [source.batches() for source in sources]
@@ -89,17 +106,17 @@ def _slice(batch: Columns, start: int, stop: int) -> Columns:
     )  # fmt: skip
 
 
-def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple[int, Columns]]) -> Chunk:
+def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple[int, Columns]]) -> Merged:
     ts_ns = np.concatenate([batch.ts_ns for _, batch in taken])
     source = np.concatenate([np.full(len(batch.ts_ns), number) for number, batch in taken])
     order = np.lexsort((source, ts_ns))
     ts_ns = ts_ns[order]
     ends = np.append(np.flatnonzero(np.diff(ts_ns)) + 1, len(ts_ns))
     rows: Any = tuple(
-        np.concatenate([getattr(batch, name) for _, batch in taken])[order].tolist()
+        np.concatenate([getattr(batch, name) for _, batch in taken])[order]
         for name in ("open", "high", "low", "close", "volume")
     )
-    return Chunk(names, intervals, source[order].tolist(), ts_ns.tolist(), rows, ends.tolist())
+    return Merged(names, intervals, taken, source[order], ts_ns, rows, ends)
 
 
 class Stage(Struct):

@@ -44,7 +44,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook, SellsSameDay
+from engine.markets.rulebook import RuleBook, SellsSameDay, TradesFutures
 from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
@@ -105,7 +105,9 @@ class Core:
         self.journal = journal
         self.instruments = instruments
         self.books = books
-        self.portfolio = Portfolio(instruments, self._sellable_from)
+        # Asking a class whether it keeps a protocol costs more than all the rest of a fill.
+        self._same_day = {name: book for name, book in books.items() if isinstance(book, SellsSameDay)}
+        self.portfolio = self._portfolio()
         self.view = RiskView(self.portfolio, instruments, books)
         self.view.capabilities.update(sheets)
         self.checker = RiskChecker(limits, self.view)
@@ -132,9 +134,7 @@ class Core:
             view=self.view,
             orders=self.manager.working.values,
         )
-        around = Surroundings(self._quiet_since_ns, self.manager.disputed, self.instructions.unbooked)
-        strangers = Strangers(self.manager.is_ours)
-        self.reconciler = Reconciler(self.portfolio, instruments, sheets, strangers, around)
+        self.reconciler = Reconciler(self._surroundings(sheets))
         self.runner = StrategyRunner(
             clock=clock,
             publish=self.bus.publish,
@@ -142,6 +142,24 @@ class Core:
             outside=outside,
             note=note,
         )
+
+    def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
+        return Surroundings(
+            portfolio=self.portfolio,
+            instruments=self.instruments,
+            sheets=sheets,
+            strangers=Strangers(self.manager.is_ours),
+            quiet_since_ns=self._quiet_since_ns,
+            disputed=self.manager.disputed,
+            instructions=self.instructions.unbooked,
+        )
+
+    def _portfolio(self) -> Portfolio:
+        portfolio = Portfolio(self.instruments, self._sellable_from)
+        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
+            if isinstance(book := self.books.get(market), TradesFutures):
+                portfolio.futures[market] = book
+        return portfolio
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(
@@ -156,7 +174,8 @@ class Core:
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
         spec = self.instruments[instrument]
         book = self.books[spec.market]
-        at_once = isinstance(book, SellsSameDay) and book.sells_same_day(spec)
+        same_day = self._same_day.get(spec.market)
+        at_once = same_day is not None and same_day.sells_same_day(spec)
         return bought_ns if at_once else book.sellable_from_ns(bought_ns)
 
     def _quiet_since_ns(self, account: AccountId) -> int | None:

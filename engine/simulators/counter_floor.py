@@ -199,12 +199,12 @@ class Floor:
             return
         self._stepped[code] = self._rules.trading_day(bar.ts_ns - 1)
         for entrust in [e for e in self._books.live if e.code == code and e.arrived_ns is not None]:
-            if closing:
+            if closing and not self._at_limit(entrust, bar.close, bar.ts_ns):
                 self._fill_at(entrust, auction_fill(entrust, bar.close), bar.ts_ns)
-            elif entrust.met and not self._locked(entrust, bar):
-                self._fill_at(entrust, bar_fill(entrust, bar), bar.ts_ns)
-            elif entrust.met:
+            elif closing or (entrust.met and self._locked(entrust, bar)):
                 continue
+            elif entrust.met:
+                self._fill_at(entrust, bar_fill(entrust, bar), bar.ts_ns)
             else:
                 # It came in continuous trading before the day had a price.
                 self._meet_book(entrust, bar.ts_ns)

@@ -83,6 +83,14 @@ instruments = {instruments}
 params = {{ {params} }}
 """
 
+OWN = """
+[gateway.{gateway}]
+base_url = "http://127.0.0.1:{port}"
+instruments = {instruments}
+account_poll = "60s"
+timeout = "120s"
+"""
+
 NO_CAP = 10**9
 """Limits are the flights' to judge: these kills are about what was lost and doubled."""
 
@@ -298,14 +306,13 @@ params = {{ window = 2, dip = 0.0, gain = 0.0, size = 7, most = 300, {params} }}
 class ShareVenue(Venue):
     """A broker of shares, whose prices come over a stream beside it."""
 
-    own: ClassVar[str]
     currency: ClassVar[str] = "CNY"
 
     def beside(self) -> dict[str, Any]:
         return {"prices": StreamSimulator().app(self.clock, Entropy(5), exchange=self.venue.exchange)}
 
     def config(self, params: str) -> str:
-        own = self.own.format(port=self.ports["venue"])
+        own = OWN.format(gateway=self.gateway, port=self.ports["venue"], instruments=list(SHARES))
         account = f'\n[[account]]\nid = "{self.account}"\ngateway = "{self.gateway}"\ncurrency = "{self.currency}"\n'
         drill = DRILL.format(account=self.account, instruments=list(SHARES), params=params)
         return SHARES_CONFIG.format(prices=self.ports["prices"]) + own + account + drill
@@ -349,21 +356,18 @@ class ShareVenue(Venue):
         return CounterAccount(cash=Decimal(50_000_000), holdings=holdings)
 
 
+def carrying(way: str, hyphen: str) -> Callable[[str], bool]:
+    """Whether a path is one of the four that place an order."""
+    paths = {f"{way}{market}{side}" for market in ("", f"market{hyphen}") for side in ("buy", "sell")}
+    return paths.__contains__
+
+
 class EasythsVenue(ShareVenue):
     """B2."""
 
     gateway = "easyths"
     account = "ths"
-    orders = staticmethod(
-        lambda path: path.removeprefix("/api/v1/operations/") in {"buy", "sell", "market_buy", "market_sell"}
-    )
-    own = """
-[gateway.easyths]
-base_url = "http://127.0.0.1:{port}"
-instruments = ["600000.SH", "000001.SZ"]
-account_poll = "60s"
-timeout = "120s"
-"""
+    orders = staticmethod(carrying("/api/v1/operations/", "_"))
 
     def simulator(self) -> Any:
         return EasythsSimulator(seed=5, rate_limit=0, tick_seconds=3.0, account=self.opening, **self.settings)
@@ -378,16 +382,7 @@ class HuataiVenue(ShareVenue):
 
     gateway = "huatai"
     account = "ht"
-    orders = staticmethod(
-        lambda path: path.removeprefix("/api/trader/") in {"buy", "sell", "market-buy", "market-sell"}
-    )
-    own = """
-[gateway.huatai]
-base_url = "http://127.0.0.1:{port}"
-instruments = ["600000.SH", "000001.SZ"]
-account_poll = "60s"
-timeout = "120s"
-"""
+    orders = staticmethod(carrying("/api/trader/", "-"))
 
     def simulator(self) -> Any:
         return HuataiSimulator(seed=5, tick_seconds=3.0, account=self.opening, tools=True, **self.settings)

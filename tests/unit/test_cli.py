@@ -16,7 +16,7 @@ from tests.cli_builders import CONFIG, ROOT, Said, Shell, a_bar_file, a_config
 SMA = "strategies.sma_cross:SmaCross"
 FIGURES = {
     "bars", "fills", "final_equity", "digest", "bars_per_second", "whole_bars_per_second", "report", "orders",
-    "denied", "stopped", "seconds", "final_equity_exact",
+    "denied", "stopped", "seconds", "final_equity_exact", "mode", "mode_reason",
 }  # fmt: skip
 
 
@@ -55,6 +55,17 @@ def test_backtest_gives_the_same_digest_twice_and_another_for_other_parameters(s
     other = backtested(shell, data, "--no-report", "--set", "fast=3", "--set", "slow=7").json
     assert other["digest"] != first["digest"]
     assert other["report"] is None
+
+
+def test_backtest_modes_come_to_the_same_journal(shell: Shell, tmp_path: Path) -> None:
+    """``auto`` leaves bars out where it can; an unknown mode is one sentence."""
+    data = a_bar_file(tmp_path)
+    runs = [backtested(shell, data, "--no-report", "--mode", mode).json for mode in ("event", "column", "auto")]
+    assert [run["mode"] for run in runs] == ["event", "column", "column"]
+    assert len({run["digest"] for run in runs}) == 1
+    said = backtested(shell, data, "--mode", "fast")
+    assert said.code == 2
+    assert "choose one of auto, event, column" in said.err
 
 
 def test_backtest_takes_cash_commission_fill_and_limits_from_the_command_line(shell: Shell, tmp_path: Path) -> None:

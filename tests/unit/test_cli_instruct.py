@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct
 
 from engine.clock import LiveClock
-from engine.control import instructing, live_session
+from engine.control import live_session
 from engine.control.cli_instruct import outcome, sentence
 from engine.control.instructing import ACTIONS, Errand, Instructing
 from engine.domain.commands import Side
@@ -310,7 +310,6 @@ def test_a_run_that_can_not_start_fails_and_sends_nothing(
         raise GatewayError("connection refused")
 
     monkeypatch.setattr(PricedBroker, "connect", unreachable)
-    monkeypatch.setattr(instructing, "READY_SECONDS", 0.2)
     monkeypatch.setattr(live_session, "READY_SECONDS", 0.2)
     said = instruct(shell, tmp_path, "subscribe_ipo")
     assert said.code == 1

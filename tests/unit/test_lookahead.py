@@ -17,8 +17,8 @@ from engine.control.lookahead_runs import Runs, Worker
 from engine.data.sources import FileBars, open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import MINUTE_NS
-from engine.runtime.futures import CHANGED, CUT, Future, write_future
 from engine.runtime.lookahead import AGAIN, DAY_END, NEXT, WHOLE, Verdict, choose_instants, look_ahead
+from engine.runtime.lookahead_data import CHANGED, CUT, Future, write_future
 from tests.cli_builders import HEADER, ROOT, Shell, a_bar_file
 
 PLANTED = ROOT / "tests" / "lookahead"

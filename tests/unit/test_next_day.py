@@ -10,7 +10,7 @@ from engine.domain.events import Alert, OrderDisputed, OrderExpired
 from engine.domain.evidence import Evidence
 from engine.domain.ids import VenueOrderId
 from engine.domain.timestamps import DAY_NS, SECOND_NS
-from tests.core_builders import Desk
+from tests.core_builders import STOCKS, Desk
 from tests.unit.test_evidence_of_positions import lose as lose_without_list
 from tests.unit.test_evidence_of_positions import see as see_holdings
 from tests.unit.test_evidence_of_positions import tell
@@ -75,6 +75,20 @@ def test_an_order_that_filled_to_the_end_unseen_is_filled() -> None:
     for _ in range(2):
         see(desk, positions=a_position(100))
     assert (desk.state(1), desk.cum(1)) == ("filled", 100)
+
+
+def test_two_that_ended_with_their_day_are_not_taken_to_have_filled_because_that_fits_too() -> None:
+    """A purchase and a sale of as many: neither filled, or both did. The position can not tell; a person must."""
+    desk = an_evening()
+    desk.send(1, **LIMIT)
+    see(desk, a_row("1", desk, cum=100, status=Evidence.FILL, average_price=Decimal(40)), positions=a_position(100))
+    for number, side in ((2, Side.BUY), (3, Side.SELL)):
+        desk.send(number, **{**LIMIT, "side": side})
+        see(desk, a_row(str(number), desk, side=side), positions=a_position(100))
+    overnight(desk)
+    for _ in range(2):
+        see(desk, positions=a_position(100))
+    assert (desk.state(2), desk.state(3)) == ("disputed", "disputed")
 
 
 def test_an_order_still_listed_the_next_day_works_on() -> None:
@@ -148,6 +162,18 @@ def test_a_history_that_was_asked_proves_absence_as_a_list_does(echoes: bool) ->
     assert desk.state(1) == "not_placed"
 
 
+def test_a_row_without_a_time_is_not_adopted_by_an_order_of_the_day_before() -> None:
+    """A person's order of today looks the same in a list that has no times: a person must say."""
+    desk = an_evening()
+    lose(desk, 1)
+    row = a_row("7", desk, ts_ns=0)
+    overnight(desk)
+    see(desk, row, positions=a_position(0))
+    assert desk.state(1) == "unknown"
+    see(desk, row, positions=a_position(0))
+    assert desk.state(1) == "disputed"
+
+
 def test_a_row_of_the_history_is_the_orders_own() -> None:
     """It worked, filled 40, and ended with its day."""
     desk = an_evening(lists_past=True)
@@ -179,7 +205,7 @@ def test_a_history_that_shows_nothing_leaves_it_to_the_holdings() -> None:
     """Some brokers offer none: asked, and empty."""
     desk = an_evening(lists_past=True)
     working(desk, 1)
-    lose(desk, 2, side=Side.SELL, quantity=50)
+    lose(desk, 2, instrument=STOCKS[1])
     overnight(desk)
     for _ in range(2):
         see(desk, positions=a_position(0), past=False)

@@ -32,8 +32,17 @@ class Bench:
         self.portfolio.open_account(ACCOUNT, "COIN", Decimal(100_000))
         self.strangers = Strangers(lambda _account, venue_id, _tag: venue_id.startswith("ours"))
         self.quiet_ns: int | None = 0
-        around = Surroundings(lambda _a: self.quiet_ns, lambda _a: (), lambda _a: ())
-        self.reconciler = Reconciler(self.portfolio, core.instruments, core.view.capabilities, self.strangers, around)
+        self.reconciler = Reconciler(
+            Surroundings(
+                portfolio=self.portfolio,
+                instruments=core.instruments,
+                sheets=core.view.capabilities,
+                strangers=self.strangers,
+                quiet_since_ns=lambda _account: self.quiet_ns,
+                disputed=lambda _account: (),
+                instructions=lambda _account: (),
+            )
+        )
         self.now_ns = NOW_NS
         self.booked: list[PositionAdjusted] = []
 

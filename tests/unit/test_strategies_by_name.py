@@ -49,7 +49,7 @@ def test_one_file_is_one_class_and_two_files_of_one_name_are_two(tmp_path: Path)
         ("strategies.sma_cros:SmaCross", ["no module 'strategies.sma_cros'", "did you mean strategies.sma_cross"]),
         ("nowhere.at.all:X", ["no module 'nowhere'", "project's folder"]),
         ("strategies/nothing.py:X", ["no file strategies/nothing.py"]),
-        ("strategies.sma_cross:deque", ["deque is no strategy", "SmaCross"]),
+        ("strategies.sma_cross:Bar", ["Bar is no strategy", "SmaCross"]),
         ("engine:Strategy", ["Strategy is no strategy"]),
     ],
 )

@@ -1,0 +1,63 @@
+"""When one series crosses another."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from engine.indicators.indicator import Floats
+
+TIE = 1e-9
+
+
+class Cross:
+    """1 where the first series has come above the second, -1 where it has come below, 0 elsewhere.
+
+    A difference of at most ``tie``, or one that is not known, is no side: what was the side stays it. The first side
+    seen is no cross.
+    """
+
+    __slots__ = ("_side", "tie")
+    inputs: ClassVar[tuple[str, ...]] = ("value", "value")
+    outputs: ClassVar[tuple[str, ...]] = ("cross",)
+
+    def __init__(self, tie: float = TIE) -> None:
+        self.tie = tie
+        self._side = 0.0
+
+    def update(self, value: float, other: float) -> float:
+        gap = value - other
+        if gap > self.tie:
+            side = 1.0
+        elif gap < -self.tie:
+            side = -1.0
+        else:
+            return 0.0
+        before = self._side
+        if side == before:
+            return 0.0
+        self._side = side
+        return side if before else 0.0
+
+    def column(self, values: Floats, others: Floats) -> Floats:
+        gap = values - others
+        above, below = gap > self.tie, gap < -self.tie
+        found = np.zeros(len(gap))
+        if not len(gap):
+            return found
+        if (above | below).all():
+            # The everyday case: a side at every bar, so that turns are where it is not the one before.
+            turned = np.flatnonzero(above[1:] != above[:-1]) + 1
+            found[turned] = np.where(above[turned], 1.0, -1.0)
+            first = 1.0 if above[0] else -1.0
+            if self._side and first != self._side:
+                found[0] = first
+            self._side = 1.0 if above[-1] else -1.0
+            return found
+        sides = above.astype(np.float64) - below
+        known = np.flatnonzero(sides)
+        if len(known):
+            seen = np.concatenate(([self._side], sides[known]))
+            self._side = float(seen[-1])
+            turned = np.flatnonzero((seen[1:] != seen[:-1]) & (seen[:-1] != 0))
+            found[known[turned]] = seen[turned + 1]
+        return found

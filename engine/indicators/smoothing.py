@@ -1,0 +1,77 @@
+"""Averages that remember everything: each is its last value moved towards the new one. Seeded by a plain mean.
+
+They are recursive, so their column is a loop too, of the shortest kind; each step is the one ``update`` does.
+"""
+
+from collections.abc import Callable
+from itertools import accumulate
+
+import numpy as np
+
+from engine.indicators.indicator import NAN, Floats
+
+Step = Callable[[float, float], float]
+"""The average after a value, from the average before it and the value."""
+
+
+class Smoothing:
+    """``step`` from a seed: the mean of the first ``period`` values, added up one by one."""
+
+    __slots__ = ("_seen", "period", "step", "value")
+
+    def __init__(self, period: int, step: Step) -> None:
+        self.period = period
+        self.step = step
+        self.value = NAN
+        """The latest average."""
+        self._seen: list[float] = []
+
+    def update(self, value: float) -> float:
+        if self._seen is not _FULL:
+            return self._seed(value)
+        value = self.value = self.step(self.value, value)
+        return value
+
+    def _seed(self, value: float) -> float:
+        self._seen.append(value)
+        if len(self._seen) < self.period:
+            return NAN
+        total = 0.0
+        for seen in self._seen:
+            total += seen
+        self.value = total / self.period
+        self._seen = _FULL
+        return self.value
+
+    def column(self, values: Floats) -> Floats:
+        found = np.full(len(values), NAN)
+        done = 0
+        if self._seen is not _FULL:
+            done = min(len(values), self.period - len(self._seen))
+            for value in values[:done].tolist():
+                last = self._seed(value)
+            if done:
+                found[done - 1] = last
+        rest = values[done:].tolist()
+        if rest:
+            steps = accumulate(rest, self.step, initial=self.value)
+            next(steps)
+            found[done:] = np.fromiter(steps, np.float64, len(rest))
+            self.value = float(found[-1])
+        return found
+
+
+_FULL: list[float] = []
+"""In the place of the seen values once they have given the seed."""
+
+
+def exponential(period: int) -> Step:
+    """TA-Lib's EMA: ``k = 2 / (period + 1)``."""
+    k = 2 / (period + 1)
+    return lambda average, value: (value - average) * k + average
+
+
+def wilder(period: int) -> Step:
+    """Wilder's: the average counts ``period - 1`` times, the value once (New Concepts in Technical Trading, 1978)."""
+    kept = period - 1
+    return lambda average, value: (average * kept + value) / period

@@ -1,0 +1,310 @@
+"""Replay by columns: only the instants at which something happens are played, the others are left out.
+
+Something happens where a trigger fires, a timer or a sample of the equity is due, or a waiting order can fill or
+expire. What is played there is what ``replay.play`` plays, in the same order and with the same objects; indicators were
+worked out for a whole batch before, by the arithmetic they have bar by bar; and what is asked for in between, the
+latest price of an instrument or the value of an indicator, is looked up when it is asked for. So decisions, and with
+them the journal and its digest, are those of the run that looks at every bar.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.bus import Bus
+from engine.context import NextBarRequest
+from engine.data.columns import Columns
+from engine.declared import Stream
+from engine.domain.ids import InstrumentId
+from engine.domain.market import Bar
+from engine.hearing import Calls
+from engine.matching.waiting import Waiting
+from engine.portfolio import Portfolio
+from engine.runner import StrategyRunner
+from engine.runtime.replay import Merged, Stage
+from engine.seat import Seat
+
+Call = Callable[[Bar], Any]
+
+
+def needs_every_bar(bus: Bus, portfolio: Portfolio, runner: StrategyRunner) -> str:
+    """Why a run can not leave bars out; nothing if it can."""
+    for seat in runner.seats.values():
+        if seat.hears_bars:
+            return f"strategy {seat.name} has an on_bar, which hears every bar; declare triggers with self.when instead"
+    if portfolio.futures:
+        return "futures are margined and settled by the price of every bar"
+    if bus.subscribers(Bar) != (portfolio.on_bar, runner.on_bar):
+        return "a limit of [risk] looks at the price of every bar"
+    return ""
+
+
+def _plain(column: Any) -> Any:
+    """A column whose items are read one by one as what Python itself has."""
+    array: Any = np.ascontiguousarray(column)
+    return memoryview(array)
+
+
+class _Line:
+    """The bars of one instrument in the batch at hand."""
+
+    def __init__(self, name: InstrumentId, interval_ns: int, published: Callable[[], int]) -> None:
+        self.name = name
+        self.interval_ns = interval_ns
+        self.places: Sequence[int] | None = None
+        """The row in the batch of each of them; None if the batch is theirs alone."""
+        self.ts_ns: Sequence[int] = ()
+        self.prices: tuple[Any, Any, Any] = (np.empty(0), np.empty(0), np.empty(0))
+        self._columns: tuple[Sequence[float], ...] = ()
+        self._published = published
+        self._made: tuple[int, Bar] | None = None
+
+    def load(self, columns: Columns, places: Any) -> None:
+        self.places = None if places is None else _plain(places)
+        self.ts_ns = _plain(columns.ts_ns)
+        self.prices = (columns.open, columns.high, columns.low)
+        rows = (columns.open, columns.high, columns.low, columns.close, columns.volume)
+        self._columns = tuple([_plain(row) for row in rows])
+        self._made = None
+
+    def unload(self) -> None:
+        self.ts_ns, self.places, self._made = (), None, None
+
+    def row(self) -> int:
+        """Of its latest bar that was published; -1 for none of this batch."""
+        published = self._published()
+        return (min(published, len(self.ts_ns)) if self.places is None else bisect_left(self.places, published)) - 1
+
+    def row_from(self, place: int) -> int:
+        """Its first row at or after a row of the batch."""
+        return place if self.places is None else bisect_left(self.places, place)
+
+    def place(self, row: int, end: int) -> int:
+        """The row in the batch; ``end`` where it has no such row."""
+        if row >= len(self.ts_ns):
+            return end
+        return row if self.places is None else self.places[row]
+
+    def bar(self, row: int) -> Bar:
+        made = self._made
+        if made is None or made[0] != row:
+            opens, highs, lows, closes, volumes = self._columns
+            one = Bar(
+                self.name, self.ts_ns[row], opens[row], highs[row], lows[row], closes[row], volumes[row],
+                self.interval_ns,
+            )  # fmt: skip
+            made = self._made = (row, one)
+        return made[1]
+
+
+class _Latest(dict[InstrumentId, Any]):
+    """The latest price of each instrument, looked up when somebody asks."""
+
+    def __init__(self, lines: dict[InstrumentId, _Line]) -> None:
+        super().__init__()
+        self._lines = lines
+        self._known: dict[InstrumentId, int] = {}
+
+    def get(self, name: InstrumentId, default: Any = None) -> Any:
+        line = self._lines.get(name)
+        if line is not None:
+            row = line.row()
+            if row >= 0 and row != self._known.get(name, -1):
+                self._known[name] = row
+                super().__setitem__(name, line.bar(row))
+        return super().get(name, default)
+
+    def __setitem__(self, name: InstrumentId, event: Any) -> None:
+        """A price that came by itself: it holds until the next bar."""
+        line = self._lines.get(name)
+        if line is not None:
+            self._known[name] = line.row()
+        super().__setitem__(name, event)
+
+    def __getitem__(self, name: InstrumentId) -> Any:
+        self.get(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        return self.get(name) is not None  # type: ignore[arg-type]
+
+    def pin(self) -> None:
+        """The batch is over: keep the last bar of each, and count rows anew."""
+        for name in self._lines:
+            self.get(name)
+        self._known.clear()
+
+
+class Skipper:
+    """One a run; ``play`` takes batch after batch."""
+
+    def __init__(self, stage: Stage, names: Sequence[tuple[InstrumentId, int]], core: Any, waiting: Waiting) -> None:
+        """``names``: instrument and length of bar of each source."""
+        self._stage = stage
+        self._runner: StrategyRunner = core.runner
+        self._waiting = waiting
+        self._published = 0
+        self._lines = [_Line(name, interval_ns, lambda: self._published) for name, interval_ns in names]
+        self._by_name = {line.name: line for line in self._lines}
+        self._latest = _Latest(self._by_name)
+        core.portfolio.marks.read_from(self._latest)
+        self._seats = list(core.runner.seats.values())
+        self._declared: dict[InstrumentId, list[tuple[Seat, list[Stream], list[Calls]]]] = {}
+        self._rows: list[int] = []
+        self._calls: list[tuple[Seat, Call]] = []
+        self._wakes: dict[int, tuple[int, Any]] = {}
+
+    def start(self) -> None:
+        """The strategies have declared."""
+        for line in self._lines:
+            self._declared[line.name] = self._runner.declared(line.name)
+            for _, streams, _ in self._declared[line.name]:
+                for stream in streams:
+                    stream.row = line.row
+
+    def play(self, batch: Merged) -> None:
+        """Play what happens in a batch, then stand behind its last bar."""
+        stage = self._stage
+        self._load(batch)
+        times: Sequence[int] = _plain(batch.ts_ns)
+        ends = None if batch.ends is None else batch.ends.tolist()
+        sources = None if batch.source is None else batch.source.tolist()
+        stage.turn(times[0])
+        self._play(times, ends, sources)
+        count = len(times)
+        self._published = count
+        stage.clock.now_ns = times[count - 1]
+        self._latest.pin()
+        self._published = 0
+        for line in self._lines:
+            line.unload()
+            for _, streams, _ in self._declared[line.name]:
+                for stream in streams:
+                    stream.leave()
+
+    def _load(self, batch: Merged) -> None:
+        """Work every declaration out, and list what fires in the order it is called."""
+        rows, calls = [], []
+        self._published = 0
+        self._wakes.clear()
+        for number, columns in batch.taken:
+            line = self._lines[number]
+            places = None if batch.source is None else np.flatnonzero(batch.source == number)
+            line.load(columns, places)
+            for seat, streams, some in self._declared[line.name]:
+                for stream, listed in zip(streams, some, strict=True):
+                    stream.work_out(columns)
+                    for condition, call in listed:
+                        fired = np.flatnonzero(condition.column)
+                        rows.append(fired if places is None else places[fired])
+                        calls.append((seat, call))
+        if not rows:
+            self._rows, self._calls = [], []
+            return
+        whole = np.concatenate(rows)
+        order = np.argsort(whole, kind="stable")
+        self._rows = whole[order].tolist()
+        which = np.repeat(np.arange(len(calls)), [len(one) for one in rows])[order]
+        self._calls = [calls[k] for k in which.tolist()]
+
+    def _play(self, times: Sequence[int], ends: list[int] | None, sources: list[int] | None) -> None:
+        stage = self._stage
+        turn, due, clock, resting, show = stage.turn, stage.due, stage.clock, stage.resting, stage.show
+        rows, calls, lines, count = self._rows, self._calls, self._lines, len(times)
+        called, fires, place, known_due, due_row = 0, len(rows), 0, -1, 0
+        seats = self._seats
+        while True:
+            stop = rows[called] if called < fires else count
+            if due[0] != known_due or due_row < place:
+                known_due = due[0]
+                due_row = bisect_left(times, known_due, place)
+            if due_row < stop:  # noqa: PLR1730 - min() is a call, and this is done at every stop
+                stop = due_row
+            if resting and stop > place:
+                stop = min(stop, self._wake(place, count))
+            for seat in seats:
+                if seat.waiting_for is not None:
+                    stop = min(stop, self._awaited(seat, place, count))
+            if stop >= count:
+                return
+            if ends is None:
+                start, place = stop, stop + 1
+            else:
+                instant = bisect_right(ends, stop)
+                start, place = (ends[instant - 1] if instant else 0), ends[instant]
+            self._published = start
+            if start:
+                clock.now_ns = times[start - 1]
+            ts_ns = times[start]
+            if ts_ns >= due[0]:
+                turn(ts_ns)
+            clock.now_ns = ts_ns
+            if sources is None:
+                line = lines[0]
+                if line.name in resting:
+                    show(line.bar(start))
+                if not self._anybody_awaits():
+                    self._published = place
+                    while called < fires and rows[called] < place:
+                        calls[called][1](line.bar(start))
+                        called += 1
+                    continue
+            elif resting:
+                for row in range(start, place):
+                    line = lines[sources[row]]
+                    if line.name in resting:
+                        show(line.bar(line.row_from(row)))
+            if (called < fires and rows[called] < place) or self._anybody_awaits():
+                called = self._publish(start, place, called, sources)
+
+    def _publish(self, start: int, place: int, called: int, sources: list[int] | None) -> int:
+        """The bars of an instant, to who awaits one and to what fires at it."""
+        rows, calls, fires = self._rows, self._calls, len(self._rows)
+        for row in range(start, place):
+            self._published = row + 1
+            line = self._lines[sources[row] if sources is not None else 0]
+            first, bar = called, None
+            while called < fires and rows[called] == row:
+                called += 1
+            if self._anybody_awaits():
+                bar = line.bar(line.row())
+                for seat, _, _ in self._declared[line.name]:
+                    self._runner.offer(seat, bar)
+                    for other, call in calls[first:called]:
+                        if other is seat:
+                            call(bar)
+            elif called > first:
+                bar = line.bar(line.row())
+                for _, call in calls[first:called]:
+                    call(bar)
+        return called
+
+    def _anybody_awaits(self) -> bool:
+        for seat in self._seats:  # noqa: SIM110 - a generator costs more than the question
+            if seat.waiting_for is not None:
+                return True
+        return False
+
+    def _wake(self, place: int, count: int) -> int:
+        """The first row from ``place`` on at which the venue may do something."""
+        nearest = count
+        for name, orders in self._stage.resting.items():
+            line = self._by_name.get(name)
+            if line is None:
+                continue
+            for order in orders:
+                known = self._wakes.get(order.number)
+                if known is None or known[0] < place or known[1] is not order.limit:
+                    row = self._waiting.next_row(
+                        order, line.row_from(place), line.ts_ns, line.interval_ns, line.prices
+                    )  # fmt: skip
+                    known = self._wakes[order.number] = (line.place(row, count), order.limit)
+                nearest = min(nearest, known[0])
+        return nearest
+
+    def _awaited(self, seat: Seat, place: int, count: int) -> int:
+        asked = seat.waiting_for
+        line = self._by_name.get(asked.instrument) if isinstance(asked, NextBarRequest) else None
+        return count if line is None else line.place(line.row_from(place), count)
