@@ -44,7 +44,8 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook, SellsSameDay
+from engine.markets.rulebook import RuleBook, SellsSameDay, TradesFutures
+from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
 from engine.risk.checker import RiskChecker
@@ -141,6 +142,13 @@ class Core:
             outside=outside,
             note=note,
         )
+
+    def _portfolio(self) -> Portfolio:
+        portfolio = Portfolio(self.instruments, self._sellable_from)
+        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
+            if isinstance(book := self.books.get(market), TradesFutures):
+                portfolio.futures[market] = book
+        return portfolio
 
     def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
         return Surroundings(
