@@ -216,7 +216,7 @@ def test_a_part_bought_and_as_much_sold_by_an_order_of_unknown_outcome_is_a_pers
     """Without the money the holdings do not tell 50 of 100 bought and 50 sold from nothing at all."""
     desk = an_evening(lists_past=True)
     working(desk, 1)
-    lose(desk, 2, instrument=STOCKS[1])
+    lose(desk, 2, side=Side.SELL, quantity=50)
     overnight(desk)
     for _ in range(2):
         see(desk, positions=a_position(0), past=False)
