@@ -47,20 +47,21 @@ FAST, SLOW, SIZE, FEE, TIE = 10, 30, 100, 0.0003, 1e-6
 class Walk:
     """A random walk on cents with about 38 crosses of the averages in a thousand bars; made a batch at a time."""
 
-    instrument = INDEX
     interval_ns = MINUTE_NS
     path = Path("walk")
     tz = "UTC"
     label = "end"
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, instrument: InstrumentId = INDEX, seed: int = 7) -> None:
         self.count = count
+        self._seed = seed
+        self.instrument = instrument
 
     def sha256(self) -> str:
         return f"walk {self.count}"
 
     def batches(self) -> Iterator[Columns]:
-        draw = np.random.default_rng(7)
+        draw = np.random.default_rng(self._seed)
         last = 5_000_000
         for start in range(0, self.count, BATCH_ROWS):
             size = min(BATCH_ROWS, self.count - start)
@@ -72,7 +73,7 @@ class Walk:
             low = np.minimum(open_, close) - draw.integers(0, 4, size)
             ts_ns = START_NS + MINUTE_NS * np.arange(start + 1, start + size + 1)
             o, h, low_, c = (np.round(column * 0.01, 2) for column in (open_, high, low, close))
-            yield Columns(INDEX, MINUTE_NS, ts_ns, o, h, low_, c, np.ones(size))
+            yield Columns(self.instrument, MINUTE_NS, ts_ns, o, h, low_, c, np.ones(size))
 
 
 class Cross:
@@ -158,6 +159,7 @@ def replay(count: int, *, orders: bool) -> tuple[BacktestResult, Backtest, Memor
         fill_model=NextOpen(),
         journal=journal,
         cash=Decimal(10**8),
+        mode="event",
     )
     return backtest.run(), backtest, journal
 

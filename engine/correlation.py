@@ -189,7 +189,8 @@ class Matcher:
         for instrument, moved in moves(pool, books, snapshot, sheet, books.moved_ns).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
-            ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
+            still = not moved and books.is_untouched(instrument, snapshot)
+            ways = plans(over, mine[len(over) :], moved, still=still, past=past)
             if len(ways) > 1 or (not ways and len(over) < len(mine)):
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue

@@ -1,6 +1,6 @@
 """What the change of a holding says of orders whose venue says nothing, and the books it is measured against."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
 
@@ -99,7 +99,14 @@ Plan = tuple[int, ...]
 """How much each of several orders has filled unseen."""
 
 
-def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still: bool = False) -> list[Plan]:
+def plans(
+    gone: Sequence[Order],
+    unknown: Sequence[Order],
+    moved: int,
+    *,
+    still: bool = False,
+    past: Container[ClientOrderId] = (),
+) -> list[Plan]:
     """Every way in which orders whose end nobody saw can have moved the position by so much.
 
     An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
@@ -108,6 +115,7 @@ def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still:
     no more, unless it did not move at all: it knows prices to no better than the fees.
 
     Args:
+        past: those that ended with their day, withdrawn by nobody.
         still: neither a holding nor money moved, where trading costs something: nothing was done.
     """
     pool = [*gone, *unknown]
@@ -115,7 +123,7 @@ def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still:
         return [(0,) * len(pool)]
     if len(pool) > SETS_MAX:
         return []
-    left = [order.cancel_pending for order in gone]
+    left = [order.cancel_pending or order.request.client_id in past for order in gone]
     likely = _ways(gone, unknown, moved, left)
     return likely or _ways(gone, unknown, moved, [True] * len(gone))
 

@@ -63,7 +63,7 @@ def backtest(
         instruments_file=instruments, roll=roll, take_rights=take_rights,
     )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal, _mode(mode))
+    result, made, figures = _run(plan, journal, checked_mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
     _tell(result, made, figures, page, as_json)
 
@@ -90,7 +90,11 @@ def _settings(config: Path | None) -> "Settings | None":
     return load_settings(config)
 
 
-def _mode(asked: str) -> str:
+def checked_mode(asked: str) -> str:
+    """
+    Raises:
+        ConfigError: a backtest has no such mode.
+    """
     from engine.runtime.backtest import MODES
 
     if asked not in MODES:
@@ -122,9 +126,9 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
                 note=log_line,
                 progress=progress,
                 statements=plan.statements(),
+                mode=mode,
                 takes_rights=plan.take_rights,
                 rolls=plan.rolls(sources),
-                mode=mode,
             )
             with interrupting(run.core.runner):
                 result = run.run()

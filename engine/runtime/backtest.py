@@ -37,6 +37,7 @@ from engine.runtime.day_prices import DayPrices
 from engine.runtime.ex_dates import begin_day
 from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.replay import Merged, Stage, merged, play
+from engine.runtime.run_data import data_rows
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -344,29 +345,12 @@ class Backtest:
         cash = book.cash[book.currency]
         self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=now_ns, equity=equity, cash=cash))
 
-    def _data(self) -> tuple[dict[str, Any], ...]:
-        rows: list[dict[str, Any]] = [
-            {
-                "path": str(source.path),
-                "sha256": source.sha256(),
-                "instrument": source.instrument,
-                "interval_ns": source.interval_ns,
-                "tz": source.tz,
-                "label": source.label,
-            }
-            for source in self.sources
-        ]
-        if self._statements is not None:
-            rows.append({"path": "statements", "sha256": self._statements.sha256()})
-        rows += self._action_files
-        return tuple(rows)
-
     def _run_started(self, ts_ns: int) -> RunStarted:
         return RunStarted(
             ts_ns=ts_ns,
             mode="backtest",
             config_hash=self.core.checker.limits_hash,
-            data=self._data(),
+            data=data_rows(self.sources, self._statements, self._action_files),
             strategies=tuple(
                 {"name": spec.name, "path": spec.path, "parameters": msgspec.to_builtins(spec.parameters)}
                 for spec in self._strategies
