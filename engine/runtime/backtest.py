@@ -153,18 +153,19 @@ class Backtest:
         self._takes_rights = takes_rights
         self.venue = self._venue(fill_model, instruments, books)
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
-        core.portfolio.open_account(ACCOUNT, self._currency(instruments), cash)
+        core.portfolio.open_account(ACCOUNT, self._currency(), cash)
         self._seat(strategies)
         self.rolling = Rolling(rolls, core)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
         self.mode, self.mode_reason = self._mode(mode)
 
-    def _currency(self, instruments: Mapping[InstrumentId, Instrument]) -> str:
-        found = sorted({instruments[source.instrument].currency for source in self.sources})
-        if len(found) != 1:
-            raise ConfigError(f"one backtest trades one currency, not {', '.join(found) or 'none'}: run them apart")
-        return found[0]
+    def _currency(self) -> str:
+        currencies = {self.core.instruments[source.instrument].currency for source in self.sources}
+        if len(currencies) != 1:
+            listed = ", ".join(sorted(currencies)) or "none"
+            raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
+        return currencies.pop()
 
     def _venue(
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
