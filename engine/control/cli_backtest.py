@@ -50,29 +50,13 @@ def backtest(
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (),
-        data=data or (),
-        instruments=instrument or (),
-        parameters=set_ or (),
-        cash=cash,
-        market=market,
-        commission=commission,
-        fill=fill,
-        fill_settings=fill_set or (),
-        risk=risk_set or (),
-        tz=tz,
-        label=label,
-        interval=interval,
-        catalog=catalog,
-        first=first,
-        last=last,
-        adjust=adjust,
-        instruments_file=instruments,
-        roll=roll,
-        take_rights=take_rights,
-    )
+        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
+        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
+        instruments_file=instruments, roll=roll, take_rights=take_rights,
+    )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal, _mode(mode))
+    result, made, figures = _run(plan, journal, checked_mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
     _tell(result, made, figures, page, as_json)
 
@@ -99,7 +83,11 @@ def _settings(config: Path | None) -> "Settings | None":
     return load_settings(config)
 
 
-def _mode(asked: str) -> str:
+def checked_mode(asked: str) -> str:
+    """
+    Raises:
+        ConfigError: a backtest has no such mode.
+    """
     from engine.runtime.backtest import MODES
 
     if asked not in MODES:

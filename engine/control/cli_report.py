@@ -31,7 +31,7 @@ def report(
 
     records = list(records_of(journal, schema))
     if run is not None:
-        records = _only_run(records, run, journal)
+        records = only_run(records, run, journal)
     made = build_report(records)
     page = None
     if html is not None:
@@ -91,7 +91,12 @@ def _environ() -> Mapping[str, str]:
     return environment()
 
 
-def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
+def only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
+    """The records of one run of a journal.
+
+    Raises:
+        ConfigError: it holds no such run.
+    """
     from engine.domain.events import RunStarted
 
     starts = [at for at, (_, record) in enumerate(records) if isinstance(record, RunStarted)]

@@ -116,8 +116,9 @@ def _instrument(path: Path, name: str, row: Any, markets: Collection[str] | None
     if markets is not None and read.market not in markets:
         raise ConfigError(f"{place}: there is no market {read.market!r}; markets are {', '.join(sorted(markets))}")
     given = {key: getattr(read, key) for key in InstrumentRow.__struct_fields__ if key not in _SPANS}
-    spans = {key: tuple(_span(f"{place}: {key}", text) for text in getattr(read, key)) for key in _SPANS}
-    return Instrument(id=InstrumentId(name), **given, **spans)
+    special = tuple(_span(f"{place}: special", text) for text in read.special)
+    suspended = tuple(_span(f"{place}: suspended", text) for text in read.suspended)
+    return Instrument(id=InstrumentId(name), **given, special=special, suspended=suspended)
 
 
 _SPANS = ("special", "suspended")

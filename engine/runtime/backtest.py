@@ -34,7 +34,7 @@ from engine.risk.limit import Limit
 from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED, ask_outside
 from engine.runtime.day_prices import DayPrices
-from engine.runtime.ex_dates import bookings
+from engine.runtime.ex_dates import begin_day
 from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.replay import Merged, Stage, merged, play
 from engine.runtime.run_data import data_rows
@@ -153,19 +153,18 @@ class Backtest:
         self._takes_rights = takes_rights
         self.venue = self._venue(fill_model, instruments, books)
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
-        core.portfolio.open_account(ACCOUNT, self._currency(), cash)
+        core.portfolio.open_account(ACCOUNT, self._currency(instruments), cash)
         self._seat(strategies)
         self.rolling = Rolling(rolls, core)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
         self.mode, self.mode_reason = self._mode(mode)
 
-    def _currency(self) -> str:
-        currencies = {self.core.instruments[source.instrument].currency for source in self.sources}
-        if len(currencies) != 1:
-            listed = ", ".join(sorted(currencies)) or "none"
-            raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
-        return currencies.pop()
+    def _currency(self, instruments: Mapping[InstrumentId, Instrument]) -> str:
+        found = sorted({instruments[source.instrument].currency for source in self.sources})
+        if len(found) != 1:
+            raise ConfigError(f"one backtest trades one currency, not {', '.join(found) or 'none'}: run them apart")
+        return found[0]
 
     def _venue(
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
@@ -315,7 +314,7 @@ class Backtest:
         while (due_ns := min(core.runner.next_due_ns, days.due_ns, self.rolling.due_ns)) < ts_ns:
             clock.now_ns = max(clock.now_ns, due_ns)
             if days.due_ns <= due_ns:
-                self._day_begins(due_ns)
+                begin_day(core, days.turn(due_ns), ACCOUNT, takes_rights=self._takes_rights)
             elif self.rolling.due_ns <= due_ns:
                 self.rolling.turn(due_ns)
             else:
@@ -335,16 +334,6 @@ class Backtest:
         self.core.history.extend(batch)
         for morning in self.days.load(batch):
             self.core.history.adjust(morning.instrument, morning.ts_ns, morning.price_factor, morning.share_factor)
-
-    def _day_begins(self, ts_ns: int) -> None:
-        """Closes of the day before are known, and what takes effect today is booked, before anything trades."""
-        core = self.core
-        for morning in self.days.turn(ts_ns):
-            core.view.previous_close[morning.instrument] = morning.reference
-            for booking in bookings(core.portfolio, morning, ACCOUNT, takes_rights=self._takes_rights):
-                core.book(booking)
-            if morning.actions:
-                core.portfolio.marks[morning.instrument] = morning.reference
 
     def _sample(self) -> None:
         portfolio = self.core.portfolio

@@ -149,6 +149,11 @@ class Reading:
             counts[OrderState.DENIED.value] += denied
         return dict(counts.most_common())
 
+    def state_of(self, client_id: ClientOrderId) -> OrderState | None:
+        """Where an order stands at the end; None: it never passed our checks, or is not in the journal."""
+        trace = self._traces.get(client_id)
+        return None if trace is None else trace.state
+
     def _read(self, record: JournalRecord) -> None:
         match record:
             case OrderReport():
