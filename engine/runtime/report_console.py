@@ -1,6 +1,7 @@
 """The report as tables for the terminal."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -98,11 +99,19 @@ def _costs(costs: Costs, currency: str) -> Table:
         table.add_row(
             Text(row.strategy or "total"),
             f"{row.gross:+,.2f}",
-            *(_NONE if cost is None else f"{-cost:,.2f}" for cost in (row.slippage, row.delay, row.fees)),
+            *(
+                _NONE if cost is None else f"{-cost:+,.2f}" if cost else "0.00"
+                for cost in (row.slippage, row.delay, row.fees)
+            ),
             f"{row.net:+,.2f}",
             ratio(row.basis_points),
         )
     return table
+
+
+def _less(cost: Decimal | None) -> str:
+    """As it stands in the sum: a cost has a minus, a gain a plus."""
+    return _NONE if cost is None else f"{-cost:+,.2f}" if cost else "0.00"
 
 
 def _trips(report: Report, trips: Sequence[RoundTrip]) -> Table:

@@ -124,7 +124,7 @@
     const rows = D.costs.length === 2 ? D.costs.slice(0, 1) : D.costs;
     const unpriced = rows.some((r) => r[9]), heads = ["strategy", "fills_count", "traded_value", "gross_profit", "slippage", "of_it_delay", "fees", "net_profit", "cost_points"];
     if (unpriced) heads.push("unpriced");
-    const less = (v) => v === null ? "–" : number(-v);
+    const less = (v) => v === null ? "–" : signed(-v, number);
     const money = (v) => [signed(v, number), "n " + tone(v)];
     table("costs", heads.map((key, i) => [t(key), i ? "n" : ""]), rows.map((r) => [
       [r[0] || t("total")], [number(r[1], 0), "n"], [number(r[2], 0), "n"], money(r[3]), [less(r[4]), "n"], [less(r[5]), "n quiet"], [less(r[6]), "n"], money(r[7]),
