@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from engine.data.columns import BarSource
-from engine.domain.ids import EXTERNAL, AccountId, InstrumentId
+from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId
 from engine.domain.money import ZERO, exact
 from engine.runtime.report_reading import Decided, Execution, Reading
 
@@ -85,7 +85,7 @@ Prices = Mapping[tuple[InstrumentId, int], Decimal]
 
 
 def _wanted(
-    reading: Reading, executions: Sequence[Execution], decided: Mapping[str, Decided]
+    reading: Reading, executions: Sequence[Execution], decided: Mapping[ClientOrderId, Decided]
 ) -> dict[InstrumentId, list[int]]:
     """At which instants the price of which instrument is needed."""
     wanted: dict[InstrumentId, dict[int, None]] = {}
@@ -130,7 +130,7 @@ def _worth(
 def _row(
     name: str,
     own: Sequence[Execution],
-    decided: Mapping[str, Decided],
+    decided: Mapping[ClientOrderId, Decided],
     prices: Prices,
     reading: Reading,
     left: Decimal,
