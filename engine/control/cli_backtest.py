@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    strategy: Annotated[
-        list[str] | None, typer.Option(help="module:Class or file.py:Class; may be repeated. 策略。")
-    ] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="module:Class or file.py:Class; repeated. 策略。")] = None,
     data: Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")] = None,
     instrument: Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")] = None,
@@ -32,10 +30,7 @@ def backtest(
     fill: Annotated[str | None, typer.Option(help="next_open, touch or volume_share. 撮合模型。")] = None,
     fill_set: Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1.")] = None,
     risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
-    mode: Annotated[
-        str,
-        typer.Option(help="event: every bar; column: only where something happens; auto: column where it can. 模式。"),
-    ] = "auto",
+    mode: Annotated[str, typer.Option(help="event: every bar; column: where something happens. 模式。")] = "auto",
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
     interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
@@ -44,9 +39,7 @@ def backtest(
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
     roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
-    take_rights: Annotated[
-        bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")
-    ] = False,
+    take_rights: Annotated[bool, typer.Option("--take-rights", help="Pay for rights. 参与配股。")] = False,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
@@ -57,27 +50,11 @@ def backtest(
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (),
-        data=data or (),
-        instruments=instrument or (),
-        parameters=set_ or (),
-        cash=cash,
-        market=market,
-        commission=commission,
-        fill=fill,
-        fill_settings=fill_set or (),
-        risk=risk_set or (),
-        tz=tz,
-        label=label,
-        interval=interval,
-        catalog=catalog,
-        first=first,
-        last=last,
-        adjust=adjust,
-        instruments_file=instruments,
-        roll=roll,
-        take_rights=take_rights,
-    )
+        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
+        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
+        instruments_file=instruments, roll=roll, take_rights=take_rights,
+    )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
     result, made, figures = _run(plan, journal, checked_mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"

@@ -1,8 +1,8 @@
 """Whether a strategy knew what it could not know: run again in other futures, it must decide the same before them.
 
-At several instants the data is cut off, and goes on another way (``lookahead_data.py``); every decision made up to the
-instant is held against the same run over the data as they are. Half of the instants are moments at which the strategy
-decided something, so that a look one bar ahead is seen; the others are spread over the data.
+At several instants the data is cut off, and goes on another way (``lookahead_data.py``); every decision made up to
+the instant is held against the same run over the data as they are. Half of the instants are moments at which the
+strategy decided something, so that a look one bar ahead is seen; the others are spread over the data.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -17,6 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from engine.data.columns import BarSource
+from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId
 from engine.domain.money import ZERO, exact
 from engine.runtime.report_reading import Decided, Execution, Reading
@@ -73,7 +74,8 @@ def costs_of(
         cash = sum((row.cash for row in adjusted if row.strategy == name), ZERO)
         own = [e for e in executions if e.strategy == name]
         held: dict[InstrumentId, int] = {}
-        for moved in (*own, *(row for row in adjusted if row.strategy == name)):
+        moves: list[Execution | PositionAdjusted] = [*own, *(row for row in adjusted if row.strategy == name)]
+        for moved in moves:
             held[moved.instrument] = held.get(moved.instrument, 0) + moved.quantity
         worth = sum((_worth(reading, own, instrument, held[instrument], prices) for instrument in held), ZERO)
         rows.append(_row(name, own, decided, prices, reading, cash + worth))

@@ -50,7 +50,7 @@ def _plain(column: Any) -> Any:
 class _Line:
     """The bars of one instrument in the batch at hand."""
 
-    def __init__(self, name: InstrumentId, interval_ns: int, published: Callable[[], int]) -> None:
+    def __init__(self, name: InstrumentId, interval_ns: int, published: list[int]) -> None:
         self.name = name
         self.interval_ns = interval_ns
         self.places: Sequence[int] | None = None
@@ -74,12 +74,12 @@ class _Line:
 
     def row(self) -> int:
         """Of its latest bar that was published; -1 for none of this batch."""
-        published = self._published()
+        published = self._published[0]
         return (min(published, len(self.ts_ns)) if self.places is None else bisect_left(self.places, published)) - 1
 
     def row_from(self, place: int) -> int:
-        """Its first row at or after a row of the batch."""
-        return place if self.places is None else bisect_left(self.places, place)
+        """Its first row at or after a row of the batch; the number of its rows if there is none."""
+        return min(place, len(self.ts_ns)) if self.places is None else bisect_left(self.places, place)
 
     def place(self, row: int, end: int) -> int:
         """The row in the batch; ``end`` where it has no such row."""
@@ -102,18 +102,23 @@ class _Line:
 class _Latest(dict[InstrumentId, Any]):
     """The latest price of each instrument, looked up when somebody asks."""
 
-    def __init__(self, lines: dict[InstrumentId, _Line]) -> None:
+    def __init__(self, lines: dict[InstrumentId, _Line], published: list[int]) -> None:
         super().__init__()
         self._lines = lines
+        self._published = published
+        self._asked: dict[InstrumentId, int] = {}
         self._known: dict[InstrumentId, int] = {}
 
     def get(self, name: InstrumentId, default: Any = None) -> Any:
-        line = self._lines.get(name)
-        if line is not None:
-            row = line.row()
-            if row >= 0 and row != self._known.get(name, -1):
-                self._known[name] = row
-                super().__setitem__(name, line.bar(row))
+        published = self._published[0]
+        if self._asked.get(name) != published:
+            self._asked[name] = published
+            line = self._lines.get(name)
+            if line is not None:
+                row = line.row()
+                if row >= 0 and row != self._known.get(name, -1):
+                    self._known[name] = row
+                    super().__setitem__(name, line.bar(row))
         return super().get(name, default)
 
     def __setitem__(self, name: InstrumentId, event: Any) -> None:
@@ -135,6 +140,7 @@ class _Latest(dict[InstrumentId, Any]):
         for name in self._lines:
             self.get(name)
         self._known.clear()
+        self._asked.clear()
 
 
 class Skipper:
@@ -145,10 +151,11 @@ class Skipper:
         self._stage = stage
         self._runner: StrategyRunner = core.runner
         self._waiting = waiting
-        self._published = 0
-        self._lines = [_Line(name, interval_ns, lambda: self._published) for name, interval_ns in names]
+        self._published = [0]
+        """How many rows of the batch were published; the lines and the latest prices look here."""
+        self._lines = [_Line(name, interval_ns, self._published) for name, interval_ns in names]
         self._by_name = {line.name: line for line in self._lines}
-        self._latest = _Latest(self._by_name)
+        self._latest = _Latest(self._by_name, self._published)
         core.portfolio.marks.read_from(self._latest)
         self._seats = list(core.runner.seats.values())
         self._declared: dict[InstrumentId, list[tuple[Seat, list[Stream], list[Calls]]]] = {}
@@ -174,10 +181,10 @@ class Skipper:
         stage.turn(times[0])
         self._play(times, ends, sources)
         count = len(times)
-        self._published = count
+        self._published[0] = count
         stage.clock.now_ns = times[count - 1]
         self._latest.pin()
-        self._published = 0
+        self._published[0] = 0
         for line in self._lines:
             line.unload()
             for _, streams, _ in self._declared[line.name]:
@@ -187,7 +194,7 @@ class Skipper:
     def _load(self, batch: Merged) -> None:
         """Work every declaration out, and list what fires in the order it is called."""
         rows, calls = [], []
-        self._published = 0
+        self._published[0] = 0
         self._wakes.clear()
         for number, columns in batch.taken:
             line = self._lines[number]
@@ -234,7 +241,7 @@ class Skipper:
             else:
                 instant = bisect_right(ends, stop)
                 start, place = (ends[instant - 1] if instant else 0), ends[instant]
-            self._published = start
+            self._published[0] = start
             if start:
                 clock.now_ns = times[start - 1]
             ts_ns = times[start]
@@ -246,7 +253,7 @@ class Skipper:
                 if line.name in resting:
                     show(line.bar(start))
                 if not self._anybody_awaits():
-                    self._published = place
+                    self._published[0] = place
                     while called < fires and rows[called] < place:
                         calls[called][1](line.bar(start))
                         called += 1
@@ -263,7 +270,7 @@ class Skipper:
         """The bars of an instant, to who awaits one and to what fires at it."""
         rows, calls, fires = self._rows, self._calls, len(self._rows)
         for row in range(start, place):
-            self._published = row + 1
+            self._published[0] = row + 1
             line = self._lines[sources[row] if sources is not None else 0]
             first, bar = called, None
             while called < fires and rows[called] == row:

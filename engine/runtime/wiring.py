@@ -143,6 +143,13 @@ class Core:
             note=note,
         )
 
+    def _portfolio(self) -> Portfolio:
+        portfolio = Portfolio(self.instruments, self._sellable_from)
+        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
+            if isinstance(book := self.books.get(market), TradesFutures):
+                portfolio.futures[market] = book
+        return portfolio
+
     def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
         return Surroundings(
             portfolio=self.portfolio,
@@ -153,13 +160,6 @@ class Core:
             disputed=self.manager.disputed,
             instructions=self.instructions.unbooked,
         )
-
-    def _portfolio(self) -> Portfolio:
-        portfolio = Portfolio(self.instruments, self._sellable_from)
-        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
-            if isinstance(book := self.books.get(market), TradesFutures):
-                portfolio.futures[market] = book
-        return portfolio
 
     def _watch(self, limits: Sequence[Limit], record: Callable[[JournalRecord], int | None]) -> RiskWatch:
         return RiskWatch(

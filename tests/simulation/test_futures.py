@@ -19,7 +19,7 @@ from engine.domain.timestamps import MINUTE_NS, format_time, parse_time
 from engine.journal.memory import MemoryJournal
 from engine.markets.china_futures import ChinaFutures
 from engine.markets.futures_products import PRODUCTS
-from engine.matching import NextOpen
+from engine.matching.next_open import NextOpen
 from engine.portfolio import Portfolio
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import ACCOUNT, Backtest, BacktestResult, StrategySpec

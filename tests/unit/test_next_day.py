@@ -10,7 +10,7 @@ from engine.domain.events import Alert, OrderDisputed, OrderExpired
 from engine.domain.evidence import Evidence
 from engine.domain.ids import VenueOrderId
 from engine.domain.timestamps import DAY_NS, SECOND_NS
-from tests.core_builders import STOCKS, Desk
+from tests.core_builders import Desk
 from tests.unit.test_evidence_of_positions import lose as lose_without_list
 from tests.unit.test_evidence_of_positions import see as see_holdings
 from tests.unit.test_evidence_of_positions import tell
@@ -202,14 +202,25 @@ def test_readings_that_did_not_ask_the_history_say_nothing_where_there_is_one(ec
 
 
 def test_a_history_that_shows_nothing_leaves_it_to_the_holdings() -> None:
-    """Some brokers offer none: asked, and empty."""
+    """Some brokers offer none: asked, and empty. Money that did not move says that neither did the other's opposite."""
     desk = an_evening(lists_past=True)
     working(desk, 1)
-    lose(desk, 2, instrument=STOCKS[1])
+    lose(desk, 2, side=Side.SELL, quantity=50)
+    overnight(desk)
+    for _ in range(2):
+        see(desk, positions=a_position(0), past=False, cash="100000/100000")
+    assert (desk.state(1), desk.state(2)) == ("expired", "disputed")
+
+
+def test_a_part_bought_and_as_much_sold_by_an_order_of_unknown_outcome_is_a_persons_case() -> None:
+    """Without the money the holdings do not tell 50 of 100 bought and 50 sold from nothing at all."""
+    desk = an_evening(lists_past=True)
+    working(desk, 1)
+    lose(desk, 2, side=Side.SELL, quantity=50)
     overnight(desk)
     for _ in range(2):
         see(desk, positions=a_position(0), past=False)
-    assert (desk.state(1), desk.state(2)) == ("expired", "disputed")
+    assert (desk.state(1), desk.state(2)) == ("disputed", "disputed")
 
 
 def test_an_order_without_a_list_ends_with_its_day() -> None:
