@@ -100,7 +100,9 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     from engine.clock import cpu_seconds, stopwatch_seconds
     from engine.runtime.backtest import Backtest
     from engine.runtime.interrupt import interrupting
-    from engine.runtime.report import build_report
+    from engine.runtime.report import report_of, with_costs
+    from engine.runtime.report_costs import costs_as_json
+    from engine.runtime.report_reading import Reading
 
     journal = _journal(path)
     began, opened = stopwatch_seconds(), cpu_seconds()
@@ -127,8 +129,11 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
                 result = run.run()
     finally:
         journal.close()
-    made = build_report(journal.records(), instruments=plan.instruments)
+    reading = Reading(journal.records(), plan.instruments)
+    made = report_of(reading)
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
+    # The costs need the bars once more, which no statistic does.
+    made = with_costs(made, reading, sources)
     figures = {
         "bars": result.bars,
         "fills": len(made.fills),
@@ -143,6 +148,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
+        "costs": costs_as_json(made.costs),
     }
     return result, made, figures
 

@@ -67,27 +67,11 @@ def lookahead(
     from engine.control.backtest_plan import Asked
 
     asked = Asked(
-        strategies=strategy or (),
-        data=data or (),
-        instruments=instrument or (),
-        parameters=set_ or (),
-        cash=cash,
-        market=market,
-        commission=commission,
-        fill=fill,
-        fill_settings=fill_set or (),
-        risk=risk_set or (),
-        tz=tz,
-        label=label,
-        interval=interval,
-        catalog=catalog,
-        first=first,
-        last=last,
-        adjust=adjust,
-        instruments_file=instruments,
-        roll=roll,
-        take_rights=take_rights,
-    )
+        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
+        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
+        instruments_file=instruments, roll=roll, take_rights=take_rights,
+    )  # fmt: skip
     name, zone, verdict = _look(asked, config, checked_mode(mode), instants, seed)
     if as_json:
         print_json(json_of(name, verdict))

@@ -39,6 +39,8 @@ def report(
 
         page = write_html(made, html)
     if as_json:
+        from engine.runtime.report_costs import costs_as_json
+
         print_json(
             {
                 "mode": made.mode,
@@ -50,6 +52,7 @@ def report(
                 "orders": made.orders,
                 "denied": sum(row.count for row in made.denials),
                 "statistics": made.statistics,
+                "costs": costs_as_json(made.costs),
                 "notes": made.notes,
                 "report": None if page is None else str(page),
             }

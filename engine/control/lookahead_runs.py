@@ -108,9 +108,9 @@ class Runs:
         """Ends of all bars, rising, each once; each instrument's step of a changed walk; the first usable instant."""
         times, steps, from_ns = np.empty(0, np.int64), dict[str, float](), 0
         for source in self._sources:
-            batches = list(source.batches())
-            own = np.concatenate([batch.ts_ns for batch in batches])
-            steps[source.instrument] = step_of(np.concatenate([batch.close for batch in batches]))
+            read = [(batch.ts_ns, batch.close) for batch in source.batches()]
+            own = np.concatenate([ends for ends, _ in read])
+            steps[source.instrument] = step_of(np.concatenate([closes for _, closes in read]))
             from_ns = max(from_ns, int(own[min(FIRST_BARS, len(own)) - 1]))
             times = np.union1d(times, own)
         return times, steps, from_ns

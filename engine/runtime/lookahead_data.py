@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Struct
 
-from engine.data.columns import BarSource, Columns, Floats
+from engine.data.columns import BarSource, Columns, Floats, Ints
 from engine.data.headers import BAR_FIELDS, SYMBOL, TIME, find_columns, is_symbol_of
 from engine.data.rows import Rows
 from engine.data.sources import FileBars
@@ -145,10 +145,10 @@ def write_future(source: FileBars, target: Path, future: Future) -> None:
     target.write_bytes(gzip.compress(made, 1, mtime=0) if zipped else made)
 
 
-def _rows_after(source: FileBars, future: Future) -> tuple[list[int], dict[str, list[float]], Mapping[str, str]]:
+def _rows_after(source: FileBars, future: Future) -> tuple[Ints, dict[str, Floats], Mapping[str, str]]:
     """The rows after the instant, their new values a field, and the file's own names of the fields."""
-    places: list[int] = []
-    values: dict[str, list[float]] = {name: [] for name in (*_PRICES, "volume")}
+    places: list[Ints] = [np.empty(0, np.int64)]
+    values: dict[str, list[Floats]] = {name: [np.empty(0)] for name in (*_PRICES, "volume")}
     columns: Mapping[str, str] = {}
     for name in _names_in(source):
         read = Rows(source.path, InstrumentId(name), BAR_FIELDS, tz=source.tz)
@@ -156,12 +156,13 @@ def _rows_after(source: FileBars, future: Future) -> tuple[list[int], dict[str, 
         bars, walk = FileBars(read, source.label, source.interval_ns), Walk(future, name)
         for chunk, batch in zip(read.chunks(), bars.batches(), strict=True):
             first = int(np.searchsorted(batch.ts_ns, future.after_ns, "right"))
-            places += [chunk.row(place) for place in range(first, len(batch.ts_ns))]
+            within = np.arange(len(batch.ts_ns)) if chunk.kept is None else chunk.kept
+            places.append(chunk.first_row + within[first:])
             if future.how == CHANGED and first < len(batch.ts_ns):
                 changed = walk.after(batch)
                 for field, kept in values.items():
-                    kept.extend(getattr(changed, field)[first:].tolist())
-    return places, values, columns
+                    kept.append(getattr(changed, field)[first:])
+    return np.concatenate(places), {field: np.concatenate(kept) for field, kept in values.items()}, columns
 
 
 def _names_in(source: FileBars) -> list[str]:
@@ -183,20 +184,20 @@ def _names_in(source: FileBars) -> list[str]:
 
 
 def _csv_after(
-    raw: bytes, future: Future, places: list[int], values: Mapping[str, list[float]], columns: Mapping[str, str]
+    raw: bytes, future: Future, places: Ints, values: Mapping[str, Floats], columns: Mapping[str, str]
 ) -> bytes:
     lines = [line for line in raw.splitlines(keepends=True) if line.strip()]
     if future.how == CUT:
-        gone = frozenset(places)
+        gone = frozenset(places.tolist())
         return b"".join(line for number, line in enumerate(lines, -1) if number not in gone)
     header = lines[0].decode("utf-8-sig")
     delimiter = max((",", ";", "\t", "|"), key=header.count)
     names = next(csv.reader([header], delimiter=delimiter))
     where = {field: names.index(columns[field]) for field in values}
-    for number, place in enumerate(places):
+    for number, place in enumerate(places.tolist()):
         fields = next(csv.reader([lines[place + 1].decode()], delimiter=delimiter))
         for field, column in where.items():
-            fields[column] = f"{values[field][number]:.0f}" if field == "volume" else repr(values[field][number])
+            fields[column] = f"{values[field][number]:.0f}" if field == "volume" else repr(float(values[field][number]))
         text = io.StringIO()
         csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(fields)
         lines[place + 1] = text.getvalue().encode()
@@ -207,8 +208,8 @@ def _write_parquet(
     path: Path,
     target: Path,
     future: Future,
-    places: list[int],
-    values: Mapping[str, list[float]],
+    places: Ints,
+    values: Mapping[str, Floats],
     columns: Mapping[str, str],
 ) -> None:
     table = pq.read_table(str(path), use_threads=False)
