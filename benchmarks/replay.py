@@ -23,6 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from engine import Bar, Strategy  # noqa: E402
 from engine.clock import cpu_seconds  # noqa: E402
 from engine.data.columns import BATCH_ROWS, Columns  # noqa: E402
 from engine.domain.ids import InstrumentId, StrategyId  # noqa: E402
@@ -33,7 +34,6 @@ from engine.markets.free import Free  # noqa: E402
 from engine.matching.next_open import NextOpen  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
 from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec  # noqa: E402
-from strategies.sma_cross import SmaCross  # noqa: E402
 
 INDEX = InstrumentId("000001.SH")
 START_NS = 1_262_563_200 * 10**9
@@ -47,20 +47,21 @@ FAST, SLOW, SIZE, FEE, TIE = 10, 30, 100, 0.0003, 1e-6
 class Walk:
     """A random walk on cents with about 38 crosses of the averages in a thousand bars; made a batch at a time."""
 
-    instrument = INDEX
     interval_ns = MINUTE_NS
     path = Path("walk")
     tz = "UTC"
     label = "end"
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, instrument: InstrumentId = INDEX, seed: int = 7) -> None:
         self.count = count
+        self._seed = seed
+        self.instrument = instrument
 
     def sha256(self) -> str:
         return f"walk {self.count}"
 
     def batches(self) -> Iterator[Columns]:
-        draw = np.random.default_rng(7)
+        draw = np.random.default_rng(self._seed)
         last = 5_000_000
         for start in range(0, self.count, BATCH_ROWS):
             size = min(BATCH_ROWS, self.count - start)
@@ -72,7 +73,7 @@ class Walk:
             low = np.minimum(open_, close) - draw.integers(0, 4, size)
             ts_ns = START_NS + MINUTE_NS * np.arange(start + 1, start + size + 1)
             o, h, low_, c = (np.round(column * 0.01, 2) for column in (open_, high, low, close))
-            yield Columns(INDEX, MINUTE_NS, ts_ns, o, h, low_, c, np.ones(size))
+            yield Columns(self.instrument, MINUTE_NS, ts_ns, o, h, low_, c, np.ones(size))
 
 
 class Cross:
@@ -119,7 +120,19 @@ class Cross:
         return 0
 
 
-class Silent(SmaCross):
+class ByHand(Strategy):
+    """``SmaCross`` as a handler of every bar; what its declared form costs is told by ``benchmarks.modes``."""
+
+    def on_start(self) -> None:
+        self.update = Cross().update
+
+    def on_bar(self, bar: Bar) -> None:
+        signal = self.update(bar.close)
+        if signal:
+            (self.buy if signal > 0 else self.sell)(bar.instrument, SIZE)
+
+
+class Silent(ByHand):
     """The same strategy; what it decides goes nowhere."""
 
     def buy(self, *_order: Any, **_terms: Any) -> Any:
@@ -148,7 +161,7 @@ def bare_loop(rows: list[tuple[int, float, float, float, float, float]]) -> tupl
 
 def replay(count: int, *, orders: bool) -> tuple[BacktestResult, Backtest, MemoryJournal]:
     journal = MemoryJournal()
-    made = SmaCross if orders else Silent
+    made = ByHand if orders else Silent
     backtest = Backtest(
         sources=[Walk(count)],
         strategies=[StrategySpec(name=StrategyId("sma_cross"), make=made, instruments=(INDEX,))],
@@ -158,6 +171,7 @@ def replay(count: int, *, orders: bool) -> tuple[BacktestResult, Backtest, Memor
         fill_model=NextOpen(),
         journal=journal,
         cash=Decimal(10**8),
+        mode="event",
     )
     return backtest.run(), backtest, journal
 

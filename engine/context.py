@@ -137,6 +137,8 @@ class Context:
         self._statements = statements
         self.bar_interval_ns = bar_interval_ns
         """Which bars ``on_bar`` wants; 0 takes those the source has."""
+        self.mains: Mapping[str, InstrumentId] = {}
+        """Product -> its main contract now."""
         self._prefix = id_prefix or f"{strategy}-"
         self.declared = Declarations()
 
@@ -205,7 +207,6 @@ class Context:
     ) -> SubmitOrder:
         """The order that words describe, with the number that comes next; it goes nowhere yet."""
         spec = self.known(instrument)
-        fields = order_fields(spec, price, words, self.now_ns)
         return SubmitOrder(
             client_id=ClientOrderId(f"{self._prefix}{self.orders_made + 1}"),
             account=self.account,
@@ -215,14 +216,11 @@ class Context:
             quantity=quantity,
             ts_ns=self.now_ns,
             offset=offset,
-            **fields,
+            **order_fields(spec, price, words, self.now_ns),
         )
 
     def known(self, instrument: str) -> Instrument:
-        """
-        Raises:
-            ConfigError: the instrument is not known.
-        """
+        """The instrument; a ConfigError where there is none of that id."""
         spec = self.catalogue.get(InstrumentId(instrument))
         if spec is None:
             raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
@@ -271,8 +269,8 @@ class Context:
         Raises:
             ConfigError: the instrument is not known.
         """
-        if instrument and instrument not in self.catalogue:
-            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        if instrument:
+            self.known(instrument)
         self.instructions_made += 1
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
@@ -335,6 +333,10 @@ class Context:
             if instrument is None or o.request.instrument == instrument
         )
 
+    def main(self, product: str) -> InstrumentId | None:
+        """The main contract of a futures product at this moment; None before the first is known."""
+        return self.mains.get(product.upper())
+
     def statements(self) -> StatementView:
         """Financial statements as they are known at this moment: what is announced later can not be seen.
 
@@ -365,8 +367,7 @@ class Context:
         return self._history.last(InstrumentId(instrument), n, duration_ns(interval) if interval else 0)
 
     def subscribe(self, instrument: str, kind: DataKind, interval: str | int = 0) -> None:
-        if instrument not in self.catalogue:
-            raise ConfigError(f"{self.strategy}: {instrument!r} is not known; add it to config/instruments.toml")
+        self.known(instrument)
         self._publish(
             SubscriptionRequested(
                 strategy=self.strategy,

@@ -17,6 +17,7 @@ from engine.holdings import (
     filled_by,
     is_at_rest,
     is_held_back,
+    is_overtaken,
     moves,
     not_before,
     open_of,
@@ -97,7 +98,8 @@ class Matcher:
         if not sheet.echoes_client_id and snapshot.shows_all:
             strangers = [row for row in snapshot.orders if row.venue_id not in owned and row.other_id not in owned]
             if speaks_against_absence(order, baseline, strangers, snapshot, books):
-                self.forget(order.request.client_id)
+                if not is_overtaken(order, snapshot, books):
+                    self.forget(order.request.client_id)
                 return ()
         return self._undone(order, snapshot, sheet, _listing(near, "may be it at another price, or at another time"))
 
@@ -187,7 +189,8 @@ class Matcher:
         for instrument, moved in moves(pool, books, snapshot, sheet, books.moved_ns).items():
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
-            ways = plans(over, mine[len(over) :], moved, still=not moved and books.is_untouched(instrument, snapshot))
+            still = not moved and books.is_untouched(instrument, snapshot)
+            ways = plans(over, mine[len(over) :], moved, still=still, past=past)
             if len(ways) > 1 or (not ways and len(over) < len(mine)):
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue

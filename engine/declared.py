@@ -72,7 +72,7 @@ class Stream:
 
     def condition(self, function: Function, one: Node, other: Node, needs: Series | None) -> Condition:
         """Whether ``function`` of two series, or of two conditions, holds at each bar."""
-        made = Condition(self, lambda: bool(function(_latest(one), _latest(other))), needs)
+        made = Condition(self, _holds(function, one, other), needs)
         self._nodes.append(made)
         self._works.append(_pairwise(made, function, one, other))
         return made
@@ -142,6 +142,16 @@ def _latest(node: Node) -> Any:
     if isinstance(node, Condition):
         return node.holds()
     return node.value if isinstance(node, Field) else node.now
+
+
+def _holds(function: Function, one: Node, other: Node) -> Callable[[], bool]:
+    """Asked at every bar of some streams: a series that is worked out is read where it stands."""
+    if not isinstance(one, Field | Condition) and other.stream is None and isinstance(other, Series):
+        bound = other.now
+        return lambda: bool(function(one.now, bound))
+    if not any(isinstance(node, Field | Condition) for node in (one, other)):
+        return lambda: bool(function(one.now, other.now))
+    return lambda: bool(function(_latest(one), _latest(other)))
 
 
 def _pairwise(made: Node, function: Function, one: Node, other: Node) -> Callable[[int], None]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from engine.domain.account import Capabilities
+from engine.domain.actions import CorporateAction
 from engine.domain.events import Fill
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instructions import SubmitInstruction
@@ -37,6 +38,9 @@ class CashTolerance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cash_tolerance: Decimal = Decimal("1.00")
     """A difference in cash up to this, in units of its currency, is fees, interest or rounding: booked, never held. It
     is allowed once, and once more for each of our own fills since book and venue last agreed."""
+    actions: str = ""
+    """A catalog whose ``<instrument>/actions.csv`` say which dividends and new shares explain a difference; empty: none
+    do, and a person is asked."""
 
 
 class Surroundings(Struct, frozen=True):
@@ -65,6 +69,8 @@ class Explanations:
         self._instruments = around.instruments
         self._strangers = around.strangers
         self._around = around
+        self.actions: Callable[[InstrumentId], Sequence[CorporateAction]] = lambda _instrument: ()
+        """What took effect on an instrument lately (live)."""
         self._own: dict[tuple[AccountId, str], Decimal] = {}
         """By how much our own trading since book and venue last agreed may have moved cash beyond the book."""
 
@@ -105,6 +111,10 @@ class Explanations:
                 done = instruction.side.sign * int(getattr(instruction.action, "quantity", abs(missing)))
                 least, most = least + min(0, done), most + max(0, done)
                 reasons.append(f"the instruction {instruction.client_id}")
+        for action in self.actions(instrument):
+            gained, _ = action.outcome(self._portfolio.account_quantity(account, instrument))
+            least, most = least + min(0, gained), most + max(0, gained)
+            reasons += [f"the ex-date of {instrument} ({action.text})"] if gained else []
         return (" or ".join(reasons), doubtful) if reasons and least <= missing <= most else ("", "")
 
     def of_cash(
@@ -121,8 +131,23 @@ class Explanations:
         own = tolerance + self._own.get((account, currency), ZERO)
         if abs(missing) <= tolerance:
             return "fees, interest or rounding"
+        paid = self._dividends(account, currency)
+        if paid and -tolerance <= missing <= paid + tolerance:
+            return "dividends of what is held"
         why = self._others_with_cash(account, currency, missing, doings, rows, own) if clean else ""
         return why or ("fees and prices of our own fills" if abs(missing) <= own else "")
+
+    def _dividends(self, account: AccountId, currency: str) -> Decimal:
+        """What recent ex-dates may have paid, before tax."""
+        return sum(
+            (
+                action.cash * position.quantity
+                for instrument, position in self._portfolio.accounts[account].positions.items()
+                if self._currency(account, instrument) == currency
+                for action in self.actions(instrument)
+            ),
+            ZERO,
+        )
 
     def _others_with_cash(
         self,

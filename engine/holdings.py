@@ -1,6 +1,6 @@
 """What the change of a holding says of orders whose venue says nothing, and the books it is measured against."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations, product
 
@@ -26,7 +26,8 @@ class AccountBooks(Struct, frozen=True):
     ``moved_ns``: when our doing last changed what it holds of an instrument, or may have.
     ``answering``: instruments with an order whose answer is on its way: what they hold may be its doing already.
     ``reserved``: cash that our orders may still cost, those of unknown outcome included. ``live``: venue ids of our
-    orders that are known to work. ``decided``: the price an order was decided on; None where its journal lacks it.
+    orders that are known to work, and when each was sent. ``decided``: the price an order was decided on; None where
+    its journal lacks it.
     ``charged``: whether every purchase and sale costs a fee.
     """
 
@@ -38,7 +39,7 @@ class AccountBooks(Struct, frozen=True):
     mark: Callable[[InstrumentId], Decimal | None]
     sellable: Callable[[InstrumentId], int]
     reserved: Decimal
-    live: frozenset[VenueOrderId]
+    live: Mapping[VenueOrderId, int]
     decided: Callable[[ClientOrderId], Decimal | None]
     charged: Callable[[InstrumentId], bool]
 
@@ -98,7 +99,14 @@ Plan = tuple[int, ...]
 """How much each of several orders has filled unseen."""
 
 
-def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still: bool = False) -> list[Plan]:
+def plans(
+    gone: Sequence[Order],
+    unknown: Sequence[Order],
+    moved: int,
+    *,
+    still: bool = False,
+    past: Container[ClientOrderId] = (),
+) -> list[Plan]:
     """Every way in which orders whose end nobody saw can have moved the position by so much.
 
     An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
@@ -107,6 +115,7 @@ def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still:
     no more, unless it did not move at all: it knows prices to no better than the fees.
 
     Args:
+        past: those that ended with their day, withdrawn by nobody.
         still: neither a holding nor money moved, where trading costs something: nothing was done.
     """
     pool = [*gone, *unknown]
@@ -114,7 +123,7 @@ def plans(gone: Sequence[Order], unknown: Sequence[Order], moved: int, *, still:
         return [(0,) * len(pool)]
     if len(pool) > SETS_MAX:
         return []
-    left = [order.cancel_pending for order in gone]
+    left = [order.cancel_pending or order.request.client_id in past for order in gone]
     likely = _ways(gone, unknown, moved, left)
     return likely or _ways(gone, unknown, moved, [True] * len(gone))
 
@@ -276,18 +285,24 @@ def speaks_against_absence(
 ) -> bool:
     """Whether this whole reading, though it has no row of the order, can not prove that there is none (3.5, b and c).
 
-    An order known to work is not in it; the position moved, cash is frozen or shares are held back that no order known
-    to us explains.
+    An order known to work when it began is not in it; the position moved, cash is frozen or shares are held back that
+    no order known to us explains.
 
     Args:
         strangers: rows of the list that are no order's of ours.
     """
     listed = {name for row in snapshot.orders or () for name in (row.venue_id, row.other_id)}
-    if not books.live <= listed:
+    if any(sent_ns < snapshot.as_of_ns and name not in listed for name, sent_ns in books.live.items()):
         return True
     if snapshot.positions is not None and not is_explained(order, baseline, strangers, snapshot, books):
         return True
     return is_held_back(order, 0, strangers, snapshot, books)
+
+
+def is_overtaken(order: Order, snapshot: AccountSnapshot, books: AccountBooks) -> bool:
+    """Whether what we did since a reading began moved what it would tell an order by: then it says nothing."""
+    buys = order.request.side.sign > 0
+    return (books.changed_ns if buys else books.moved_ns(order.request.instrument)) > snapshot.as_of_ns
 
 
 def is_at_rest(changed_ns: int, snapshot: AccountSnapshot, sheet: Capabilities) -> bool:

@@ -157,6 +157,7 @@ class Judge:
             fill_id=report.fill_id,
             cum=cum,
             leaves=0 if ended else order.leaves,
+            offset=request.offset,
         )
         if ended and not self._keep_ended_ns:
             # All it will ever hear is heard.

@@ -100,6 +100,7 @@ def booking(
             cum=order.cum,
             leaves=order.leaves,
             inferred=not real,
+            offset=request.offset,
         )
     return PositionAdjusted(
         account=request.account,

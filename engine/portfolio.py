@@ -10,7 +10,7 @@ from decimal import ROUND_UP, Decimal
 
 from msgspec import Struct
 
-from engine.domain.commands import Side
+from engine.domain.commands import Offset, Side
 from engine.domain.errors import DataError
 from engine.domain.events import Fill, InstructionSubmitted, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
@@ -19,6 +19,7 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.marks import Mark, Marks
 from engine.domain.money import ZERO, exact
 from engine.domain.order import Order
+from engine.legs import Legs, MarginRules, Split
 
 GRAIN = Decimal("1E-8")
 """What cash held back for a part of an order is rounded up to."""
@@ -76,6 +77,10 @@ class AccountBook:
         self.promised: dict[str, Decimal] = {}
         """The part of ``reserved`` held back for instructions: a venue freezes cash for orders, not for conditions."""
         self.positions: dict[InstrumentId, Position] = {}
+        self.legs: dict[InstrumentId, Legs] = {}
+        """Of futures: what the net quantity in ``positions`` is made of."""
+        self.margin: dict[str, Decimal] = {}
+        """What open futures tie up, by currency, at the prices they were opened at."""
         self.fees = ZERO
 
     def position(self, instrument: InstrumentId) -> Position:
@@ -85,7 +90,8 @@ class AccountBook:
         return found
 
     def available_cash(self, currency: str) -> Decimal:
-        return self.cash.get(currency, ZERO) - self.reserved.get(currency, ZERO)
+        free = self.cash.get(currency, ZERO) - self.reserved.get(currency, ZERO)
+        return free - self.margin.get(currency, ZERO) if self.margin else free
 
 
 # Reading a member off its class is slow in Python 3.11.
@@ -133,6 +139,8 @@ class Portfolio:
         self.fills = 0
         """Fills booked."""
         self.rate: Rate = _no_rate
+        self.futures: dict[str, MarginRules] = {}
+        """Markets whose instruments are opened and closed on margin."""
         self._sellable_from = sellable_from
         self._reservations: dict[ClientOrderId, Reservation] = {}
 
@@ -156,7 +164,7 @@ class Portfolio:
         side, quantity, cash = order.side, order.quantity, event.reserved_cash
         currency = self.instruments[order.instrument].currency
         book = self.accounts[order.account]
-        if side is _BUY or side is _BUY_BACK:
+        if side is _BUY or side is _BUY_BACK or (self.futures and self._is_future(order.instrument)):
             book.reserved[currency] = book.reserved.get(currency, ZERO) + cash
             held = Reservation(book, None, currency, cash, quantity, quantity, cash)
         else:
@@ -203,6 +211,9 @@ class Portfolio:
 
     def on_fill(self, fill: Fill) -> None:
         instrument = self.instruments[fill.instrument]
+        if self.futures and instrument.market in self.futures:
+            self._on_futures_fill(fill, instrument)
+            return
         side, quantity, fee = fill.side, fill.quantity, fill.fee
         value = fill.price * quantity
         if instrument.multiplier != 1:
@@ -276,14 +287,69 @@ class Portfolio:
             else:
                 total += cash * self.rate(currency, base)
         for instrument, position in book.positions.items():
-            if position.quantity:
+            # Futures locked on both sides have no net quantity, but a difference.
+            if position.quantity or position.cost:
                 spec = self.instruments[instrument]
                 mark = self.marks.get(instrument)
-                worth = position.cost if mark is None else exact(mark) * position.quantity * spec.multiplier
+                known = mark is not None or not position.quantity
+                worth = exact(mark or 0.0) * position.quantity * spec.multiplier if known else position.cost
+                if spec.market in self.futures:
+                    # Nothing was paid for it: it is worth what it gained.
+                    worth -= position.cost
                 total += worth if spec.currency == base else worth * self.rate(spec.currency, base)
         return total
 
+    def split(self, account: AccountId, fill_of: tuple[InstrumentId, bool, int, Offset], ts_ns: int) -> Split:
+        """What a fill of a future would do: instrument, whether it buys, quantity, offset."""
+        name, buys, quantity, offset = fill_of
+        instrument = self.instruments[name]
+        rules = self.futures[instrument.market]
+        legs = self.accounts[account].legs.get(name) or Legs()
+        return legs.split(buys, quantity, offset, rules.trading_day(ts_ns), rules.names_today(instrument))
+
+    def closable(self, account: AccountId, name: InstrumentId, buys: bool, offset: Offset, ts_ns: int) -> int:
+        """Contracts that an order of this offset may close."""
+        instrument = self.instruments[name]
+        rules = self.futures[instrument.market]
+        legs = self.accounts[account].legs.get(name) or Legs()
+        return legs.closable(buys, offset, rules.trading_day(ts_ns), rules.names_today(instrument))
+
+    def lost(self, account: AccountId, currency: str) -> Decimal:
+        """What open futures have lost in all, at their marks: it can not be spent; 0 where they have gained."""
+        gained = ZERO
+        for name, legs in self.accounts[account].legs.items():
+            spec, mark = self.instruments[name], self.marks.get(name)
+            if spec.currency == currency and mark is not None:
+                gained += (exact(mark) * legs.quantity - legs.basis) * spec.multiplier
+        return max(ZERO, -gained)
+
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _is_future(self, instrument: InstrumentId) -> bool:
+        return self.instruments[instrument].market in self.futures
+
+    def _on_futures_fill(self, fill: Fill, instrument: Instrument) -> None:
+        """Open or close lots: cash moves by the fee and by what a close made real."""
+        book, rules, name = self.accounts[fill.account], self.futures[instrument.market], fill.instrument
+        buys, currency = fill.side is _BUY or fill.side is _BUY_BACK, instrument.currency
+        legs = book.legs.get(name)
+        if legs is None:
+            legs = book.legs[name] = Legs()
+        day, rate = rules.trading_day(fill.ts_ns), rules.margin_rate(instrument, fill.ts_ns)
+        book.margin[currency] = book.margin.get(currency, ZERO) - legs.margin
+        _, gained = legs.take(buys, fill.quantity, fill.price, fill.offset, day, rules.names_today(instrument))
+        legs.margin = legs.gross * instrument.multiplier * rate
+        book.margin[currency] += legs.margin
+        book.cash[currency] = book.cash.get(currency, ZERO) + gained * instrument.multiplier - fill.fee
+        book.fees += fill.fee
+        self.fills += 1
+        position = book.position(name)
+        position.quantity, position.cost = legs.quantity, legs.basis * instrument.multiplier
+        signed = fill.quantity if buys else -fill.quantity
+        value = fill.price * fill.quantity * instrument.multiplier
+        self._strategy_position(fill.strategy, name).book(signed, value)
+        if name not in self.marks.latest:
+            self.marks.keep(name, Mark(float(fill.price), fill.ts_ns))
 
     def _strategy_position(self, strategy: StrategyId, instrument: InstrumentId) -> Position:
         key = (strategy, instrument)

@@ -193,11 +193,11 @@ class Readings:
             sellable=lambda instrument: portfolio.sellable(account, instrument, now_ns),
             # What is held back for instructions no venue has frozen.
             reserved=sum(book.reserved.values(), ZERO) - sum(book.promised.values(), ZERO),
-            live=frozenset(
-                order.venue_id
+            live={
+                order.venue_id: order.sent_ns
                 for order in self._judge.working.values()
                 if order.request.account == account and order.state in LIVE and order.venue_id
-            ),
+            },
             decided=self._decided,
             charged=self._charged,
         )

@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "traps": set(),
     "ports": {"domain"},
     # The core.
-    "portfolio": {"domain"},
+    "legs": {"domain"},
+    "portfolio": {"domain", "legs"},
     "markets": {"domain"},
     "indicators": {"domain"},
     "history": {"domain"},

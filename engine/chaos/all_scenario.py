@@ -47,7 +47,7 @@ LIVELY_SECONDS = 40.0
 """So long the last life trades at least."""
 QUIET_SECONDS = 30.0
 LOOK_SECONDS = 10.0
-QUIET_LOOKS_MAX = 25
+QUIET_LOOKS_MAX = 40
 TWO_READINGS_SECONDS = 300.0
 """What a person did last is found by two readings of the account, each a period after the one before."""
 MAX_POSITION = 2_600
@@ -214,8 +214,11 @@ class AllHangar(Hangar):
     def _settled(self, run: LiveRun) -> bool:
         """Nothing is open, and every account has been quiet for longer than its venue's lag: readings count again."""
         manager, now_ns = run.core.manager, run.clock.now_ns
-        by_hand = any(isinstance(bay, DesktopHangar) and bay.by_hand for bay in self.bays)
+        by_hand = [bay for bay in self.bays if isinstance(bay, DesktopHangar) and bay.by_hand]
         if by_hand and self.world.loop.seconds < self.hurt_seconds + TWO_READINGS_SECONDS:
+            return False
+        # No order can be taken back in a closing auction: a person's may fill at the close, long after the calm began.
+        if any(bay.still_seconds() < TWO_READINGS_SECONDS for bay in by_hand):
             return False
         return not manager.working and all(
             now_ns - manager.last_change_ns.get(name, 0) > run.boxes[name].sheet.max_lag_ns for name in self.traded

@@ -9,6 +9,7 @@ withdraws ours.
 """
 
 import contextlib
+import math
 from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -214,6 +215,13 @@ class DesktopHangar(Hangar):
     def _withdraw(self, entrust: Entrust) -> None:
         with contextlib.suppress(CounterRefusal):
             self.counter.cancel(entrust, self.present_ns())
+
+    def still_seconds(self) -> float:
+        """For how long no order of a person has moved the account; 0 while one may."""
+        now_ns = self.present_ns()
+        if any(not entrust.is_final for entrust in self._manual):
+            return 0.0
+        return min(((now_ns - entrust.updated_ns) / SECOND_NS for entrust in self._manual), default=math.inf)
 
     def heal(self) -> None:
         super().heal()

@@ -14,12 +14,14 @@ from engine.data.catalog_source import catalog_path
 from engine.data.columns import BarSource
 from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.data.instruments import derived_instrument, read_instruments
+from engine.data.main_contract import Roll, daily_volumes, main_contracts
 from engine.data.manifest import interval_of
 from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
 from engine.domain.instrument import Instrument
 from engine.markets import MARKETS
+from engine.markets.china_futures import as_contract
 from engine.markets.rulebook import RuleBook
 from engine.matching import FILL_MODELS
 from engine.matching.fill_model import FillModel
@@ -59,6 +61,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     last: str | None = None
     adjust: str | None = None
     instruments_file: Path | None = None
+    roll: bool = False
+    take_rights: bool = False
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -74,6 +78,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...]
     fill_model: FillModel
     catalog: Path | None = None
+    roll: bool = False
+    take_rights: bool = False
+
+    def rolls(self, sources: Sequence[BarSource]) -> tuple[Roll, ...]:
+        """When main contracts change, by the volume of the data itself; none unless it was asked for."""
+        if not self.roll:
+            return ()
+        markets = {self.instruments[source.instrument].market for source in sources}
+        if len(markets) != 1:
+            raise ConfigError("--roll takes contracts of one market; run the others apart")
+        return main_contracts(daily_volumes(sources, self.books[markets.pop()].trading_day))
 
     def statements(self) -> Fundamentals | None:
         """The catalog's financial statements, if the bars come from a catalog that has some."""
@@ -112,6 +127,8 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
         limits=_limits(asked, settings),
         fill_model=_fill_model(asked, settings),
         catalog=asked.catalog,
+        roll=asked.roll,
+        take_rights=asked.take_rights,
     )
 
 
@@ -172,6 +189,7 @@ def _instruments(
         found = derived_instrument(name, known)
         if asked.market is not None:
             found = msgspec.structs.replace(found, market=asked.market)
+            found = as_contract(found) if asked.market == "china_futures" else found
         if found.market not in MARKETS:
             raise ConfigError(
                 f"instrument {name} trades on market {found.market}, for which there is no rule book (there are: "

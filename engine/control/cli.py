@@ -20,8 +20,10 @@ from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
+from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
+from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
@@ -50,6 +52,7 @@ def _options(
 
 app.command()(demo)
 app.command()(backtest)
+app.command()(lookahead)
 app.command()(live)
 app.command()(watchdog)
 app.command()(instruct)
@@ -57,6 +60,7 @@ app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
 app.command()(report)
+app.command()(parity)
 app.command()(replay)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)(chaos)
 app.command()(new)

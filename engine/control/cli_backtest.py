@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    strategy: Annotated[
-        list[str] | None, typer.Option(help="module:Class or file.py:Class; may be repeated. 策略。")
-    ] = None,
+    strategy: Annotated[list[str] | None, typer.Option(help="module:Class or file.py:Class; repeated. 策略。")] = None,
     data: Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")] = None,
     instrument: Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")] = None,
@@ -34,10 +32,7 @@ def backtest(
         list[str] | None, typer.Option(help="Its setting, as share=0.1 or slippage.model=bps. 其参数。")
     ] = None,
     risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
-    mode: Annotated[
-        str,
-        typer.Option(help="event: every bar; column: only where something happens; auto: column where it can. 模式。"),
-    ] = "auto",
+    mode: Annotated[str, typer.Option(help="event: every bar; column: where something happens. 模式。")] = "auto",
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
     interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
@@ -45,6 +40,8 @@ def backtest(
     first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
     adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
+    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
+    take_rights: Annotated[bool, typer.Option("--take-rights", help="Pay for rights. 参与配股。")] = False,
     instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
@@ -55,27 +52,13 @@ def backtest(
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (),
-        data=data or (),
-        instruments=instrument or (),
-        parameters=set_ or (),
-        cash=cash,
-        market=market,
-        commission=commission,
-        fill=fill,
-        fill_settings=fill_set or (),
-        risk=risk_set or (),
-        tz=tz,
-        label=label,
-        interval=interval,
-        catalog=catalog,
-        first=first,
-        last=last,
-        adjust=adjust,
-        instruments_file=instruments,
-    )
+        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
+        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
+        instruments_file=instruments, roll=roll, take_rights=take_rights,
+    )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal, _mode(mode))
+    result, made, figures = _run(plan, journal, checked_mode(mode))
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
     _tell(result, made, figures, page, as_json)
 
@@ -102,7 +85,11 @@ def _settings(config: Path | None) -> "Settings | None":
     return load_settings(config)
 
 
-def _mode(asked: str) -> str:
+def checked_mode(asked: str) -> str:
+    """
+    Raises:
+        ConfigError: a backtest has no such mode.
+    """
     from engine.runtime.backtest import MODES
 
     if asked not in MODES:
@@ -115,14 +102,17 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     from engine.clock import cpu_seconds, stopwatch_seconds
     from engine.runtime.backtest import Backtest
     from engine.runtime.interrupt import interrupting
-    from engine.runtime.report import build_report
+    from engine.runtime.report import report_of, with_costs
+    from engine.runtime.report_costs import costs_as_json
+    from engine.runtime.report_reading import Reading
 
     journal = _journal(path)
     began, opened = stopwatch_seconds(), cpu_seconds()
     try:
         with _progress() as progress:
+            sources = plan.open()
             run = Backtest(
-                sources=plan.open(),
+                sources=sources,
                 strategies=plan.specs,
                 instruments=plan.instruments,
                 books=plan.books,
@@ -134,13 +124,18 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
                 progress=progress,
                 statements=plan.statements(),
                 mode=mode,
+                takes_rights=plan.take_rights,
+                rolls=plan.rolls(sources),
             )
             with interrupting(run.core.runner):
                 result = run.run()
     finally:
         journal.close()
-    made = build_report(journal.records(), instruments=plan.instruments)
+    reading = Reading(journal.records(), plan.instruments)
+    made = report_of(reading)
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
+    # The costs need the bars once more, which no statistic does.
+    made = with_costs(made, reading, sources)
     figures = {
         "bars": result.bars,
         "fills": len(made.fills),
@@ -155,6 +150,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
+        "costs": costs_as_json(made.costs),
     }
     return result, made, figures
 

@@ -31,7 +31,7 @@ def report(
 
     records = list(records_of(journal, schema))
     if run is not None:
-        records = _only_run(records, run, journal)
+        records = only_run(records, run, journal)
     made = build_report(records)
     page = None
     if html is not None:
@@ -39,6 +39,8 @@ def report(
 
         page = write_html(made, html)
     if as_json:
+        from engine.runtime.report_costs import costs_as_json
+
         print_json(
             {
                 "mode": made.mode,
@@ -50,6 +52,7 @@ def report(
                 "orders": made.orders,
                 "denied": sum(row.count for row in made.denials),
                 "statistics": made.statistics,
+                "costs": costs_as_json(made.costs),
                 "notes": made.notes,
                 "report": None if page is None else str(page),
             }
@@ -91,7 +94,12 @@ def _environ() -> Mapping[str, str]:
     return environment()
 
 
-def _only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
+def only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
+    """The records of one run of a journal.
+
+    Raises:
+        ConfigError: it holds no such run.
+    """
     from engine.domain.events import RunStarted
 
     starts = [at for at, (_, record) in enumerate(records) if isinstance(record, RunStarted)]

@@ -115,9 +115,9 @@ def _instrument(path: Path, name: str, row: Any, markets: Collection[str] | None
         raise ConfigError(f'{place}: tick {read.tick} is not above 0; write for example tick = "0.01"')
     if markets is not None and read.market not in markets:
         raise ConfigError(f"{place}: there is no market {read.market!r}; markets are {', '.join(sorted(markets))}")
-    given = {key: getattr(read, key) for key in InstrumentRow.__struct_fields__ if key not in _SPANS}
-    spans = {key: tuple(_span(f"{place}: {key}", text) for text in getattr(read, key)) for key in _SPANS}
-    return Instrument(id=InstrumentId(name), **given, **spans)
+    given = {key: getattr(read, key) for key in InstrumentRow.__struct_fields__}
+    given |= {key: tuple(_span(f"{place}: {key}", text) for text in given[key]) for key in _SPANS}
+    return Instrument(id=InstrumentId(name), **given)
 
 
 _SPANS = ("special", "suspended")

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot, Baseline
 from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted
-from engine.domain.commands import Side, SubmitOrder
+from engine.domain.commands import Offset, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.market import DataKind
@@ -145,6 +145,7 @@ class Fill(Struct, frozen=True, kw_only=True, gc=False):
     cum: int = 0
     leaves: int = 0
     inferred: bool = False
+    offset: Offset = Offset.AUTO
 
 
 class PositionAdjusted(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="adjusted"):

@@ -40,9 +40,21 @@ class Cross:
 
     def column(self, values: Floats, others: Floats) -> Floats:
         gap = values - others
-        sides = (gap > self.tie).astype(np.float64) - (gap < -self.tie)
+        above, below = gap > self.tie, gap < -self.tie
+        found = np.zeros(len(gap))
+        if not len(gap):
+            return found
+        if (above | below).all():
+            # The everyday case: a side at every bar, so that turns are where it is not the one before.
+            turned = np.flatnonzero(above[1:] != above[:-1]) + 1
+            found[turned] = np.where(above[turned], 1.0, -1.0)
+            first = 1.0 if above[0] else -1.0
+            if self._side and first != self._side:
+                found[0] = first
+            self._side = 1.0 if above[-1] else -1.0
+            return found
+        sides = above.astype(np.float64) - below
         known = np.flatnonzero(sides)
-        found = np.zeros(len(values))
         if len(known):
             seen = np.concatenate(([self._side], sides[known]))
             self._side = float(seen[-1])

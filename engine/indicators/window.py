@@ -11,6 +11,7 @@ have a sum of exactly 0, and prices, which are near each other, lose nothing.
 
 from collections.abc import Callable
 from itertools import accumulate
+from operator import add, sub
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,9 @@ class WindowSums:
     def update(self, *values: float) -> tuple[float, ...]:
         """The sum of each term; NaN until the window is full."""
         left = self._left or self._turn(values)
-        terms = self._terms(*[value - ref for value, ref in zip(values, self.refs, strict=True)])
-        totals = self._totals = tuple([total + term for total, term in zip(self._totals, terms, strict=True)])
+        totals = self._totals = tuple(map(add, self._totals, self._terms(*map(sub, values, self.refs))))
         self._block.append(values)
-        return tuple([rest + total for rest, total in zip(left.pop(), totals, strict=True)])
+        return tuple(map(add, left.pop(), totals))
 
     def _turn(self, values: tuple[float, ...]) -> list[tuple[float, ...]]:
         """Begin a block: what the one before it has left, for each place in this one, last place first."""
@@ -61,7 +61,7 @@ class WindowSums:
         self.refs = tuple([value if moved else 0.0 for value, moved in zip(first, self.rebased, strict=True)])
         zeros = (0.0,) * len(self._terms(*self.refs))
         if block:
-            tail = [self._terms(*[v - r for v, r in zip(row, self.refs, strict=True)]) for row in reversed(block[1:])]
+            tail = [self._terms(*map(sub, row, self.refs)) for row in block[:0:-1]]
             self._left = list(accumulate(tail, _added, initial=zeros))
         else:
             self._left = [zeros] + [(NAN,) * len(zeros)] * (size - 1)
@@ -107,14 +107,16 @@ class WindowSums:
 
 
 def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple([a + b for a, b in zip(one, other, strict=True)])
+    return tuple(map(add, one, other))
 
 
 def _in_rows(values: Floats, begun: list[float], rows: int, size: int) -> Floats:
     """A block a row; the first begins with what was there, the last is filled up with zeros."""
-    whole = np.zeros(rows * size)
+    whole = np.empty(rows * size)
+    end = len(begun) + len(values)
     whole[: len(begun)] = begun
-    whole[len(begun) : len(begun) + len(values)] = values
+    whole[len(begun) : end] = values
+    whole[end:] = 0.0
     return whole.reshape(rows, size)
 
 
@@ -161,9 +163,10 @@ class WindowSum:
         series = _in_rows(values, self._block, rows, size)
         own = series[:, 0]
         refs = np.concatenate(([self.ref], own[:-1]))
-        tail = np.zeros((rows, size))
+        tail = np.empty((rows, size))
         tail[0, begun:] = self._left[::-1]
-        tail[1:, -2::-1] = np.add.accumulate(series[:-1, :0:-1] - own[:-1, None], axis=1)
+        tail[:, -1] = 0.0
+        np.add.accumulate(series[:-1, :0:-1] - own[:-1, None], axis=1, out=tail[1:, -2::-1])
         total = np.add.accumulate(series - refs[:, None], axis=1)
         end = begun + count
         row, place = divmod(end - 1, size)

@@ -2,6 +2,7 @@
 
 from engine.markets.china_a import ChinaA
 from engine.markets.china_connect import ChinaConnect
+from engine.markets.china_futures import ChinaFutures
 from engine.markets.free import Free
 from engine.markets.hong_kong import HongKong
 from engine.markets.rulebook import RuleBook
@@ -15,4 +16,5 @@ MARKETS: dict[str, type[RuleBook]] = {
     "us": UnitedStates,
     "china_a": ChinaA,
     "china_connect": ChinaConnect,
+    "china_futures": ChinaFutures,
 }

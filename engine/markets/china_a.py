@@ -201,6 +201,9 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Over the night and over holidays too; ``takes_from_ns`` is of one day."""
         return next_order_ns(ts_ns)
 
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        return shanghai().next_open_ns(ts_ns)
+
     def takes_from_ns(self, ts_ns: int) -> int | None:
         """When the exchanges take an order that is ready at an instant; None after the day's last moment."""
         return self._next(ts_ns, ORDERS)

@@ -160,6 +160,14 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             at = None if session is None else next_order_ns(session.close_ns)
         return at
 
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        """On northbound days."""
+        at = shanghai().next_open_ns(ts_ns)
+        while at is not None and self._session(at) is None:
+            session = shanghai().on(at)
+            at = None if session is None else shanghai().next_open_ns(session.close_ns)
+        return at
+
     def is_open(self, ts_ns: int) -> bool:
         session = self._session(ts_ns)
         return session is not None and session.has(ts_ns)

@@ -59,18 +59,19 @@ def day_number(ts_ns: int) -> int:
     return _EPOCH + (ts_ns + 8 * HOUR_NS) // DAY_NS if ts_ns else NEWEST
 
 
-def _day(text: str) -> int:
+def day_named(text: str) -> int:
+    """Number of a day written as 2026-07-06."""
     return date.fromisoformat(text).toordinal()
 
 
-CHINEXT_REFORM = _day("2020-08-24")
-MAIN_REFORM = _day("2023-04-10")
-ST_REFORM = _day("2026-07-06")
-BOND_RULES = _day("2022-08-01")
-STAR_FUND_RULES = _day("2020-08-21")
-FIRST_DAY_SH, FIRST_DAY_SZ = _day("2013-12-13"), _day("2014-06-13")
-LEAST_TICK_SZ, LEAST_TICK_SH = _day("2011-02-28"), _day("2023-04-10")
-CLOSING_SZ, CLOSING_SH, CLOSING_SH_FUNDS = _day("2006-07-01"), _day("2018-08-20"), _day("2026-07-06")
+CHINEXT_REFORM = day_named("2020-08-24")
+MAIN_REFORM = day_named("2023-04-10")
+ST_REFORM = day_named("2026-07-06")
+BOND_RULES = day_named("2022-08-01")
+STAR_FUND_RULES = day_named("2020-08-21")
+FIRST_DAY_SH, FIRST_DAY_SZ = day_named("2013-12-13"), day_named("2014-06-13")
+LEAST_TICK_SZ, LEAST_TICK_SH = day_named("2011-02-28"), day_named("2023-04-10")
+CLOSING_SZ, CLOSING_SH, CLOSING_SH_FUNDS = day_named("2006-07-01"), day_named("2018-08-20"), day_named("2026-07-06")
 TENTH, FIFTH, TWENTIETH = Decimal("0.1"), Decimal("0.2"), Decimal("0.05")
 FIRST_DAY = (Decimal("0.36"), Decimal("0.44"))
 BOND_FIRST_DAY = (Decimal("0.433"), Decimal("0.573"))
@@ -85,7 +86,7 @@ class Rate(NamedTuple):
 
 
 DUTY = tuple(
-    Rate(_day(since), Decimal(buyer), Decimal(seller))
+    Rate(day_named(since), Decimal(buyer), Decimal(seller))
     for since, buyer, seller in (
         ("1998-06-12", "0.004", "0.004"),
         ("2001-11-16", "0.002", "0.002"),
@@ -96,7 +97,7 @@ DUTY = tuple(
         ("2023-08-28", "0", "0.0005"),
     )
 )
-TRANSFER_ALL, TRANSFER_HALVED = _day("2015-08-01"), _day("2022-04-29")
+TRANSFER_ALL, TRANSFER_HALVED = day_named("2015-08-01"), day_named("2022-04-29")
 
 
 def duty(buys: bool, day: int) -> Decimal:

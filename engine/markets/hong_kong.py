@@ -158,7 +158,7 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         stock = instrument.kind is InstrumentKind.STOCK
         return (levies(value, day) + broker).quantize(CENT, ROUND_HALF_UP) + (duty(value, day) if stock else ZERO)
 
-    def next_order_ns(self, ts_ns: int) -> int | None:
+    def next_open_ns(self, ts_ns: int) -> int | None:
         """Continuous trading alone: auctions take types of their own."""
         return ts_ns if self.hours == "always" else self._sessions().next_open_ns(ts_ns)
 

@@ -80,7 +80,7 @@ class RefusesCancels(Protocol):
     def may_cancel(self, ts_ns: int) -> bool: ...
 
     def next_order_ns(self, ts_ns: int) -> int | None:
-        """As ``OpensAgain`` has it."""
+        """The first instant from ``ts_ns`` on at which orders are taken; None past the last day known."""
 
 
 @runtime_checkable
@@ -109,7 +109,25 @@ class Suspends(Protocol):
 
 @runtime_checkable
 class OpensAgain(Protocol):
-    """A rule book that knows when orders are taken next."""
+    """A rule book that knows when its market trades next."""
 
-    def next_order_ns(self, ts_ns: int) -> int | None:
-        """The first instant from ``ts_ns`` on at which limit orders are taken; None past the last day known."""
+    def next_open_ns(self, ts_ns: int) -> int | None:
+        """The first instant of continuous trading from ``ts_ns`` on; None past the last day known."""
+
+
+@runtime_checkable
+class TradesFutures(Protocol):
+    """A rule book of contracts that are opened and closed on margin."""
+
+    def futures_fee(
+        self, instrument: Instrument, price: Decimal, opened: int, closed: int, closed_today: int, ts_ns: int = 0
+    ) -> Decimal:
+        """What a fill costs by what it does: so many opened, of earlier days closed, of today's closed."""
+
+    def margin_rate(self, instrument: Instrument, ts_ns: int) -> Decimal: ...
+
+    def names_today(self, instrument: Instrument) -> bool: ...
+
+    def trading_day(self, ts_ns: int) -> int: ...
+
+    def opens_ns(self, instrument: Instrument, ts_ns: int) -> int | None: ...

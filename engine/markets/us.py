@@ -104,7 +104,7 @@ class UnitedStates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         session = self._sessions().on(ts_ns)
         return self.hours == "always" or (session is not None and session.has(ts_ns))
 
-    def next_order_ns(self, ts_ns: int) -> int | None:
+    def next_open_ns(self, ts_ns: int) -> int | None:
         """Regular hours alone, whatever ``extended`` says."""
         return ts_ns if self.hours == "always" else self._sessions().next_open_ns(ts_ns)
 

@@ -57,7 +57,7 @@ class Floor:
                 return None
         if bar.interval_ns >= DAY_NS and self._opens is not None:
             # A bar of a day begins where the day does, not where the one before ended.
-            start_ns = min(self._opens.next_order_ns(start_ns) or start_ns, bar.ts_ns)
+            start_ns = min(self._opens.next_open_ns(start_ns) or start_ns, bar.ts_ns)
         end_ns = self._auctions.auction_end_ns(instrument, start_ns) if self._auctions is not None else None
         if end_ns is None:
             return bar, start_ns

@@ -9,7 +9,7 @@ from engine.domain.events import OrderSubmitted
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.order import Evidence, OrderReport
-from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook
+from engine.markets.rulebook import ChargesByOrder, RefusesCancels, RuleBook, TradesFutures
 from engine.matching.fill_model import FillModel
 from engine.matching.floor import Floor
 from engine.matching.friction import Friction
@@ -41,12 +41,14 @@ class Orders:
         sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
         floors: Mapping[InstrumentId, Floor] | None = None,
         acts_ns: Callable[[InstrumentId, int], int] | None = None,
+        futures_fee: Callable[[SubmitOrder, int, Decimal, int], Decimal] | None = None,
     ) -> None:
         """
         Args:
             sent: told of an order whose acceptance comes later, where there is a latency.
             floors: of exchanges with auctions, limits and suspensions.
             acts_ns: when an order accepted at an instant reaches its exchange; None: at once.
+            futures_fee: what a fill costs where that depends on what it opens and closes.
         """
         self.resting: dict[InstrumentId, list[Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
@@ -66,6 +68,8 @@ class Orders:
         self._floors = floors or {}
         self._acts_ns = acts_ns
         self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
+        self._futures_fee = futures_fee
+        self._futures = {name for name, book in books.items() if isinstance(book, TradesFutures)}
         self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
         self._ended = False
         """Whether one of ``_shown`` was withdrawn or emptied from outside meanwhile."""
@@ -132,7 +136,9 @@ class Orders:
                 price = min(price, Decimal(repr(band[1]))) if order.buys else max(price, Decimal(repr(band[0])))
         leaves = order.leaves = order.leaves - quantity
         book = self._by_order.get(instrument.market)
-        if book is None:
+        if self._futures_fee is not None and instrument.market in self._futures:
+            fee = self._futures_fee(request, quantity, price, ts_ns)
+        elif book is None:
             fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument, ts_ns)
         else:
             order.value += price * quantity * instrument.multiplier

@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from engine.domain.account import CancelScope, Capabilities
-from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, TimeInForce
+from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder, TimeInForce
 from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
@@ -75,10 +75,11 @@ class SimulatedVenue(Depth):
         sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
         floors: Mapping[InstrumentId, Floor] | None = None,
         acts_ns: Callable[[InstrumentId, int], int] | None = None,
+        futures_fee: Callable[[SubmitOrder, int, Decimal, int], Decimal] | None = None,
     ) -> None:
         super().__init__(
             model, instruments, books, report=report, placed=placed, clock=clock, sent=sent, floors=floors,
-            acts_ns=acts_ns,
+            acts_ns=acts_ns, futures_fee=futures_fee,
         )  # fmt: skip
         self._match = self._model.match
         self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only

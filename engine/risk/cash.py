@@ -28,13 +28,17 @@ class Cash(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
         side = order.side
-        if side is _SELL or side is _SELL_SHORT:
+        futures = view.portfolio.futures
+        on_margin = bool(futures) and view.instruments[order.instrument].market in futures
+        if (side is _SELL or side is _SELL_SHORT) and not on_margin:
             return None
         cost = purchase_cost(order, view)
         if cost is None:
             return Denial("STALE_DATA", f"cost not known: no reference price of {order.instrument}")
         book = view.portfolio.accounts[order.account]
         available = book.available_cash(view.instruments[order.instrument].currency)
+        if on_margin:
+            available -= view.portfolio.lost(order.account, view.instruments[order.instrument].currency)
         if cost <= available:
             return None
         return Denial("CASH", f"cash exceeded: worst-case cost {cost} (available {available})")

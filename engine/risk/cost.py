@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 
-from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.commands import Offset, OrderType, Side, SubmitOrder
+from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order_types import TWO_SIDED
 from engine.risk.view import RiskView
 
+_OPENING = frozenset({Offset.OPEN, Offset.AUTO})
 _SELL = Side.SELL
 _SELL_SHORT = Side.SELL_SHORT
 _LIMIT = OrderType.LIMIT
@@ -56,6 +58,10 @@ def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
         return None
     instrument = view.instruments[order.instrument]
     quantity = order.quantity
+    if view.portfolio.futures and instrument.market in view.portfolio.futures:
+        cost = _futures_cost(order, view, instrument, price)
+        view.cost_memo = (order, mark, cost)
+        return cost
     cost = price * quantity
     if instrument.multiplier != 1:
         cost *= instrument.multiplier
@@ -75,8 +81,20 @@ def worst_case_cost(order: SubmitOrder, view: RiskView) -> Decimal:
         LookupError: a purchase without a limit, and no price is known.
     """
     if order.side is _SELL or order.side is _SELL_SHORT:
-        return ZERO
+        futures = view.portfolio.futures
+        if not futures or view.instruments[order.instrument].market not in futures:
+            return ZERO
     cost = purchase_cost(order, view)
     if cost is None:
         raise LookupError(f"no reference price of {order.instrument}")
     return cost
+
+
+def _futures_cost(order: SubmitOrder, view: RiskView, instrument: Instrument, price: Decimal) -> Decimal:
+    """Margin of what the order opens at worst, times ``view.cost_factor``, and the fee; of either side."""
+    portfolio, quantity, now_ns = view.portfolio, order.quantity, order.ts_ns
+    what = (order.instrument, order.side.sign > 0, quantity, order.offset)
+    opened = portfolio.split(order.account, what, now_ns).opened if order.offset in _OPENING else 0
+    rate = portfolio.futures[instrument.market].margin_rate(instrument, now_ns)
+    margin = price * opened * instrument.multiplier * rate * (view.cost_factor or 1)
+    return margin + view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument, now_ns)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from engine.domain.commands import OrderType, Side, SubmitOrder
+from engine.domain.commands import Offset, OrderType, Side, SubmitOrder
 from engine.domain.timestamps import format_time
 from engine.domain.verdict import Denial
 from engine.risk.limit import Limit
@@ -23,6 +23,8 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def check(self, order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
         side = order.side
+        if view.portfolio.futures and view.instruments[order.instrument].market in view.portfolio.futures:
+            return _closable(order, view, now_ns)
         if side is _BUY or side is _BUY_BACK:
             return None
         if side is _SELL_SHORT:
@@ -44,6 +46,18 @@ class Sellable(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if order.side is _SELL_SHORT:
             return f"short sale of {order.quantity}, {'allowed' if self.short else 'not allowed'}"
         return f"{order.side} {order.quantity}, sellable {view.sellable(order.account, order.instrument, now_ns)}"
+
+
+def _closable(order: SubmitOrder, view: RiskView, now_ns: int) -> Denial | None:
+    """Of futures: a close needs what it closes, less what working orders of its side may close before it."""
+    if order.offset in (Offset.OPEN, Offset.AUTO):
+        return None
+    buys = order.side.sign > 0
+    held = view.portfolio.closable(order.account, order.instrument, buys, order.offset, now_ns)
+    free = held - view.working(order.account, order.instrument, order.side)
+    if order.quantity <= free:
+        return None
+    return Denial("SELLABLE", f"closable quantity exceeded: {order.quantity} (of this offset {free})")
 
 
 def _locked(order: SubmitOrder, view: RiskView) -> str:

@@ -30,6 +30,7 @@ class Waits:
         self._marks = marks
         self._references = references
         self._known: dict[str, tuple[int, int]] = {}
+        self._opening = {name: book for name, book in books.items() if isinstance(book, OpensAgain)}
 
     def acts_ns(self, instrument: InstrumentId, now_ns: int) -> int:
         """``now_ns`` itself where the market takes orders, or can not say when it will."""
@@ -37,8 +38,8 @@ class Waits:
         known = self._known.get(market)
         if known is not None and known[0] == now_ns:
             return known[1]
-        book = self._books[market]
-        found = book.next_order_ns(now_ns) if isinstance(book, OpensAgain) else None
+        book = self._opening.get(market)
+        found = None if book is None else book.next_open_ns(now_ns)
         acts_ns = now_ns if found is None else found
         self._known[market] = (now_ns, acts_ns)
         return acts_ns

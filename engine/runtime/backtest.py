@@ -14,6 +14,7 @@ from engine.clock import ReplayClock, cpu_seconds
 from engine.context import CallRequest, Context
 from engine.data.actions import actions_of
 from engine.data.columns import BarSource, Columns
+from engine.data.main_contract import Roll
 from engine.domain.account import Capabilities
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
@@ -35,9 +36,11 @@ from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED
 from engine.runtime.day_prices import DayPrices
 from engine.runtime.deaf import leave_out_the_deaf
-from engine.runtime.ex_dates import bookings
+from engine.runtime.ex_dates import begin_day
+from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.matching_settings import refuse_unless_bars_fill
 from engine.runtime.replay import Merged, Stage, merged, play
+from engine.runtime.run_data import data_rows
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -115,10 +118,12 @@ class Backtest:
         progress: Callable[[int], None] | None = None,
         statements: StatementTable | None = None,
         takes_rights: bool = False,
+        rolls: Sequence[Roll] = (),
         mode: str = "auto",
     ) -> None:
-        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``mode``: see ``MODES``; ``auto``
-        leaves bars out where it can, which changes nothing but the time it takes.
+        """``takes_rights``: rights are paid for on their ex-date; else they lapse. ``rolls``: when a product's main
+        contract changes: what strategies hold of the old one is closed, and opened in the new one. ``mode``: see
+        ``MODES``; ``auto`` leaves bars out where it can, which changes nothing but the time it takes.
 
         Raises:
             ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
@@ -151,15 +156,19 @@ class Backtest:
         self._takes_rights = takes_rights
         self.venue = self._venue(fill_model, instruments, books)
         join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
-        currencies = {instruments[source.instrument].currency for source in self.sources}
-        if len(currencies) != 1:
-            listed = ", ".join(sorted(currencies)) or "none"
-            raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
-        core.portfolio.open_account(ACCOUNT, currencies.pop(), cash)
+        core.portfolio.open_account(ACCOUNT, self._currency(), cash)
         self._seat(strategies)
+        self.rolling = Rolling(rolls, core)
         self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
         self.mode, self.mode_reason = self._mode(mode)
+
+    def _currency(self) -> str:
+        currencies = {self.core.instruments[source.instrument].currency for source in self.sources}
+        if len(currencies) != 1:
+            listed = ", ".join(sorted(currencies)) or "none"
+            raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
+        return currencies.pop()
 
     def _venue(
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
@@ -183,6 +192,7 @@ class Backtest:
             sent=core.manager.mark_sent,
             floors=floors,
             acts_ns=None if core.view.waits is None else core.view.waits.acts_ns,
+            futures_fee=partial(futures_fee, core.portfolio, instruments, books) if core.portfolio.futures else None,
         )
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
@@ -298,10 +308,12 @@ class Backtest:
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
         core, clock, days = self.core, self.clock, self.days
-        while (due_ns := min(core.runner.next_due_ns, days.due_ns)) < ts_ns:
+        while (due_ns := min(core.runner.next_due_ns, days.due_ns, self.rolling.due_ns)) < ts_ns:
             clock.now_ns = max(clock.now_ns, due_ns)
             if days.due_ns <= due_ns:
-                self._day_begins(due_ns)
+                begin_day(core, days.turn(due_ns), ACCOUNT, takes_rights=self._takes_rights)
+            elif self.rolling.due_ns <= due_ns:
+                self.rolling.turn(due_ns)
             else:
                 core.runner.fire_due(clock.now_ns)
         if ts_ns >= self._sample_due_ns:
@@ -311,23 +323,14 @@ class Backtest:
         self._on_rescheduled()
 
     def _on_rescheduled(self) -> None:
-        self._due[0] = min(self._sample_due_ns, self.core.runner.next_due_ns + 1, self.days.due_ns + 1)
+        later_ns = min(self.core.runner.next_due_ns, self.days.due_ns, self.rolling.due_ns)
+        self._due[0] = min(self._sample_due_ns, later_ns + 1)
 
     def _load(self, batch: Columns) -> None:
         """Bars far ahead of the clock: what may be known of them later."""
         self.core.history.extend(batch)
         for morning in self.days.load(batch):
             self.core.history.adjust(morning.instrument, morning.ts_ns, morning.price_factor, morning.share_factor)
-
-    def _day_begins(self, ts_ns: int) -> None:
-        """Closes of the day before are known, and what takes effect today is booked, before anything trades."""
-        core = self.core
-        for morning in self.days.turn(ts_ns):
-            core.view.previous_close[morning.instrument] = morning.reference
-            for booking in bookings(core.portfolio, morning, ACCOUNT, takes_rights=self._takes_rights):
-                core.book(booking)
-            if morning.actions:
-                core.portfolio.marks[morning.instrument] = morning.reference
 
     def _sample(self) -> None:
         portfolio = self.core.portfolio
@@ -339,29 +342,12 @@ class Backtest:
         cash = book.cash[book.currency]
         self._journal.append(EquitySampled(account=ACCOUNT, ts_ns=now_ns, equity=equity, cash=cash))
 
-    def _data(self) -> tuple[dict[str, Any], ...]:
-        rows: list[dict[str, Any]] = [
-            {
-                "path": str(source.path),
-                "sha256": source.sha256(),
-                "instrument": source.instrument,
-                "interval_ns": source.interval_ns,
-                "tz": source.tz,
-                "label": source.label,
-            }
-            for source in self.sources
-        ]
-        if self._statements is not None:
-            rows.append({"path": "statements", "sha256": self._statements.sha256()})
-        rows += self._action_files
-        return tuple(rows)
-
     def _run_started(self, ts_ns: int) -> RunStarted:
         return RunStarted(
             ts_ns=ts_ns,
             mode="backtest",
             config_hash=self.core.checker.limits_hash,
-            data=self._data(),
+            data=data_rows(self.sources, self._statements, self._action_files),
             strategies=tuple(
                 {"name": spec.name, "path": spec.path, "parameters": msgspec.to_builtins(spec.parameters)}
                 for spec in self._strategies

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from msgspec import Struct
 
+from engine.data.adjustments import Adjustment
 from engine.data.columns import Columns, Ints
 from engine.domain.actions import CorporateAction, after
 from engine.domain.ids import InstrumentId
@@ -63,6 +64,7 @@ class DayPrices:
         self._last: dict[InstrumentId, tuple[int, float]] = {}
         self._coming: dict[InstrumentId, list[Morning]] = {}
         self._traded: dict[InstrumentId, bool] = {}
+        self._factors: dict[InstrumentId, list[Adjustment]] = {}
 
     def has_volume(self, instrument: InstrumentId) -> bool:
         """Whether the data of an instrument has volumes: then a bar without any is one without deals."""
@@ -85,10 +87,20 @@ class DayPrices:
             day, known = book.trading_day(ts_ns), self._last.get(name)
             if known is not None and day > known[0]:
                 coming.append(self._morning(name, ts_ns, book.timezone, known, day))
-                news += coming[-1:] if coming[-1].actions else []
+                if (morning := coming[-1]).actions:
+                    news.append(morning)
+                    factor = Adjustment(morning.ts_ns, morning.price_factor, morning.share_factor)
+                    self._factors.setdefault(name, []).append(factor)
             self._last[name] = (day, float(bars.close[following - 1]))
         self._plan()
         return news
+
+    def factors(self, instrument: InstrumentId) -> tuple[Adjustment, ...]:
+        """Of every ex-date in what was loaded, oldest first, as ``adjusted(columns, factors, "backward", ...)`` takes.
+
+        Backward factors change no bar by what comes after it, so that columns may be adjusted a batch at a time.
+        """
+        return tuple(self._factors.get(instrument, ()))
 
     def turn(self, now_ns: int) -> list[Morning]:
         """The mornings that have come, oldest first."""
@@ -110,7 +122,8 @@ class DayPrices:
         # Of a stock that was suspended on its ex-date everything takes effect when it trades again.
         actions = tuple(action for action in self._actions[name] if before < action.ex_day <= day)
         midnight_ns = parse_time(f"{day_of(ts_ns, zone)} 00:00:00", zone)
-        return Morning(midnight_ns, name, close, after(actions, close, self._instruments[name].tick), actions)
+        # A bar of a day may end at midnight: the morning comes right after it.
+        return Morning(midnight_ns + 1, name, close, after(actions, close, self._instruments[name].tick), actions)
 
     def _plan(self) -> None:
         self.due_ns = min((coming[0].ts_ns for coming in self._coming.values() if coming), default=NEVER_NS)

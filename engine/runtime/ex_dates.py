@@ -1,12 +1,23 @@
 """What an ex-date does to a run's books: an adjustment a strategy, journaled as any other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import AccountId
 from engine.domain.money import ZERO
 from engine.portfolio import Portfolio
 from engine.runtime.day_prices import Morning
+from engine.runtime.wiring import Core
+
+
+def begin_day(core: Core, mornings: Iterable[Morning], account: AccountId, *, takes_rights: bool) -> None:
+    """Closes of the day before are known, and what takes effect today is booked, before anything trades."""
+    for morning in mornings:
+        core.view.previous_close[morning.instrument] = morning.reference
+        for booking in bookings(core.portfolio, morning, account, takes_rights=takes_rights):
+            core.book(booking)
+        if morning.actions:
+            core.portfolio.marks[morning.instrument] = morning.reference
 
 
 def bookings(

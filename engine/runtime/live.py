@@ -38,6 +38,7 @@ from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox
 from engine.runtime.outboxes import Outboxes
 from engine.runtime.pace import Pace
+from engine.runtime.recent_actions import recent_actions
 from engine.runtime.reconciling import Reconciling
 from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.sheets import foreseers_of, sheets_of
@@ -142,6 +143,9 @@ class LiveRun:
         """Who reconciles all of them."""
         environments = {a.id: partial(environment_of, self.gateways[a.gateway]) for a in self.spec.accounts}
         self.core.reconciler.explanations.settings = self.spec.reconcile
+        self.core.reconciler.explanations.actions = recent_actions(
+            self.spec.reconcile.actions, lambda name: self.core.view.day_of(name, self.clock.now_ns)
+        )
         return Reconciling(self.core, self.boxes, self.seekers, self.clock, self.ready.is_set, environments)
 
     # --- life --------------------------------------------------------------------------------------------------------

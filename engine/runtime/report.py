@@ -1,18 +1,21 @@
 """The report of a run, read from its journal: figures, curves and lists; a backtest and a live day alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
+from engine.data.columns import BarSource
 from engine.data.headers import zone_of
 from engine.domain.errors import DataError
 from engine.domain.events import JournalRecord, PositionAdjusted
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
+from engine.runtime.report_costs import Costs, costs_of
 from engine.runtime.report_reading import Execution, Incident, Reading
 from engine.runtime.report_round_trips import (
     OpenPosition,
@@ -20,6 +23,7 @@ from engine.runtime.report_round_trips import (
     pair_first_in_first_out,
     time_in_market,
 )
+from engine.runtime.report_sources import sources_of
 from engine.runtime.report_statistics import Drawdown, MonthlyReturn, Statistics, statistics_of
 
 
@@ -69,6 +73,8 @@ class Report(Struct, frozen=True, kw_only=True):
     accounts: tuple[dict[str, Any], ...]
     config_hash: str
     notes: tuple[str, ...]
+    costs: Costs | None = None
+    """Fees, slippage, delay, and profit before and after them; None: not reckoned, see ``with_costs``."""
 
     @property
     def title(self) -> str:
@@ -89,24 +95,70 @@ def build_report(
     instruments: Mapping[InstrumentId, Instrument] | None = None,
     tz: str | None = None,
 ) -> Report:
-    """Read a journal into a report.
-
-    Equity is what was sampled into the journal; where nothing was, cash and positions at the latest fill price. All
-    accounts of the first account's currency are added up; accounts in others are named in ``notes``.
+    """Read a journal into a report, costs included; see ``report_of`` and ``with_costs``.
 
     Args:
         instruments: for multipliers.
-        tz: zone of days and months; default: the data's, else the first instrument's venue's, else UTC.
+        tz: zone of days and months; see ``report_of``.
 
     Raises:
         DataError: the journal holds no run.
     """
     reading = Reading(records, instruments)
+    return with_costs(report_of(reading, tz=tz), reading)
+
+
+def with_costs(report: Report, reading: Reading, sources: Sequence[BarSource] | None = None) -> Report:
+    """The report with what trading cost.
+
+    Args:
+        sources: the bars of the run; default: those it names, where they are still there and the same, and a note of
+            those that are not.
+
+    Raises:
+        DataError: a source given can not be read.
+    """
+    notes: list[str] = []
+    executions, ours = _ours(reading)
+    if not executions:
+        return report
+    try:
+        costs = costs_of(reading, executions, ours, sources_of(report.data, notes) if sources is None else sources)
+    except DataError as why:
+        if sources is not None:
+            raise
+        notes.append(f"no bars for the costs: {why}")
+        costs = costs_of(reading, executions, ours)
+    if costs.total.unpriced and costs.total.slippage is not None:
+        unpriced, fills = costs.total.unpriced, costs.total.fills
+        notes.append(
+            f"slippage is without {unpriced:,} of {fills:,} fills: what was known when they were decided is not"
+        )
+    return msgspec.structs.replace(report, costs=costs, notes=(*report.notes, *notes))
+
+
+def _ours(reading: Reading) -> tuple[list[Execution], frozenset[AccountId]]:
+    ours = _accounts(reading)[2]
+    return [e for e in reading.executions if not ours or e.account in ours], ours
+
+
+def report_of(reading: Reading, *, tz: str | None = None) -> Report:
+    """Everything but the costs.
+
+    Equity is what was sampled into the journal; where nothing was, cash and positions at the latest fill price. All
+    accounts of the first account's currency are added up; accounts in others are named in ``notes``.
+
+    Args:
+        tz: zone of days and months; default: the data's, else the first instrument's venue's, else UTC.
+
+    Raises:
+        DataError: the journal holds no run.
+    """
     if not reading.runs:
         raise DataError("the journal holds no run; run a backtest, a demo or live first")
     run = reading.runs[-1]
     currency, starting, ours, notes = _accounts(reading)
-    executions = [e for e in reading.executions if not ours or e.account in ours]
+    executions, _ = _ours(reading)
     points = _sampled(reading, ours, starting)
     if len(points) < 2:
         notes.append("no equity was sampled: the curve is made of cash and positions at the latest fill price")

@@ -1,6 +1,7 @@
 """The report as tables for the terminal."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, format_time
 from engine.runtime.report import Report
+from engine.runtime.report_costs import Costs
 from engine.runtime.report_round_trips import RoundTrip
 
 _NONE = "-"
@@ -24,6 +26,8 @@ def console_table(report: Report, *, trips_max: int = 5) -> RenderableType:
     for left, right in zip(cells[:half], [*cells[half:], ("", "")], strict=False):
         figures.add_row(*left, *right)
     parts: list[RenderableType] = [figures]
+    if report.costs is not None:
+        parts.append(_costs(report.costs, report.currency))
     if report.round_trips:
         parts.append(_trips(report, report.round_trips[-trips_max:]))
     if report.denials:
@@ -83,6 +87,31 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         ("fees", f"{s.fees:,.2f} {report.currency}"),
         ("open positions", ", ".join(f"{p.quantity:+,} {p.instrument}" for p in report.open_positions) or _NONE),
     ]
+
+
+def _costs(costs: Costs, currency: str) -> Table:
+    title = f"gross and net profit, {currency}".rstrip(", ")
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    table.add_column("strategy", no_wrap=True)
+    for name in ("gross", "slippage", "of it delay", "fees", "net", "cost bp"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in costs.rows if len(costs.rows) == 1 else (*costs.rows, costs.total):
+        table.add_row(
+            Text(row.strategy or "total"),
+            f"{row.gross:+,.2f}",
+            *(
+                _NONE if cost is None else f"{-cost:+,.2f}" if cost else "0.00"
+                for cost in (row.slippage, row.delay, row.fees)
+            ),
+            f"{row.net:+,.2f}",
+            ratio(row.basis_points),
+        )
+    return table
+
+
+def _less(cost: Decimal | None) -> str:
+    """As it stands in the sum: a cost has a minus, a gain a plus."""
+    return _NONE if cost is None else f"{-cost:+,.2f}" if cost else "0.00"
 
 
 def _trips(report: Report, trips: Sequence[RoundTrip]) -> Table:

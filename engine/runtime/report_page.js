@@ -118,6 +118,20 @@
     $("monthly").replaceChildren(...rows);
   };
 
+  const costs = () => {
+    $("costs_card").hidden = !D.costs.length;
+    if (!D.costs.length) return;
+    const rows = D.costs.length === 2 ? D.costs.slice(0, 1) : D.costs;
+    const unpriced = rows.some((r) => r[9]), heads = ["strategy", "fills_count", "traded_value", "gross_profit", "slippage", "of_it_delay", "fees", "net_profit", "cost_points"];
+    if (unpriced) heads.push("unpriced");
+    const less = (v) => v === null ? "–" : signed(-v, number);
+    const money = (v) => [signed(v, number), "n " + tone(v)];
+    table("costs", heads.map((key, i) => [t(key), i ? "n" : ""]), rows.map((r) => [
+      [r[0] || t("total")], [number(r[1], 0), "n"], [number(r[2], 0), "n"], money(r[3]), [less(r[4]), "n"], [less(r[5]), "n quiet"], [less(r[6]), "n"], money(r[7]),
+      [number(r[8]), "n"], ...(unpriced ? [[number(r[9], 0), "n"]] : []),
+    ]));
+  };
+
   // --- lists ---------------------------------------------------------------------------------------------------------
   const COLUMNS = [
     ["strategy", 0, (v) => v], ["instrument", 1, (v) => v], ["way", 2, (v) => t(v)], ["quantity", 3, (v) => number(v, 0)],
@@ -299,7 +313,7 @@
     $("filter").placeholder = t("filter");
     $("filter").setAttribute("aria-label", t("filter"));
     $("notes").replaceChildren(...D.notes.map((note) => element("li", note)));
-    tiles(); statistics(); monthly(); trips(); lists(); ranges();
+    tiles(); statistics(); monthly(); costs(); trips(); lists(); ranges();
     equity(); candles();
   };
   $("language").addEventListener("click", () => { state.language = state.language === "zh" ? "en" : "zh"; draw(); });

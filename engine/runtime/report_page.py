@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from engine.data import open_bars
 from engine.data.columns import Columns
 from engine.domain.errors import DataError
 from engine.domain.timestamps import SECOND_NS, format_time
@@ -24,7 +23,9 @@ from engine.runtime.report_candles import (
     local_seconds,
     thin_bars,
 )
+from engine.runtime.report_costs import CostRow
 from engine.runtime.report_round_trips import RoundTrip
+from engine.runtime.report_sources import sources_of
 
 EQUITY_POINTS = 4_000
 ROUND_TRIPS_MAX = 20_000
@@ -93,26 +94,17 @@ def _asset(name: str) -> str:
 def _charts_from_files(report: Report, notes: list[str]) -> list[CandleChart]:
     charts = []
     room = CANDLES_PER_PAGE // max(1, len(report.data))
-    for row in report.data:
-        if not row.get("path") or not row.get("instrument"):
-            continue
+    missed: list[str] = []
+    for source in sources_of(report.data, missed):
         try:
-            source = open_bars(
-                str(row["path"]),
-                str(row["instrument"]),
-                tz=str(row["tz"]) if row.get("tz") else None,
-                label=str(row.get("label") or "end"),
-                interval=int(row["interval_ns"]) if row.get("interval_ns") else None,
-            )
-            if row.get("sha256") and source.sha256() != row["sha256"]:
-                notes.append(f"{row['path']} has changed since the run: no candles of {row['instrument']}")
-                continue
             chart = thin_bars(source.batches(), report.tz, room)
         except DataError as why:
-            notes.append(f"no candles of {row['instrument']}: {why}")
+            missed.append(f"no bars of {source.instrument}: {why}")
             continue
         if chart is not None:
             charts.append(chart)
+    # The costs may have missed the same bars, and said so.
+    notes.extend(note for note in missed if note not in notes)
     return charts
 
 
@@ -155,6 +147,7 @@ def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], 
             "p": [_short(f.price) for f in fills],
         },
         "trips": _trip_rows(trips, tz),
+        "costs": [] if report.costs is None else [_cost_row(row) for row in (*report.costs.rows, report.costs.total)],
         "open": [[p.strategy, p.instrument, p.quantity, _short(p.average_price)] for p in report.open_positions],
         "orders": [[state, count] for state, count in report.orders.items()],
         "denials": [[d.code, d.count, d.example] for d in report.denials],
@@ -182,6 +175,20 @@ def _trip_rows(trips: Sequence[RoundTrip], tz: str) -> list[list[Any]]:
             t.holding_ns // SECOND_NS,
         ]
         for t, entered, left in zip(trips, entries, exits, strict=True)
+    ]
+
+
+def _cost_row(row: CostRow) -> list[Any]:
+    """The last row of the table is the total; what is not known is None."""
+    amounts = (row.gross, row.slippage, row.delay, row.fees, row.net)
+    points = row.basis_points
+    return [
+        row.strategy,
+        row.fills,
+        round(float(row.traded_value), 2),
+        *(None if amount is None else round(float(amount), 2) for amount in amounts),
+        None if points is None else round(points, 2),
+        row.unpriced,
     ]
 
 

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.commands import SubmitOrder
 from engine.domain.events import (
     EquitySampled,
     JournalRecord,
@@ -46,6 +45,15 @@ class Execution(Struct, frozen=True, kw_only=True, gc=False):
         return self.value / self.quantity if self.quantity else ZERO
 
 
+class Decided(Struct, frozen=True, kw_only=True, gc=False):
+    """The moment an order was decided on, and the price then known, where the journal has it (a live run's does)."""
+
+    ts_ns: int
+    reference: Decimal | None
+    arrived_ns: int
+    """When the venue acknowledged it, else when it was sent; 0: neither is known."""
+
+
 class Incident(Struct, frozen=True, kw_only=True, gc=False):
     """Something a person should know of: a latch, a stopped strategy, a failed reconciliation, an adjustment."""
 
@@ -57,10 +65,24 @@ class Incident(Struct, frozen=True, kw_only=True, gc=False):
 class _Trace:
     """One order; kept as plain sums until evidence comes that needs the join of ``domain.order``."""
 
-    __slots__ = ("acked", "cum", "fee", "order", "reports", "request", "seen", "sent", "value")
+    __slots__ = (
+        "acked",
+        "arrived_ns",
+        "cum",
+        "fee",
+        "order",
+        "reference",
+        "reports",
+        "request",
+        "seen",
+        "sent",
+        "value",
+    )
 
-    def __init__(self, request: SubmitOrder) -> None:
-        self.request = request
+    def __init__(self, submitted: OrderSubmitted) -> None:
+        self.request = submitted.order
+        self.reference = submitted.baseline.price if submitted.baseline is not None else None
+        self.arrived_ns = 0
         self.order: Order | None = None
         self.reports: list[OrderReport] = []
         self.seen: set[str] = set()
@@ -100,7 +122,8 @@ class _Trace:
         self.reports.append(report)
         self.sent = self.sent or report.kind is not Evidence.RISK_OK
         if report.kind is not Evidence.FILL:
-            self.acked = self.acked or report.kind is Evidence.ACK
+            if report.kind is Evidence.ACK and not self.acked:
+                self.acked, self.arrived_ns = True, report.ts_ns
             return 0, ZERO, ZERO
         if report.fill_id in self.seen:
             return 0, ZERO, ZERO
@@ -149,15 +172,33 @@ class Reading:
             counts[OrderState.DENIED.value] += denied
         return dict(counts.most_common())
 
+    def state_of(self, client_id: ClientOrderId) -> OrderState | None:
+        """Where an order stands at the end; None: it never passed our checks, or is not in the journal."""
+        trace = self._traces.get(client_id)
+        return None if trace is None else trace.state
+
+    def decided(self, client_id: ClientOrderId) -> Decided | None:
+        """When and at what price an order was decided on; None as for ``state_of``."""
+        trace = self._traces.get(client_id)
+        if trace is None:
+            return None
+        return Decided(ts_ns=trace.request.ts_ns, reference=trace.reference, arrived_ns=trace.arrived_ns)
+
+    def multiplier(self, instrument: InstrumentId) -> int:
+        """1 where nothing is known of the instrument."""
+        known = self._instruments.get(instrument)
+        return known.multiplier if known is not None else 1
+
     def _read(self, record: JournalRecord) -> None:
         match record:
             case OrderReport():
                 self._execute(record)
             case OrderSubmitted():
-                self._traces[record.client_id] = _Trace(record.order)
+                self._traces[record.client_id] = _Trace(record)
             case OrderSent():
                 if (trace := self._traces.get(record.client_id)) is not None:
                     trace.sent = True
+                    trace.arrived_ns = record.ts_ns
             case EquitySampled():
                 self.samples.setdefault(record.account, []).append((record.ts_ns, record.equity))
             case OrderDenied():
@@ -185,7 +226,6 @@ class Reading:
         if not quantity and not value and not fee:
             return
         request = trace.request
-        known = self._instruments.get(request.instrument)
         sign = request.side.sign
         self.executions.append(
             Execution(
@@ -195,7 +235,7 @@ class Reading:
                 instrument=request.instrument,
                 client_id=request.client_id,
                 quantity=sign * quantity,
-                value=sign * value * (known.multiplier if known is not None else 1),
+                value=sign * value * self.multiplier(request.instrument),
                 fee=fee,
             )
         )

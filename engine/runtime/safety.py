@@ -127,6 +127,7 @@ class SafetyOfRun:
         """
         run = self._run
         run.journal.append(RunEnded(ts_ns=self._clock.now_ns, reason=run.stop_reason))
+        run.turns.over = True
         stop()
         with suppress(JournalError):
             await run.journal.durable(run.journal.next_seq - 1)

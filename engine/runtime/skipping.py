@@ -34,6 +34,8 @@ def needs_every_bar(bus: Bus, portfolio: Portfolio, runner: StrategyRunner) -> s
     for seat in runner.seats.values():
         if seat.hears_bars:
             return f"strategy {seat.name} has an on_bar, which hears every bar; declare triggers with self.when instead"
+    if portfolio.futures:
+        return "futures are margined and settled by the price of every bar"
     if bus.subscribers(Bar) != (portfolio.on_bar, runner.on_bar):
         return "a limit of [risk] looks at the price of every bar"
     return ""
@@ -48,7 +50,7 @@ def _plain(column: Any) -> Any:
 class _Line:
     """The bars of one instrument in the batch at hand."""
 
-    def __init__(self, name: InstrumentId, interval_ns: int, published: Callable[[], int]) -> None:
+    def __init__(self, name: InstrumentId, interval_ns: int, published: list[int]) -> None:
         self.name = name
         self.interval_ns = interval_ns
         self.places: Sequence[int] | None = None
@@ -72,12 +74,12 @@ class _Line:
 
     def row(self) -> int:
         """Of its latest bar that was published; -1 for none of this batch."""
-        published = self._published()
+        published = self._published[0]
         return (min(published, len(self.ts_ns)) if self.places is None else bisect_left(self.places, published)) - 1
 
     def row_from(self, place: int) -> int:
-        """Its first row at or after a row of the batch."""
-        return place if self.places is None else bisect_left(self.places, place)
+        """Its first row at or after a row of the batch; the number of its rows if there is none."""
+        return min(place, len(self.ts_ns)) if self.places is None else bisect_left(self.places, place)
 
     def place(self, row: int, end: int) -> int:
         """The row in the batch; ``end`` where it has no such row."""
@@ -100,18 +102,23 @@ class _Line:
 class _Latest(dict[InstrumentId, Any]):
     """The latest price of each instrument, looked up when somebody asks."""
 
-    def __init__(self, lines: dict[InstrumentId, _Line]) -> None:
+    def __init__(self, lines: dict[InstrumentId, _Line], published: list[int]) -> None:
         super().__init__()
         self._lines = lines
+        self._published = published
+        self._asked: dict[InstrumentId, int] = {}
         self._known: dict[InstrumentId, int] = {}
 
     def get(self, name: InstrumentId, default: Any = None) -> Any:
-        line = self._lines.get(name)
-        if line is not None:
-            row = line.row()
-            if row >= 0 and row != self._known.get(name, -1):
-                self._known[name] = row
-                super().__setitem__(name, line.bar(row))
+        published = self._published[0]
+        if self._asked.get(name) != published:
+            self._asked[name] = published
+            line = self._lines.get(name)
+            if line is not None:
+                row = line.row()
+                if row >= 0 and row != self._known.get(name, -1):
+                    self._known[name] = row
+                    super().__setitem__(name, line.bar(row))
         return super().get(name, default)
 
     def __setitem__(self, name: InstrumentId, event: Any) -> None:
@@ -133,6 +140,7 @@ class _Latest(dict[InstrumentId, Any]):
         for name in self._lines:
             self.get(name)
         self._known.clear()
+        self._asked.clear()
 
 
 class Skipper:
@@ -143,10 +151,11 @@ class Skipper:
         self._stage = stage
         self._runner: StrategyRunner = core.runner
         self._waiting = waiting
-        self._published = 0
-        self._lines = [_Line(name, interval_ns, lambda: self._published) for name, interval_ns in names]
+        self._published = [0]
+        """How many rows of the batch were published; the lines and the latest prices look here."""
+        self._lines = [_Line(name, interval_ns, self._published) for name, interval_ns in names]
         self._by_name = {line.name: line for line in self._lines}
-        self._latest = _Latest(self._by_name)
+        self._latest = _Latest(self._by_name, self._published)
         core.portfolio.marks.read_from(self._latest)
         self._seats = list(core.runner.seats.values())
         self._declared: dict[InstrumentId, list[tuple[Seat, list[Stream], list[Calls]]]] = {}
@@ -172,10 +181,10 @@ class Skipper:
         stage.turn(times[0])
         self._play(times, ends, sources)
         count = len(times)
-        self._published = count
+        self._published[0] = count
         stage.clock.now_ns = times[count - 1]
         self._latest.pin()
-        self._published = 0
+        self._published[0] = 0
         for line in self._lines:
             line.unload()
             for _, streams, _ in self._declared[line.name]:
@@ -185,7 +194,7 @@ class Skipper:
     def _load(self, batch: Merged) -> None:
         """Work every declaration out, and list what fires in the order it is called."""
         rows, calls = [], []
-        self._published = 0
+        self._published[0] = 0
         self._wakes.clear()
         for number, columns in batch.taken:
             line = self._lines[number]
@@ -210,18 +219,19 @@ class Skipper:
     def _play(self, times: Sequence[int], ends: list[int] | None, sources: list[int] | None) -> None:
         stage = self._stage
         turn, due, clock, resting, show = stage.turn, stage.due, stage.clock, stage.resting, stage.show
-        rows, lines, count, taps = self._rows, self._lines, len(times), self._runner.taps
+        rows, calls, lines, count, taps = self._rows, self._calls, self._lines, len(times), self._runner.taps
         called, fires, place, known_due, due_row = 0, len(rows), 0, -1, 0
-        start = 0
+        seats = self._seats
         while True:
             stop = rows[called] if called < fires else count
             if due[0] != known_due or due_row < place:
                 known_due = due[0]
                 due_row = bisect_left(times, known_due, place)
-            stop = min(stop, due_row)
-            if resting:
+            if due_row < stop:  # noqa: PLR1730 - min() is a call, and this is done at every stop
+                stop = due_row
+            if resting and stop > place:
                 stop = min(stop, self._wake(place, count))
-            for seat in self._seats:
+            for seat in seats:
                 if seat.waiting_for is not None:
                     stop = min(stop, self._awaited(seat, place, count))
             for name in taps:
@@ -234,16 +244,26 @@ class Skipper:
             else:
                 instant = bisect_right(ends, stop)
                 start, place = (ends[instant - 1] if instant else 0), ends[instant]
-            self._published = start
+            self._published[0] = start
             if start:
                 clock.now_ns = times[start - 1]
             ts_ns = times[start]
             if ts_ns >= due[0]:
                 turn(ts_ns)
             clock.now_ns = ts_ns
-            if resting:
+            if sources is None:
+                line = lines[0]
+                if line.name in resting:
+                    show(line.bar(start))
+                if not taps and not self._anybody_awaits():
+                    self._published[0] = place
+                    while called < fires and rows[called] < place:
+                        calls[called][1](line.bar(start))
+                        called += 1
+                    continue
+            elif resting:
                 for row in range(start, place):
-                    line = lines[sources[row] if sources is not None else 0]
+                    line = lines[sources[row]]
                     if line.name in resting:
                         show(line.bar(line.row_from(row)))
             if (called < fires and rows[called] < place) or taps or self._anybody_awaits():
@@ -253,7 +273,7 @@ class Skipper:
         """The bars of an instant, to who awaits one and to what fires at it."""
         rows, calls, fires, taps = self._rows, self._calls, len(self._rows), self._runner.taps
         for row in range(start, place):
-            self._published = row + 1
+            self._published[0] = row + 1
             line = self._lines[sources[row] if sources is not None else 0]
             first, bar = called, None
             while called < fires and rows[called] == row:

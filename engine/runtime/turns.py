@@ -133,6 +133,8 @@ class Turns:
         self.clock = clock
         self.bus = TurnBus(self)
         self.open = False
+        self.over = False
+        """Set with the run's last row: an event that comes behind it is the next life's to find out."""
         self.seq = 1
         """The number of the journal's next record."""
         self.witness: Witness | None = None
@@ -290,6 +292,8 @@ class TurnBus(Bus):
             if witness is not None and event.__class__ in COMMANDS:
                 witness.decided(turns.seq, event)
             _publish(self, event)
+            return
+        if turns.over:
             return
         ts_ns = turns.clock.hold()
         turns.open = True

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from engine import traps
-from engine.algos.desk import AlgoDesk
 from engine.algos.held_limit import HeldLimits
 from engine.bus import Bus
 from engine.clock import Clock
@@ -46,7 +45,7 @@ from engine.execution import KEEP_ENDED_NS, CancelWanted, OrderManager, ReplaceW
 from engine.explanations import Surroundings
 from engine.history import History
 from engine.instructions import InstructionDesk
-from engine.markets.rulebook import RuleBook, SellsSameDay
+from engine.markets.rulebook import RuleBook, SellsSameDay, TradesFutures
 from engine.portfolio import Portfolio
 from engine.ports import Journal
 from engine.reconciliation import OPENING, Reconciler
@@ -55,6 +54,7 @@ from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
+from engine.runtime.playing import algo_desk
 from engine.strangers import Strangers
 
 INSTRUCTION_RECORDS: tuple[type, ...] = (
@@ -109,9 +109,10 @@ class Core:
         self.bus = bus or Bus()
         self.clock = clock
         self.journal = journal
-        self.instruments = instruments
-        self.books = books
-        self.portfolio = Portfolio(instruments, self._sellable_from)
+        self.instruments, self.books = instruments, books
+        # Asking a class whether it keeps a protocol costs more than all the rest of a fill.
+        self._same_day = {name: book for name, book in books.items() if isinstance(book, SellsSameDay)}
+        self.portfolio = self._portfolio()
         self.view = RiskView(self.portfolio, instruments, books)
         self.view.capabilities.update(sheets)
         self.checker = RiskChecker(limits, self.view)
@@ -146,24 +147,14 @@ class Core:
             outside=outside,
             note=note,
         )
-        self.algos = self._algos(record or journal.append)
+        self.algos = algo_desk(self, record or journal.append)
 
-    def _algos(self, record: Callable[[JournalRecord], int | None]) -> AlgoDesk:
-        manager, runner = self.manager, self.runner
-        desk = AlgoDesk(
-            clock=self.clock,
-            publish=self.bus.publish,
-            record=record,
-            checker=self.checker,
-            view=self.view,
-            submit=manager.on_submit,
-            order=manager.orders.get,
-            orders_made=manager.orders_made,
-            call_at=runner.call_at,
-            tell=runner.on_order,
-        )
-        desk.over_at = lambda: bool(runner.seats) and all(seat.stopped for seat in runner.seats.values())
-        return desk
+    def _portfolio(self) -> Portfolio:
+        portfolio = Portfolio(self.instruments, self._sellable_from)
+        for market in dict.fromkeys(spec.market for spec in self.instruments.values()):
+            if isinstance(book := self.books.get(market), TradesFutures):
+                portfolio.futures[market] = book
+        return portfolio
 
     def _surroundings(self, sheets: Mapping[AccountId, Capabilities]) -> Surroundings:
         return Surroundings(
@@ -189,7 +180,8 @@ class Core:
     def _sellable_from(self, instrument: InstrumentId, bought_ns: int) -> int:
         spec = self.instruments[instrument]
         book = self.books[spec.market]
-        at_once = isinstance(book, SellsSameDay) and book.sells_same_day(spec)
+        same_day = self._same_day.get(spec.market)
+        at_once = same_day is not None and same_day.sells_same_day(spec)
         return bought_ns if at_once else book.sellable_from_ns(bought_ns)
 
     def _quiet_since_ns(self, account: AccountId) -> int | None:

@@ -16,6 +16,7 @@ import anyio
 
 from engine import traps
 from engine.control import cli, live_session
+from engine.control.cli_live import JOURNAL_FAILED
 from engine.control.live_session import Session
 from engine.domain.account import CancelScope
 from engine.domain.errors import JournalError
@@ -103,6 +104,8 @@ def live(args: Mapping[str, Any]) -> int:
     except Exception as error:  # noqa: BLE001
         # The exit code and the sentence of the command line.
         return cli._explain([], error)
+    if session.run.journal.failure:
+        return JOURNAL_FAILED
     print("FIGURES " + json.dumps(session.figures(), default=str), flush=True)
     return 0
 

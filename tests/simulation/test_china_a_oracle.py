@@ -3,6 +3,7 @@
 from collections import Counter as Count
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +100,18 @@ class Planned(Strategy):
         moments = [*((at, side, quantity, Decimal(price)) for at, side, quantity, price in self.case.before)]
         moments.append((self.case.at, self.case.side, self.case.quantity, self.case.limit))  # type: ignore[arg-type]
         for number, (at, side, quantity, price) in enumerate(moments):
-            self.plan(at, f"order {number}", lambda s=side, q=quantity, p=price: self.send(s, q, p))
+            self.plan(at, f"order {number}", partial(self.ctx.submit, side, self.case.code, quantity, price))
         if self.case.cancel:
             self.plan(self.case.cancel, "cancel", self.cancel_all)
 
     def plan(self, at: str, name: str, act: Callable[[], Any]) -> None:
         day = day_of(local(at), ZONE)
-        due = lambda: act() if day_of(self.ctx.now_ns, ZONE) == day else None  # noqa: E731
-        self.at(at[-8:], due, tz=ZONE, name=name)
 
-    def send(self, side: Side, quantity: int, price: Decimal | None) -> None:
-        self.ctx.submit(side, self.case.code, quantity, price)
+        def due() -> None:
+            if day_of(self.ctx.now_ns, ZONE) == day:
+                act()
+
+        self.at(at[-8:], due, tz=ZONE, name=name)
 
 
 def a_run(case: Case, model: str, profile: str = "backtest") -> tuple[Told, Backtest]:

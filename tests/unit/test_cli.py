@@ -16,7 +16,7 @@ from tests.cli_builders import CONFIG, ROOT, Said, Shell, a_bar_file, a_config
 SMA = "strategies.sma_cross:SmaCross"
 FIGURES = {
     "bars", "fills", "final_equity", "digest", "bars_per_second", "whole_bars_per_second", "report", "orders",
-    "denied", "stopped", "seconds", "final_equity_exact", "mode", "mode_reason",
+    "denied", "stopped", "seconds", "final_equity_exact", "mode", "mode_reason", "costs",
 }  # fmt: skip
 
 

@@ -550,3 +550,56 @@ def test_what_only_money_can_tell_waits_until_the_account_rests() -> None:
     desk = a_gone_order()
     see_beside_trades(desk, 2, positions=())
     assert desk.state(1) == "working"
+
+
+def see_late(desk: Desk, *rows: OrderRow, meanwhile: int, **more: Any) -> None:
+    """A reading in whose course an order was sent and taken, on another instrument or on this one."""
+    desk.clock.now_ns += 10 * SECOND_NS
+    began_ns = desk.clock.now_ns
+    desk.send(meanwhile, **{**LIMIT, "side": Side.SELL, "instrument": STOCKS[meanwhile % 2]})
+    desk.core.bus.publish(
+        OrderReport(
+            account=ACCOUNT,
+            client_id=ClientOrderId(f"s-{meanwhile}"),
+            kind=Evidence.ACK,
+            ts_ns=desk.clock.now_ns,
+            venue_id=VenueOrderId(f"{meanwhile}"),
+        )
+    )
+    snapshot = AccountSnapshot(
+        account=ACCOUNT, as_of_ns=began_ns, ts_ns=desk.clock.now_ns, orders=rows, positions=a_position(0), **more
+    )
+    desk.core.bus.publish(AccountObserved(snapshot=snapshot))
+
+
+def test_an_order_that_came_after_a_reading_began_need_not_be_in_it() -> None:
+    """A slow client is read while others trade; if each such reading spoke against absence, none would prove it."""
+    desk = a_desk(gives_venue_id=True)
+    lose(desk, 1)
+    see_late(desk, meanwhile=3)
+    see_late(desk, a_row("3", desk, instrument=STOCKS[1], side=Side.SELL), meanwhile=5)
+    assert desk.state(1) == "not_placed"
+
+
+def test_a_reading_older_than_what_we_did_since_neither_proves_nor_disproves() -> None:
+    """What it holds differs from our book by a trade of ours that came later: the readings beside it decide."""
+    desk = a_desk(gives_venue_id=True)
+    desk.send(2, **{**LIMIT, "quantity": 200})
+    row = a_row("7", desk, quantity=200)
+    see(desk, row)
+    lose(desk, 1)
+    see(desk, row, positions=a_position(0))
+    began_ns = desk.clock.now_ns + SECOND_NS
+    desk.clock.now_ns += 2 * SECOND_NS
+    fill: dict[str, Any] = {"kind": Evidence.FILL, "quantity": 200, "price": PRICE, "fill_id": "f"}
+    desk.core.bus.publish(
+        OrderReport(account=ACCOUNT, client_id=ClientOrderId("s-2"), ts_ns=desk.clock.now_ns, fee=Decimal(0), **fill)
+    )
+    late = AccountSnapshot(
+        account=ACCOUNT, as_of_ns=began_ns, ts_ns=desk.clock.now_ns, orders=(row,), positions=a_position(0)
+    )
+    desk.core.bus.publish(AccountObserved(snapshot=late))
+    assert desk.state(1) == "unknown"
+    done = msgspec.structs.replace(row, cum=200, status=Evidence.FILL, average_price=PRICE)
+    see(desk, done, positions=a_position(200))
+    assert desk.state(1) == "not_placed"

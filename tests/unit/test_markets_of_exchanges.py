@@ -138,6 +138,30 @@ def test_hong_kong_fees_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
+    ("when", "fee"),
+    [
+        # Of 100 000: commission 30 and platform 15 are 45 on every day.
+        ("2021-07-30", "155.20"),  # 45 + SFC 2.70 + trading 5 and 0.50 + settlement 2 + duty 100
+        ("2021-08-02", "185.20"),  # duty 130
+        ("2022-12-30", "185.35"),  # and AFRC 0.15
+        ("2023-01-03", "185.50"),  # trading 5.65 alone
+        ("2023-11-17", "155.50"),  # duty 100
+        ("2025-06-30", "157.70"),  # settlement 4.20
+    ],
+)
+def test_hong_kong_fees_by_date(when: str, fee: str) -> None:
+    """Duty, levies, trading and settlement fees as they were."""
+    bill = HongKong().order_fee(Side.BUY, 100, Decimal(100_000), TENCENT, hk(f"{when} 10:00:00"))
+    assert bill == Decimal(fee)
+
+
+def test_hong_kong_charges_an_order_once() -> None:
+    """The platform's 15 and the duty's rounding up count once, however many fills an order has."""
+    whole = HongKong().order_fee(Side.BUY, 200, Decimal(20_000), TENCENT)
+    assert whole < 2 * HongKong().order_fee(Side.BUY, 100, Decimal(10_000), TENCENT) - 14
+
+
+@pytest.mark.parametrize(
     ("when", "allowed", "extended"),
     [
         ("2026-11-18 09:29:59", False, True),

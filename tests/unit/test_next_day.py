@@ -77,6 +77,20 @@ def test_an_order_that_filled_to_the_end_unseen_is_filled() -> None:
     assert (desk.state(1), desk.cum(1)) == ("filled", 100)
 
 
+def test_two_that_ended_with_their_day_are_not_taken_to_have_filled_because_that_fits_too() -> None:
+    """A purchase and a sale of as many: neither filled, or both did. The position can not tell; a person must."""
+    desk = an_evening()
+    desk.send(1, **LIMIT)
+    see(desk, a_row("1", desk, cum=100, status=Evidence.FILL, average_price=Decimal(40)), positions=a_position(100))
+    for number, side in ((2, Side.BUY), (3, Side.SELL)):
+        desk.send(number, **{**LIMIT, "side": side})
+        see(desk, a_row(str(number), desk, side=side), positions=a_position(100))
+    overnight(desk)
+    for _ in range(2):
+        see(desk, positions=a_position(100))
+    assert (desk.state(2), desk.state(3)) == ("disputed", "disputed")
+
+
 def test_an_order_still_listed_the_next_day_works_on() -> None:
     """The client shows yesterday's table until the morning, or took the order for today: its row says how it stands."""
     desk = an_evening()
@@ -188,14 +202,25 @@ def test_readings_that_did_not_ask_the_history_say_nothing_where_there_is_one(ec
 
 
 def test_a_history_that_shows_nothing_leaves_it_to_the_holdings() -> None:
-    """Some brokers offer none: asked, and empty."""
+    """Some brokers offer none: asked, and empty. Money that did not move says that neither did the other's opposite."""
+    desk = an_evening(lists_past=True)
+    working(desk, 1)
+    lose(desk, 2, side=Side.SELL, quantity=50)
+    overnight(desk)
+    for _ in range(2):
+        see(desk, positions=a_position(0), past=False, cash="100000/100000")
+    assert (desk.state(1), desk.state(2)) == ("expired", "disputed")
+
+
+def test_a_part_bought_and_as_much_sold_by_an_order_of_unknown_outcome_is_a_persons_case() -> None:
+    """Without the money the holdings do not tell 50 of 100 bought and 50 sold from nothing at all."""
     desk = an_evening(lists_past=True)
     working(desk, 1)
     lose(desk, 2, side=Side.SELL, quantity=50)
     overnight(desk)
     for _ in range(2):
         see(desk, positions=a_position(0), past=False)
-    assert (desk.state(1), desk.state(2)) == ("expired", "disputed")
+    assert (desk.state(1), desk.state(2)) == ("disputed", "disputed")
 
 
 def test_an_order_without_a_list_ends_with_its_day() -> None:

@@ -138,3 +138,14 @@ def test_a_run_is_recorded_unless_the_config_says_no(tmp_path: Path, extra: str,
     session = a_session(tmp_path, extra)
     assert (recorder(session.settings, lambda _text: None) is not None) == records
     assert not (tmp_path / "runs" / "recordings").exists()
+
+
+def test_an_event_behind_the_last_row_of_a_run_is_heard_by_nobody() -> None:
+    """A feed whose message had arrived when its task was stopped handles it: it would be journaled behind the end."""
+    turns = Turns(a_clock())
+    heard: list[Alert] = []
+    turns.bus.subscribe(Alert, heard.append)
+    turns.bus.publish(an_alert("in time"))
+    turns.over = True
+    turns.bus.publish(an_alert("late"))
+    assert [alert.text for alert in heard] == ["in time"]
