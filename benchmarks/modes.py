@@ -62,16 +62,14 @@ class Never(SmaCross):
         self.when(close.sma(self.fast).crosses_above(close.sma(self.slow), tie=1e9), self.enter)
 
 
-class OnBar(Silent):
-    """``Silent`` as a handler of every bar, which no mode can leave out."""
+class Quiet(SmaCross):
+    """``SmaCross`` whose decisions go nowhere; ``Silent`` is the same as a handler of every bar."""
 
-    def on_start(self) -> None:
-        from benchmarks.replay import Cross
+    def buy(self, *_order: Any, **_terms: Any) -> Any:
+        return None
 
-        self.update = Cross().update
-
-    def on_bar(self, bar: Bar) -> None:
-        self.update(bar.close)
+    def sell(self, *_order: Any, **_terms: Any) -> Any:
+        return None
 
 
 def run(
@@ -98,8 +96,8 @@ def seconds(count: int, rounds: int) -> tuple[dict[str, float], int]:
         rows.extend(zip(*(column.tolist() for column in columns), strict=True))
     makers: dict[str, Callable[[], Strategy]] = {
         "dense": SmaCross,
-        "silent": Silent,
-        "on_bar": OnBar,
+        "silent": Quiet,
+        "on_bar": Silent,
         "sparse": lambda: SmaCross(fast=120, slow=1200),
         "none": Never,
         "recursive": Averages,
@@ -131,8 +129,8 @@ def _keep(best: dict[str, float], name: str, found: float) -> None:
 def peak_mb(count: int, mode: str) -> float:
     """Peak resident memory of a process of its own, signal dropped."""
     code = (
-        "from benchmarks.modes import run; from benchmarks.replay import Silent, Walk, peak; "
-        f"run(Silent, {mode!r}, [Walk({count})]); print(peak())"
+        "from benchmarks.modes import Quiet, run; from benchmarks.replay import Walk, peak; "
+        f"run(Quiet, {mode!r}, [Walk({count})]); print(peak())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
     return float(done.stdout)

@@ -23,6 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from engine import Bar, Strategy  # noqa: E402
 from engine.clock import cpu_seconds  # noqa: E402
 from engine.data.columns import BATCH_ROWS, Columns  # noqa: E402
 from engine.domain.ids import InstrumentId, StrategyId  # noqa: E402
@@ -33,7 +34,6 @@ from engine.markets.free import Free  # noqa: E402
 from engine.matching.next_open import NextOpen  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
 from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec  # noqa: E402
-from strategies.sma_cross import SmaCross  # noqa: E402
 
 INDEX = InstrumentId("000001.SH")
 START_NS = 1_262_563_200 * 10**9
@@ -120,7 +120,19 @@ class Cross:
         return 0
 
 
-class Silent(SmaCross):
+class ByHand(Strategy):
+    """``SmaCross`` as a handler of every bar; what its declared form costs is told by ``benchmarks.modes``."""
+
+    def on_start(self) -> None:
+        self.update = Cross().update
+
+    def on_bar(self, bar: Bar) -> None:
+        signal = self.update(bar.close)
+        if signal:
+            (self.buy if signal > 0 else self.sell)(bar.instrument, SIZE)
+
+
+class Silent(ByHand):
     """The same strategy; what it decides goes nowhere."""
 
     def buy(self, *_order: Any, **_terms: Any) -> Any:
@@ -149,7 +161,7 @@ def bare_loop(rows: list[tuple[int, float, float, float, float, float]]) -> tupl
 
 def replay(count: int, *, orders: bool) -> tuple[BacktestResult, Backtest, MemoryJournal]:
     journal = MemoryJournal()
-    made = SmaCross if orders else Silent
+    made = ByHand if orders else Silent
     backtest = Backtest(
         sources=[Walk(count)],
         strategies=[StrategySpec(name=StrategyId("sma_cross"), make=made, instruments=(INDEX,))],

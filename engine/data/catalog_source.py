@@ -22,7 +22,7 @@ from engine.domain.errors import ConfigError, DataError
 from engine.domain.ids import InstrumentId
 from engine.domain.timestamps import format_time, ns_from_datetime
 
-_SPAN = re.compile(r"(?:(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?)?(?:@(?P<how>[a-z]+))?\Z")
+_SPAN = re.compile(r"(?:(?P<first>\d{4}-\d\d-\d\d)?\.\.(?P<last>\d{4}-\d\d-\d\d)?)?(?:@(?P<how>[a-z]+))?\Z", re.ASCII)
 
 
 def catalog_path(

@@ -48,10 +48,10 @@ CREATED = ("创建时间", "设置时间")
 
 PRICELESS = frozenset({"市价", "市价委托"})
 """In the price column of market orders."""
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})")
-_DAY = re.compile(r"(\d{4})[-/]?(\d{2})[-/]?(\d{2})")
-_SIX = re.compile(r"(?<!\d)\d{6}(?!\d)")
-_WHOLES = re.compile(r"(?<![\d.])\d{1,12}(?![\d.])")
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})", re.ASCII)
+_DAY = re.compile(r"(\d{4})[-/]?(\d{2})[-/]?(\d{2})", re.ASCII)
+_SIX = re.compile(r"(?<!\d)\d{6}(?!\d)", re.ASCII)
+_WHOLES = re.compile(r"(?<![\d.])\d{1,12}(?![\d.])", re.ASCII)
 
 
 class OrderLine(Struct, frozen=True, kw_only=True):

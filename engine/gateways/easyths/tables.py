@@ -23,7 +23,7 @@ NOTHING = frozenset({"", "-", "--", "---"})
 
 _HEAD = re.compile(r"Unnamed: ?\d+|\S+")
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+\Z")
-_NUMBER = re.compile(r"[+-]?(?:\d{1,24}(?:\.\d{0,24})?|\.\d{1,24})(?:[eE][+-]?\d{1,2})?\Z")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,24}(?:\.\d{0,24})?|\.\d{1,24})(?:[eE][+-]?\d{1,2})?\Z", re.ASCII)
 _SEPARATORS = str.maketrans("", "", ",，\u00a0\u3000 ")
 
 

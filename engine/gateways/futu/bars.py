@@ -54,9 +54,10 @@ def bars_from_rows(instrument: InstrumentId, interval_ns: int, rows: Iterable[KL
         opening, high, low, close = row.open_price, row.high_price, row.low_price, row.close_price
         if row.is_blank or opening is None or high is None or low is None or close is None:
             continue
-        if is_sound(opening, high, low, close):
+        volume = float(row.volume or 0)
+        if is_sound(opening, high, low, close, volume):
             end = label_ns(place, interval_ns, row.timestamp, row.time)
-            found[end] = Bar(instrument, end, opening, high, low, close, float(row.volume or 0), interval_ns)
+            found[end] = Bar(instrument, end, opening, high, low, close, volume, interval_ns)
     return [found[end] for end in sorted(found)]
 
 

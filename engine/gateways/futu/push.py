@@ -208,13 +208,13 @@ def _bars(body: Any) -> list[Pushed]:
             row.low_price, row.close_price, float(row.volume),
         )
         for row in body.kl_list
-        if not row.is_blank and is_sound(row.open_price, row.high_price, row.low_price, row.close_price)
+        if not row.is_blank and is_sound(row.open_price, row.high_price, row.low_price, row.close_price, row.volume)
     ]  # fmt: skip
 
 
-def is_sound(opening: float, high: float, low: float, close: float) -> bool:
-    """Whether a bar's four prices fit each other; broken ones exist in real data (contract 9)."""
-    return 0 < low <= min(opening, close) and max(opening, close) <= high < 1e12
+def is_sound(opening: float, high: float, low: float, close: float, volume: float) -> bool:
+    """Whether a bar's four prices fit each other and its volume can be; broken ones exist in real data (contract 9)."""
+    return 0 < low <= min(opening, close) and max(opening, close) <= high < 1e12 and volume >= 0
 
 
 def _book(body: Any) -> list[Pushed]:

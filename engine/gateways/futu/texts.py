@@ -22,7 +22,7 @@ NOT_UNLOCKED = "-401"
 NOT_CHANGEABLE = "10003"
 
 _PREFIX = re.compile(r"\A\s*\[err_code=(-?\w+)\]\s*")
-_WINDOW = re.compile(r"in the last (\d{1,4})\s*s\b|in (\d{1,4})s\b")
+_WINDOW = re.compile(r"in the last (\d{1,4})\s*s\b|in (\d{1,4})s\b", re.ASCII)
 _FREQUENCY = re.compile(r"频率|frequen", re.IGNORECASE)
 
 
