@@ -78,6 +78,18 @@ def test_one_missing_order_is_named_and_does_not_shift_the_rest() -> None:
     assert compare_journals(b.records, a.records).counts == {"missing in A": 1}
 
 
+def test_a_missing_order_among_equal_ones_is_still_one() -> None:
+    """Six purchases alike but for their time, the third missing in B: not four that came late."""
+    a, b = JournalScript(), JournalScript()
+    for number in range(6):
+        for script in (a, b):
+            if script is a or number != 2:
+                script.trade(f"{DAY} 10:{number}0", Side.BUY, 100, "10")
+    found = compare_journals(a.records, b.records)
+    assert found.counts == {"missing in B": 1}
+    assert found.compared == 5
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "why"),
     [
