@@ -401,7 +401,7 @@ async def test_the_account_is_watched_and_the_client_probed() -> None:
             with anyio.fail_after(60):
                 await done.wait()
             group.cancel_scope.cancel()
-    looks = [at for at, event in heard if isinstance(event, AccountObserved)]
+    looks = [event.snapshot.as_of_ns for _, event in heard if isinstance(event, AccountObserved)]
     assert looks[1] - looks[0] >= 30 * SECOND_NS
     alerts = [event.text for _, event in heard if isinstance(event, Alert)]
     assert sorted(text.partition(":")[0] for text in alerts) == [

@@ -142,7 +142,8 @@ async def test_prices_by_push_are_those_of_the_routes() -> None:
             row = decoded(frame).basicQotList[0]
             pushed[row.updateTime] = (row.curPrice, row.volume)
     assert pushed[asked["update_time"]] == (asked["cur_price"], asked["volume"])
-    assert len(pushed) > 15
+    # A reader that is slow for a moment gets the latest quote and not each between.
+    assert len(pushed) > 4
 
 
 async def test_orders_and_fills_are_pushed_to_those_who_asked() -> None:

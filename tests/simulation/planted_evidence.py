@@ -74,7 +74,7 @@ def absent_at_once() -> Iterator[None]:
         return (correlation.report_on(order, snapshot, Evidence.ABSENT, reason="not there"),)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(correlation, "_speaks_against_absence", lambda *_: False)
+        patch.setattr(correlation, "speaks_against_absence", lambda *_: False)
         patch.setattr(Matcher, "_undone", at_once)
         yield
 

@@ -14,8 +14,8 @@ from engine.chaos.mishaps import LatchFault, StopFault, StopKind
 from engine.chaos.run import main
 from engine.risk.view import RiskView
 
-SEEDS = (3, 16, 26, 20159)
-"""Between them: a disk that fails, a crash, people trading by hand (till after the close in the last), disputes."""
+SEEDS = (3, 26)
+"""Between them: a disk that fails, a crash, people trading by hand, disputes."""
 WORDS = ["--gateway", "all", "--json"]
 
 

@@ -87,7 +87,7 @@ def test_the_demo_of_a_desktop_broker_finds_what_a_late_answer_lost(tmp_path: Pa
     assert figures["unknown_seen"] == figures["unknown_found"] == 1
     assert row["denials"]["LOT"] == row["denials"]["MAX_QTY"] == 1
     assert row["denials"]["SELLABLE"] >= 1
-    assert "can be sold from 2026-11-19 09:30" in row["reasons"]["SELLABLE"]
+    assert "can be sold from 2026-11-19 09:15" in row["reasons"]["SELLABLE"]
     assert row["quotes"] >= 200
 
 
