@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from engine import Bar, ConfigError, Fill, InstrumentId, OrderDenied, OrderEvent, Strategy, TimeInForce
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
 from engine.markets.china_a import ChinaA
-from engine.matching import FILL_MODELS, NextOpen, Touch, VolumeShare
+from engine.matching import FILL_MODELS, Friction, Latency, NextOpen, Path, Ticks, Touch, VolumeShare
 from engine.risk.profiles import limits_for
 from strategies.sma_cross import SmaCross
 from tests.builders import INDEX, START_NS, BarsOf, a_backtest, a_walk, flat_rows, ran
+
+PATH = Path(rule="low_first")
+LATE = Friction(model=Path(), slippage=Ticks(), latency=Latency(order="70s", cancel="50ms"))
 
 OTHER = InstrumentId("000002.SH")
 
@@ -162,7 +165,7 @@ RUNS = {
     "seed": st.integers(0, 2**32 - 1),
     "count": st.integers(1, 300),
     "batches": st.tuples(st.integers(5, 400), st.integers(3, 100)),
-    "model": st.sampled_from([NextOpen(), Touch(), VolumeShare(share=0.08)]),
+    "model": st.sampled_from([NextOpen(), Touch(), VolumeShare(share=0.08), PATH, LATE]),
     "two": st.booleans(),
     "slow": st.sampled_from([1, 5]),
 }
