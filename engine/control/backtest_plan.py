@@ -26,9 +26,10 @@ from engine.markets.rulebook import RuleBook
 from engine.matching import FILL_MODELS
 from engine.matching.fill_model import FillModel
 from engine.params import parameters_of
+from engine.ports import Journal
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest import Backtest, StrategySpec
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.settings_reading import near
 from engine.runtime.strategies import load_strategy, strategy_spec
@@ -102,6 +103,23 @@ class Plan(Struct, frozen=True, kw_only=True):
             DataError: a file can not be used.
         """
         return [open_bars(**arguments) for arguments in self.data]
+
+    def run_of(self, sources: Sequence[BarSource], journal: Journal, mode: str, **watched: Any) -> Backtest:
+        """The backtest of these sources; ``watched``: ``strategies`` other than its own, ``note``, ``progress``."""
+        return Backtest(
+            sources=sources,
+            instruments=self.instruments,
+            books=self.books,
+            limits=self.limits,
+            fill_model=self.fill_model,
+            journal=journal,
+            cash=self.cash,
+            statements=self.statements(),
+            mode=mode,
+            takes_rights=self.take_rights,
+            rolls=self.rolls(sources),
+            **{"strategies": self.specs, **watched},
+        )
 
 
 def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:

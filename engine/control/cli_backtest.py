@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.control import backtest_options as options
 from engine.control.printing import cents, complain, for_people, for_progress, log_line, print_json
 from engine.domain.errors import ConfigError
 
@@ -20,29 +21,27 @@ if TYPE_CHECKING:
 
 def backtest(
     strategy: Annotated[list[str] | None, typer.Option(help="module:Class or file.py:Class; repeated. 策略。")] = None,
-    data: Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")] = None,
-    instrument: Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A config; the command line goes first. 配置文件。")] = None,
-    cash: Annotated[str | None, typer.Option(help="Starting cash. Default 1000000. 初始资金。")] = None,
-    market: Annotated[str | None, typer.Option(help="Rule book of every instrument. Default: as listed.")] = None,
-    commission: Annotated[str | None, typer.Option(help="Share of value, on market free. Default 0.0003.")] = None,
-    fill: Annotated[str | None, typer.Option(help="next_open, touch, path or volume_share. 撮合模型。")] = None,
-    fill_set: Annotated[
-        list[str] | None, typer.Option(help="Its setting, as share=0.1 or slippage.model=bps. 其参数。")
-    ] = None,
-    risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
-    mode: Annotated[str, typer.Option(help="event: every bar; column: where something happens. 模式。")] = "auto",
-    tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
-    label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="Take the instruments from this catalog. 数据目录。")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
-    adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
-    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
-    take_rights: Annotated[bool, typer.Option("--take-rights", help="Pay for rights. 参与配股。")] = False,
-    instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
+    data: options.Data = None,
+    instrument: options.Instrument = None,
+    set_: options.Parameter = None,
+    config: options.Config = None,
+    cash: options.Cash = None,
+    market: options.Market = None,
+    commission: options.Commission = None,
+    fill: options.Fill = None,
+    fill_set: options.FillSet = None,
+    risk_set: options.RiskSet = None,
+    mode: options.Mode = "auto",
+    tz: options.Zone = None,
+    label: options.Label = None,
+    interval: options.Interval = None,
+    catalog: options.Catalog = None,
+    first: options.First = None,
+    last: options.Last = None,
+    adjust: options.Adjust = None,
+    roll: options.Roll = False,
+    take_rights: options.TakeRights = False,
+    instruments: options.Instruments = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page.")] = False,
@@ -100,7 +99,6 @@ def checked_mode(asked: str) -> str:
 def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", "Report", dict[str, Any]]:
     """The replay and its statistics, under the stop watch; imports and the page stay outside."""
     from engine.clock import cpu_seconds, stopwatch_seconds
-    from engine.runtime.backtest import Backtest
     from engine.runtime.interrupt import interrupting
     from engine.runtime.report import report_of, with_costs
     from engine.runtime.report_costs import costs_as_json
@@ -111,22 +109,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     try:
         with _progress() as progress:
             sources = plan.open()
-            run = Backtest(
-                sources=sources,
-                strategies=plan.specs,
-                instruments=plan.instruments,
-                books=plan.books,
-                limits=plan.limits,
-                fill_model=plan.fill_model,
-                journal=journal,
-                cash=plan.cash,
-                note=log_line,
-                progress=progress,
-                statements=plan.statements(),
-                mode=mode,
-                takes_rights=plan.take_rights,
-                rolls=plan.rolls(sources),
-            )
+            run = plan.run_of(sources, journal, mode, note=log_line, progress=progress)
             with interrupting(run.core.runner):
                 result = run.run()
     finally:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.control import backtest_options as options
 from engine.control.cli_backtest import checked_mode
 from engine.control.cli_process import environment
 from engine.control.printing import for_people, for_progress, print_json
@@ -30,29 +31,27 @@ def lookahead(
     strategy: Annotated[
         list[str] | None, typer.Argument(help="module:Class or file.py:Class; or those of --config. 策略。")
     ] = None,
-    data: Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")] = None,
-    instrument: Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A config; the command line goes first. 配置文件。")] = None,
-    cash: Annotated[str | None, typer.Option(help="Starting cash. Default 1000000. 初始资金。")] = None,
-    market: Annotated[str | None, typer.Option(help="Rule book of every instrument. Default: as listed.")] = None,
-    commission: Annotated[str | None, typer.Option(help="Share of value, on market free. Default 0.0003.")] = None,
-    fill: Annotated[str | None, typer.Option(help="next_open, touch or volume_share. 撮合模型。")] = None,
-    fill_set: Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1.")] = None,
-    risk_set: Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")] = None,
-    tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
-    label: Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="Take the instruments from this catalog. 数据目录。")] = None,
-    first: Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")] = None,
-    last: Annotated[str | None, typer.Option("--to", help="Last day, included.")] = None,
-    adjust: Annotated[str | None, typer.Option(help="backward or forward, by the catalog's factors. 复权。")] = None,
-    instruments: Annotated[Path | None, typer.Option(help="Default config/instruments.toml.")] = None,
-    mode: Annotated[str, typer.Option(help="event, column or auto, as backtest. 模式。")] = "auto",
-    roll: Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")] = False,
-    take_rights: Annotated[
-        bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")
-    ] = False,
+    data: options.Data = None,
+    instrument: options.Instrument = None,
+    set_: options.Parameter = None,
+    config: options.Config = None,
+    cash: options.Cash = None,
+    market: options.Market = None,
+    commission: options.Commission = None,
+    fill: options.Fill = None,
+    fill_set: options.FillSet = None,
+    risk_set: options.RiskSet = None,
+    tz: options.Zone = None,
+    label: options.Label = None,
+    interval: options.Interval = None,
+    catalog: options.Catalog = None,
+    first: options.First = None,
+    last: options.Last = None,
+    adjust: options.Adjust = None,
+    instruments: options.Instruments = None,
+    mode: options.Mode = "auto",
+    roll: options.Roll = False,
+    take_rights: options.TakeRights = False,
     instants: Annotated[int, typer.Option(min=1, max=1000, help="At how many instants to look. 检查的时点数。")] = 6,
     seed: Annotated[int, typer.Option(help="Of the changed prices. 随机种子。")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -23,7 +23,7 @@ from engine.data.columns import BarSource
 from engine.data.sources import open_bars
 from engine.domain.errors import SluiceError
 from engine.journal.memory import MemoryJournal
-from engine.runtime.backtest import Backtest, StrategySpec
+from engine.runtime.backtest import StrategySpec
 from engine.runtime.decisions import decisions_of
 from engine.runtime.lookahead import Made
 from engine.runtime.lookahead_data import Future, FutureBars
@@ -119,20 +119,8 @@ def make(request: Request) -> Made:
 def _decide(plan: Plan, request: Request) -> tuple[list[Any], int]:
     journal = MemoryJournal()
     sources = _sources(plan, request)
-    run = Backtest(
-        sources=sources,
-        strategies=[_swapped(spec, request.swaps) for spec in plan.specs],
-        instruments=plan.instruments,
-        books=plan.books,
-        limits=plan.limits,
-        fill_model=plan.fill_model,
-        journal=journal,
-        cash=plan.cash,
-        statements=plan.statements(),
-        mode=request.mode,
-        takes_rights=plan.take_rights,
-        rolls=plan.rolls(sources),
-    )
+    strategies = [_swapped(spec, request.swaps) for spec in plan.specs]
+    run = plan.run_of(sources, journal, request.mode, strategies=strategies)
     stop, last = run.core.runner.stop, [0]
 
     def ending() -> None:

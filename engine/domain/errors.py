@@ -51,10 +51,6 @@ class DataError(ConfigError):
     """A market-data file that can not be used; names file, line and column."""
 
 
-class IllegalTransition(SluiceError):
-    """An order was asked to do what its state does not allow: a bug of ours."""
-
-
 class JournalError(SluiceError):
     """The journal could not be written or read: no new orders from here on."""
 

@@ -22,10 +22,6 @@ Terms = Callable[..., tuple[Any, ...]]
 """What is summed, of values less their references; written so that it takes floats and arrays alike."""
 
 
-def values_themselves(x: Any) -> tuple[Any, ...]:
-    return (x,)
-
-
 def values_and_squares(x: Any) -> tuple[Any, ...]:
     return (x, x * x)
 

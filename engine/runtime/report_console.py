@@ -1,7 +1,6 @@
 """The report as tables for the terminal."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -107,11 +106,6 @@ def _costs(costs: Costs, currency: str) -> Table:
             ratio(row.basis_points),
         )
     return table
-
-
-def _less(cost: Decimal | None) -> str:
-    """As it stands in the sum: a cost has a minus, a gain a plus."""
-    return _NONE if cost is None else f"{-cost:+,.2f}" if cost else "0.00"
 
 
 def _trips(report: Report, trips: Sequence[RoundTrip]) -> Table:
