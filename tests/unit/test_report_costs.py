@@ -107,6 +107,18 @@ def test_a_fill_without_a_reference_counts_as_without_slippage_and_is_said() -> 
     assert any("1 of 2 fills" in note for note in report.notes)
 
 
+def test_what_equity_changed_by_beside_the_net_profit_is_said() -> None:
+    """Bought 100 at 10, now at 10.5 as the last sample knows; 3 of cash were taken by nobody's order: +47 beside -1."""
+    script = JournalScript(cash="10000")
+    script.equity(f"{DAY} 09:30", "10000", "10000")
+    decide(script, f"{DAY} 10:00", Side.BUY, 100, "10", "10")
+    script.equity(f"{DAY} 14:59", "10046", "8996")
+    report = build_report(script.end(f"{DAY} 15:00"))
+    assert report.costs is not None
+    assert report.costs.total.net == Decimal(-1)
+    assert any("changed by +47.00" in note for note in report.notes)
+
+
 def test_dividends_are_a_strategys_and_what_strangers_did_is_not() -> None:
     """10 of cash booked to the strategy is profit; a position found at the venue is nobody's."""
     script = JournalScript(cash="10000")
