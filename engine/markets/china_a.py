@@ -48,6 +48,7 @@ from engine.markets.china_boards import (
     takes_orders,
 )
 from engine.markets.china_history import band, closes_by_auction, day_number, duty, transfer
+from engine.markets.rulebook import FeesOfOrders
 
 SHARES = frozenset({Board.MAIN, Board.CHINEXT, Board.STAR, Board.BEIJING})
 
@@ -61,7 +62,7 @@ def board_for(instrument: Instrument) -> Board:
     return board_of(code_of(instrument.id))
 
 
-class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChinaA(FeesOfOrders, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fees are parts of the value, ``commission_min`` is in yuan an order; ``stamp_duty`` (of sales) and ``transfer``
     are the day's own unless they are set."""
 
@@ -126,18 +127,6 @@ class ChinaA(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             None where there is no cage.
         """
         return share_cage(board_for(instrument), side, base)
-
-    def fee(
-        self,
-        order_type: OrderType,
-        side: Side,
-        quantity: int,
-        price: Decimal,
-        instrument: Instrument,
-        ts_ns: int = 0,
-    ) -> Decimal:
-        """Of one fill as if it were a whole order: of an order filled in parts that may count the minimum too often."""
-        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
 
     def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
         """Of one order altogether, ``value`` being the sum of price x quantity of its fills; nothing filled, no fee."""

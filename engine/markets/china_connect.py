@@ -40,6 +40,7 @@ from engine.markets.china_boards import (
 )
 from engine.markets.china_boards import CENT_TICK as TICK
 from engine.markets.china_history import band, closes_by_auction, day_number, duty, transfer
+from engine.markets.rulebook import FeesOfOrders
 from engine.markets.sessions import Session, Sessions, sessions_of
 
 LEVIES = (Decimal("0.0000341"), Decimal("0.00002"), Decimal("0.00002"))
@@ -48,7 +49,7 @@ BOARDS_NORTHBOUND = frozenset({Board.CHINEXT, Board.STAR})
 """Besides the main board, whose rules hold for all else."""
 
 
-class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ChinaConnect(FeesOfOrders, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Broker's fees as known of Futu (not confirmed): 0.03 %, 3 CNH at least, and 15 CNH; both once an order."""
 
     name: str = "china_connect"
@@ -99,17 +100,6 @@ class ChinaConnect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def may_cancel(self, ts_ns: int) -> bool:
         """As of a mainland broker's orders."""
         return phase_of(self._session(ts_ns), ts_ns) in CANCELS
-
-    def fee(
-        self,
-        order_type: OrderType,
-        side: Side,
-        quantity: int,
-        price: Decimal,
-        instrument: Instrument,
-        ts_ns: int = 0,
-    ) -> Decimal:
-        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
 
     def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
         """Of one order altogether, each part rounded to the cent; nothing filled, no fee."""

@@ -26,6 +26,7 @@ from engine.domain.money import CENT, ZERO, exact
 from engine.domain.timestamps import MINUTE_NS, day_of
 from engine.domain.verdict import Denial
 from engine.markets.hong_kong_fees import duty, levies
+from engine.markets.rulebook import FeesOfOrders
 from engine.markets.sessions import Sessions, sessions_of
 
 ZONE = "Asia/Hong_Kong"
@@ -62,7 +63,7 @@ def spread(price: Decimal, day: date) -> Decimal:
     return table[bisect_right(table, price, key=lambda row: row[0]) - 1][1]
 
 
-class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class HongKong(FeesOfOrders, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Broker's fees as Futu's example bills show them (contracts/examples/futu/085): 0.03 % and 15 HKD an order.
 
     Both once an order, however many fills it has.
@@ -137,17 +138,6 @@ class HongKong(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         table = self.ticks == "table" and instrument.kind is InstrumentKind.STOCK
         step = spread(price, SPREADS[-1][0]) if table else instrument.tick
         return price + SPREADS_MAX * step if side.sign > 0 else price - SPREADS_MAX * step
-
-    def fee(
-        self,
-        order_type: OrderType,
-        side: Side,
-        quantity: int,
-        price: Decimal,
-        instrument: Instrument,
-        ts_ns: int = 0,
-    ) -> Decimal:
-        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
 
     def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
         """Of one order altogether, ``value`` being the sum of price x quantity of its fills; nothing filled, no fee."""

@@ -62,6 +62,27 @@ class ChargesByOrder(Protocol):
         """What an order costs in all that has filled ``quantity`` units worth ``value`` so far."""
 
 
+class FeesOfOrders:
+    """Makes the fee of one fill that of a whole order: of an order filled in parts it may count a minimum too often."""
+
+    __slots__ = ()
+
+    def order_fee(self, side: Side, quantity: int, value: Decimal, instrument: Instrument, ts_ns: int = 0) -> Decimal:
+        """See ``ChargesByOrder``."""
+        raise NotImplementedError
+
+    def fee(
+        self,
+        order_type: OrderType,
+        side: Side,
+        quantity: int,
+        price: Decimal,
+        instrument: Instrument,
+        ts_ns: int = 0,
+    ) -> Decimal:
+        return self.order_fee(side, quantity, price * quantity * instrument.multiplier, instrument, ts_ns)
+
+
 @runtime_checkable
 class CagesPrices(Protocol):
     """A rule book whose exchange refuses limits too far beyond the market."""

@@ -25,10 +25,15 @@ Level = tuple[Decimal, int]
 class Depth(Orders):
     """Bars are the subclass's."""
 
+    def _know_model(self) -> None:
+        super()._know_model()
+        self._by_quotes = self._model if isinstance(self._model, ReadsQuotes) else None
+        self._by_books = self._model if isinstance(self._model, ReadsBooks) else None
+
     def on_quote(self, quote: Quote) -> None:
         """Show best bid and ask to the orders of its instrument, before anybody else sees them."""
-        model = self._model
-        if not isinstance(model, ReadsQuotes) or not self.resting.get(quote.instrument):
+        model = self._by_quotes
+        if model is None or not self.resting.get(quote.instrument):
             return
         bids, asks = model.sizes(quote)
         sides = {True: [(exact(quote.ask), asks)], False: [(exact(quote.bid), bids)]}
@@ -36,8 +41,8 @@ class Depth(Orders):
 
     def on_book(self, book: OrderBook) -> None:
         """Show the levels of the book: what crosses takes them, what rests learns its place in the queue."""
-        model = self._model
-        if not isinstance(model, ReadsBooks) or not self.resting.get(book.instrument):
+        model = self._by_books
+        if model is None or not self.resting.get(book.instrument):
             return
         sides = {buys: model.levels(buys, book) for buys in (True, False)}
         self._show(book.instrument, book.ts_ns, sides)
@@ -48,7 +53,7 @@ class Depth(Orders):
     def on_trade(self, trade: Trade) -> None:
         """Show a print: it serves the queue at its price, and whatever it passed."""
         orders = self.resting.get(trade.instrument)
-        if not isinstance(self._model, ReadsBooks) or not orders:
+        if self._by_books is None or not orders:
             return
         price, left = exact(trade.price), int(trade.size)
         self._shown = orders

@@ -79,6 +79,10 @@ class Orders:
         """(instrument, whether bought) -> price -> units our orders took while it stood there."""
         self.conditional: dict[InstrumentId, int] = {}
         """How many orders with a trigger came, by instrument: bars are walked through there."""
+        self._know_model()
+
+    def _know_model(self) -> None:
+        """Ask once what the model reads: asking a class whether it keeps a protocol is slow."""
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Take an order; it can not be refused here, the market's rules were asked before."""

@@ -7,25 +7,19 @@ An order with a trigger is met on the bar's way (``path.py``), and so is every o
 has been there. What an exchange lets meet at all, whatever the model, is ``floor.py``'s.
 """
 
-from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
 
 from engine.domain.account import CancelScope, Capabilities
-from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, SubmitOrder, TimeInForce
-from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
-from engine.domain.instrument import Instrument
+from engine.domain.commands import SIZED_BY_VENUE, OrderType, Side, TimeInForce
 from engine.domain.market import Bar
 from engine.domain.money import ZERO
-from engine.domain.order import Evidence, OrderReport
+from engine.domain.order import Evidence
 from engine.domain.order_types import CONDITIONAL
 from engine.domain.timestamps import DAY_NS
-from engine.markets.rulebook import RuleBook
 from engine.matching.course import Course
 from engine.matching.depth import Depth
-from engine.matching.fill_model import FillModel, FollowsPath, OpensOnly, Rations
+from engine.matching.fill_model import FollowsPath, OpensOnly, Rations
 from engine.matching.floor import Floor
-from engine.matching.orders import Clock
 from engine.matching.path import path_of
 from engine.matching.resting import NEVER_NS, Resting
 from engine.matching.walk import Meeting, follow, meeting
@@ -63,24 +57,8 @@ class SimulatedVenue(Depth):
     ``placed`` takes its yes to a new order (``OrderManager.placed``), ``report`` all other evidence (``on_report``).
     """
 
-    def __init__(
-        self,
-        model: FillModel,
-        instruments: Mapping[InstrumentId, Instrument],
-        books: Mapping[str, RuleBook],
-        *,
-        report: Callable[[OrderReport], None],
-        placed: Callable[[ClientOrderId, VenueOrderId], Any],
-        clock: Clock,
-        sent: Callable[[ClientOrderId], Any] = lambda _client_id: None,
-        floors: Mapping[InstrumentId, Floor] | None = None,
-        acts_ns: Callable[[InstrumentId, int], int] | None = None,
-        futures_fee: Callable[[SubmitOrder, int, Decimal, int], Decimal] | None = None,
-    ) -> None:
-        super().__init__(
-            model, instruments, books, report=report, placed=placed, clock=clock, sent=sent, floors=floors,
-            acts_ns=acts_ns, futures_fee=futures_fee,
-        )  # fmt: skip
+    def _know_model(self) -> None:
+        super()._know_model()
         self._match = self._model.match
         self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only
         self._path = self._model.path if isinstance(self._model, FollowsPath) else None

@@ -137,8 +137,8 @@ def with_costs(report: Report, reading: Reading, sources: Sequence[BarSource] | 
     rest = report.final_equity - report.starting_equity - costs.total.net
     if rest:
         notes.append(
-            f"equity changed by {rest:+,.2f} {report.currency} beside the net profit: prices since each strategy's last "
-            "fills, and what no strategy did (rounding, fees found at the venue, trades by hand)"
+            f"equity changed by {rest:+,.2f} {report.currency} beside the net profit: prices since each strategy's "
+            "last fills, and what no strategy did (rounding, fees found at the venue, trades by hand)"
         )
     return msgspec.structs.replace(report, costs=costs, notes=(*report.notes, *notes))
 
