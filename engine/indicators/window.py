@@ -74,7 +74,7 @@ class WindowSums:
             self._turn(tuple([float(one[0]) for one in values]))
         begun, rest = len(self._block), self._left
         rows = -(-(begun + count) // size)
-        series = [_in_rows(values[k], [row[k] for row in self._block], rows, size) for k in range(len(values))]
+        series = [in_rows(values[k], [row[k] for row in self._block], rows, size) for k in range(len(values))]
         owns = [one[:, 0] if moved else np.zeros(rows) for one, moved in zip(series, self.rebased, strict=True)]
         refs = [np.concatenate(([ref], own[:-1])) for ref, own in zip(self.refs, owns, strict=True)]
         beginnings = self._terms(*[one - ref[:, None] for one, ref in zip(series, refs, strict=True)])
@@ -106,7 +106,7 @@ def _added(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, ...
     return tuple(map(add, one, other))
 
 
-def _in_rows(values: Floats, begun: list[float], rows: int, size: int) -> Floats:
+def in_rows(values: Floats, begun: list[float], rows: int, size: int) -> Floats:
     """A block a row; the first begins with what was there, the last is filled up with zeros."""
     whole = np.empty(rows * size)
     end = len(begun) + len(values)
@@ -156,7 +156,7 @@ class WindowSum:
             self._turn(float(values[0]))
         begun = len(self._block)
         rows = -(-(begun + count) // size)
-        series = _in_rows(values, self._block, rows, size)
+        series = in_rows(values, self._block, rows, size)
         own = series[:, 0]
         refs = np.concatenate(([self.ref], own[:-1]))
         tail = np.empty((rows, size))
@@ -219,7 +219,7 @@ class WindowExtreme:
             self._turn()
         begun = len(self._block)
         rows = -(-(begun + count) // size)
-        series = _in_rows(values * self.sign + 0.0, self._block, rows, size)
+        series = in_rows(values * self.sign + 0.0, self._block, rows, size)
         tail = np.full((rows, size), -np.inf)
         tail[0, begun:] = self._left[::-1]
         tail[1:, -2::-1] = np.maximum.accumulate(series[:-1, :0:-1], axis=1)

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from engine.indicators.indicator import NAN, Floats, checked
+from engine.indicators.window import in_rows
 
 
 class Wma:
@@ -66,9 +67,7 @@ class Wma:
         begun = len(self._block)
         end = begun + count
         rows = -(-end // size)
-        whole = np.zeros(rows * size)
-        whole[:begun], whole[begun:end] = self._block, values
-        series = whole.reshape(rows, size)
+        series = in_rows(values, self._block, rows, size)
         own = series[:, 0]
         refs = np.concatenate(([self._ref], own[:-1]))
         places = np.arange(1, size + 1, dtype=np.float64)
