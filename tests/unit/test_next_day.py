@@ -11,10 +11,10 @@ from engine.domain.evidence import Evidence
 from engine.domain.ids import VenueOrderId
 from engine.domain.timestamps import DAY_NS, SECOND_NS
 from tests.core_builders import Desk
+from tests.row_builders import LIMIT, a_desk, a_position, a_row, lose, see
 from tests.unit.test_evidence_of_positions import lose as lose_without_list
 from tests.unit.test_evidence_of_positions import see as see_holdings
 from tests.unit.test_evidence_of_positions import tell
-from tests.unit.test_evidence_of_rows import LIMIT, a_desk, a_position, a_row, lose, see
 
 
 def an_evening(**sheet: Any) -> Desk:
