@@ -86,6 +86,8 @@ class Judge:
         self._view = view
         self._instruments = instruments
         self._books = books
+        # Asking a class whether it keeps a protocol is slow.
+        self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
         self._sheets = sheets
         self._keep_ended_ns = keep_ended_ns
         self._publish_submitted = self._publish_fill = self._publish_accepted = publish
@@ -250,12 +252,12 @@ class Judge:
         """What a fill costs whose venue does not say."""
         request = order.request
         spec = self._instruments[request.instrument]
-        book, price = self._books[spec.market], fill.price or ZERO
-        if isinstance(book, ChargesByOrder):
+        price, whole = fill.price or ZERO, self._by_order.get(spec.market)
+        if whole is not None:
             filled = order.real + fill.quantity
-            total = book.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec, fill.ts_ns)
+            total = whole.order_fee(request.side, filled, order.real_value + price * fill.quantity, spec, fill.ts_ns)
             return max(ZERO, total - order.fee)
-        return book.fee(request.type, request.side, fill.quantity, price, spec, fill.ts_ns)
+        return self._books[spec.market].fee(request.type, request.side, fill.quantity, price, spec, fill.ts_ns)
 
     def _changed(self, request: SubmitOrder, ts_ns: int) -> None:
         """An order's doing moved its account and what that holds, or will have."""
@@ -276,9 +278,9 @@ class Judge:
             return order.fee
         request = order.request
         spec = self._instruments[request.instrument]
-        book = self._books[spec.market]
-        if isinstance(book, ChargesByOrder):
-            return max(order.fee, book.order_fee(request.side, order.cum, order.value, spec, request.ts_ns))
+        book, whole = self._books[spec.market], self._by_order.get(spec.market)
+        if whole is not None:
+            return max(order.fee, whole.order_fee(request.side, order.cum, order.value, spec, request.ts_ns))
         return order.fee + book.fee(request.type, request.side, inferred, order.value / order.cum, spec, request.ts_ns)
 
     # --- accounts -----------------------------------------------------------------------------------------------------
