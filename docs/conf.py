@@ -5,6 +5,7 @@ Fonts and scripts are the theme's own and the browser's; nothing is fetched, and
 """
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ html_theme_options = {"navigation_with_keys": True}
 lexers["mermaid"] = TextLexer()
 
 _HAN = re.compile("[\u3400-\u9fff]+")
+_WIDE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef“”"
+_BREAK = re.compile(f"(?<=[{_WIDE}])\n {{0,3}}(?=[{_WIDE}])")
 
 
 class BilingualSearch(SearchEnglish):
@@ -75,7 +78,7 @@ function splitQuery(query) {
         for word in self._word_re.findall(text):
             found += [part for part in _HAN.split(word) if part]
             for run in _HAN.findall(word):
-                found += [first + second for first, second in zip(run, run[1:], strict=False)]
+                found += [first + second for first, second in pairwise(run)]
                 found += list(run)
         return found
 
@@ -90,7 +93,16 @@ def add_the_table_of_contents(_app: Sphinx, docname: str, source: list[str]) -> 
         source[0] += "\n".join(lines)
 
 
-def name_the_language(_app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _tree: nodes.document) -> None:
+def join_the_lines(_app: Sphinx, docname: str, source: list[str]) -> None:
+    """A line break between two Chinese characters is none to the reader; browsers make a space of it."""
+    if docname.startswith("zh/"):
+        parts = re.split(r"(^```.*?^```$)", source[0], flags=re.MULTILINE | re.DOTALL)
+        source[0] = "".join(part if part.startswith("```") else _BREAK.sub("", part) for part in parts)
+
+
+def name_the_language(
+    _app: Sphinx, pagename: str, _template: str, context: dict[str, Any], _tree: nodes.document
+) -> None:
     """Browsers choose fonts and read aloud by it."""
     context["language"] = "zh-CN" if pagename.startswith("zh/") else "en"
 
@@ -98,4 +110,5 @@ def name_the_language(_app: Sphinx, pagename: str, _template: str, context: dict
 def setup(app: Sphinx) -> None:
     app.add_search_language(BilingualSearch)
     app.connect("source-read", add_the_table_of_contents)
+    app.connect("source-read", join_the_lines)
     app.connect("html-page-context", name_the_language)

@@ -77,7 +77,7 @@ class Desk:
     def _shell(self, block: Block) -> None:
         """One bash a block; what it exports is there in the next."""
         script = f"set -e\n[ -f .docs-env ] && . ./.docs-env\n{block.script}\n"
-        script = f"trap 'code=$?; export -p > .docs-env; exit $code' EXIT\n{script}"
+        script = f"trap 'code=$?; export -p > .docs-env; declare -f >> .docs-env; exit $code' EXIT\n{script}"
         said = subprocess.run(
             ["bash", "-c", script], cwd=self.folder, env=self._environ, capture_output=True, text=True,
             timeout=BLOCK_SECONDS, check=False, stdin=subprocess.DEVNULL,

@@ -2,13 +2,23 @@
 
 import msgspec
 
-from engine.control.risk_page import PAGE, SHOWN, page
+from engine.control.limit_samples import DENIED, SETTINGS
+from engine.control.risk_page import PAGE, PAGE_CHINESE, SHOWN, page, page_chinese
 from engine.risk import RULES
 
 
 def test_the_page_is_what_the_limits_say() -> None:
     """docs/risk.md is what the command writes; if not: ``python -m engine.control.risk_page``."""
     assert PAGE.read_text(encoding="utf-8") == page()
+    assert PAGE_CHINESE.read_text(encoding="utf-8") == page_chinese()
+
+
+def test_every_limit_has_a_section_of_its_own() -> None:
+    """Two languages; a sample for each limit that has settings, and questions about limits there are."""
+    for text in (page(), page_chinese()):
+        assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == list(RULES)
+    assert set(SETTINGS) == {name for name, rule in RULES.items() if msgspec.structs.fields(rule)}
+    assert set(DENIED) <= set(RULES)
 
 
 def test_every_limit_is_on_the_page_with_its_settings() -> None:

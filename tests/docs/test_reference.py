@@ -1,0 +1,31 @@
+"""docs/reference is what the source says."""
+
+import pytest
+
+import engine
+from engine.control.reference_pages import FOLDER, GROUPS, PAGES, config_page
+from engine.control.source_words import members
+from engine.runtime.settings import Document
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_are_what_the_source_says(name: str) -> None:
+    """If not: ``python -m engine.control.reference_pages`` writes them anew."""
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name]()
+
+
+def test_every_public_name_is_in_a_group() -> None:
+    """Once."""
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(engine.__all__)
+
+
+def test_every_public_method_of_a_strategy_has_words() -> None:
+    """A name that nobody explains is not for strategies."""
+    assert [member.name for member in members(engine.Strategy) if member.kind == "method" and not member.doc] == []
+
+
+def test_every_table_of_a_config_has_a_place() -> None:
+    """Those whose keys are structs here; the others have pages of their own, which are named."""
+    page = config_page()
+    for table in Document.__struct_fields__:
+        assert f"[{table}]" in page or f"[{table}." in page or table in {"markets", "rates"}, table
