@@ -62,6 +62,7 @@ class Desk:
             self._start(block.hidden, block.place)
         if block.file is not None:
             path = self.folder / block.file
+            assert self.folder.resolve() in path.resolve().parents, f"{block.place}: {block.file} is the engine's own"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, encoding="utf-8")
         if block.shell:
