@@ -79,11 +79,12 @@ def config_page() -> str:
     from engine.gateways import GATEWAYS
     from engine.matching import FILL_MODELS, SLIPPAGES
     from engine.matching.friction import Latency
+    from engine.simulators import SIMULATORS
 
     text = (
         f"# Config\n\n{WRITTEN}\nA config is TOML. An unknown key is an error that names the file, the table and the "
         "key; secrets are refused. `python run.py check --config FILE` reads one and all it points to. Spans are texts like "
-        '`"30s"`. `[risk.*]` is in [limits](../risk.md), `[simulator.*]` in [simulators](../simulators.md), '
+        '`"30s"`. `[risk.*]` is in [limits](../risk.md), '
         "what an instrument is in [markets](../markets.md).\n"
     )
     for key, kind, many in _tables():
@@ -96,6 +97,8 @@ def config_page() -> str:
     for name, kind in GATEWAYS.items():
         if name != "ht":
             text += f'\n## [gateway.{name}]\n\n`kind = "{name}"` where the table has another name.\n\n{_keys(kind)}'
+    for name, face in SIMULATORS.items():
+        text += f"\n## [simulator.{name}]\n\n{_lead(face)}{_keys(face)}"
     return text
 
 

@@ -227,7 +227,7 @@ def _sample(name: str) -> str:
 
 
 def _question(name: str) -> str:
-    return f"\n<!-- exit 1 -->\n```sh\norder {DENIED[name]}\n```\n" if name in DENIED else ""
+    return f"\n<!-- long, exit 1 -->\n```sh\norder {DENIED[name]}\n```\n" if name in DENIED else ""
 
 
 def _defaults(rule: type[Limit]) -> str:

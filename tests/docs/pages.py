@@ -11,7 +11,9 @@ How a block is written in a page, and what the tests do with it:
   ``<!-- beside: COMMAND -->`` starts one that the page does not show. Both may be ``long``: ``<!-- long, beside -->``.
 """
 
+import ast
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +73,11 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted(DOCS.rglob("*.md"))]
 
 
+def is_twin(page: Path) -> bool:
+    """Whether a page is the Chinese form of another: its blocks are that page's, and need not run twice."""
+    return page.parent == DOCS / "zh" and (DOCS / page.name).exists() and page.name != "index.md"
+
+
 def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -118,6 +125,25 @@ def _said(words: str, place: str) -> dict[str, object]:
         else:
             raise ValueError(f"{place}: a comment above a block says {word!r}; see tests/docs/pages.py for what it may")
     return said
+
+
+def bones_of(block: Block) -> list[object]:
+    """What a block does, without words for people: comments, docstrings, reasons."""
+    bones: list[object] = [block.language, block.file, block.not_run, block.long, block.hidden, block.exit_code]
+    if block.not_run is not None:
+        return bones
+    if block.language == "python":
+        tree = ast.parse(block.text)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                node.value.value = ""
+            elif isinstance(node, ast.keyword) and node.arg == "doc":
+                node.value = ast.Constant("")
+        return [*bones, ast.unparse(tree)]
+    if block.language == "toml":
+        return [*bones, tomllib.loads(block.text)]
+    lines = (re.sub(r'--reason "[^"]*"|(^|\s)#.*', "", line).split() for line in block.text.splitlines())
+    return [*bones, *filter(None, lines)]
 
 
 def prose_of(text: str) -> Iterator[tuple[int, str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.domain.errors import ConfigError
-from tests.docs.pages import LANGUAGES, ROOT, Block, blocks_of, name_of, pages
+from tests.docs.pages import DOCS, LANGUAGES, ROOT, Block, blocks_of, bones_of, is_twin, name_of, pages
 from tests.docs.running import a_desk
 
 RUN = ("sh", "console", "bash", "python", "toml")
@@ -19,7 +19,7 @@ RUN = ("sh", "console", "bash", "python", "toml")
 
 def _pages(*, long: bool) -> list[Path]:
     """Pages with something to run, in the short or in the long form."""
-    return [page for page in pages() if any(_runs(block, long=long) for block in blocks_of(page))]
+    return [page for page in pages() if not is_twin(page) and any(_runs(b, long=long) for b in blocks_of(page))]
 
 
 def _runs(block: Block, *, long: bool) -> bool:
@@ -76,6 +76,16 @@ def test_a_page_does_all_it_says(page: Path, tmp_path: Path) -> None:
     with alone(blocks), a_desk(tmp_path / "desk", None) as desk:
         for block in blocks:
             desk.run(block)
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if is_twin(page)], ids=name_of)
+def test_a_chinese_page_has_the_blocks_of_its_english_one(page: Path) -> None:
+    """In order, but for comments and texts; so they are run with those."""
+    english = DOCS / page.name
+    ours, theirs = ([bones_of(b) for b in blocks_of(each) if b.language in RUN] for each in (page, english))
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=False)):
+        assert one == other, f"{name_of(page)}: block {number + 1} is not that of {name_of(english)}"
+    assert len(ours) == len(theirs)
 
 
 def test_every_block_is_run_or_says_why_not() -> None:

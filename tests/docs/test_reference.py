@@ -1,11 +1,14 @@
 """docs/reference is what the source says."""
 
+import msgspec
 import pytest
 
 import engine
 from engine.control.reference_pages import FOLDER, GROUPS, PAGES, config_page
 from engine.control.source_words import members
+from engine.gateways import GATEWAYS
 from engine.runtime.settings import Document
+from engine.simulators import SIMULATORS
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -24,8 +27,17 @@ def test_every_public_method_of_a_strategy_has_words() -> None:
     assert [member.name for member in members(engine.Strategy) if member.kind == "method" and not member.doc] == []
 
 
+@pytest.mark.parametrize("name", [name for name in GATEWAYS if name != "ht"])
+def test_a_gateway_page_has_every_setting(name: str) -> None:
+    """But for those that every gateway has from its table's name and its account, and one for tests."""
+    page = (FOLDER.parent / f"{name.replace('_', '-')}.md").read_text(encoding="utf-8")
+    fields = [field.name for field in msgspec.structs.fields(GATEWAYS[name])]
+    assert [field for field in fields if f"`{field}`" not in page and field not in {"name", "account", "user"}] == []
+
+
 def test_every_table_of_a_config_has_a_place() -> None:
     """Those whose keys are structs here; the others have pages of their own, which are named."""
     page = config_page()
+    assert all(f"[simulator.{name}]" in page for name in SIMULATORS)
     for table in Document.__struct_fields__:
         assert f"[{table}]" in page or f"[{table}." in page or table in {"markets", "rates"}, table

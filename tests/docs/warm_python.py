@@ -16,6 +16,8 @@ import sys
 import traceback
 from pathlib import Path
 
+import typer
+
 _CLIENT = """#!{python} -ISE
 import json, os, signal, socket, sys
 if sys.argv[1:2] != ["run.py"]:
@@ -62,9 +64,13 @@ def _import_the_engine() -> None:
     import engine.control.backtest_plan
     import engine.control.live_session
     import engine.control.order_check
-    import engine.control.order_check as _  # noqa: F401
     import engine.runtime.report_page
     import engine.simulators  # noqa: F401
+    from engine.control.cli import app
+
+    # Every command's options, made once: half of what a short command costs.
+    made = typer.main.get_command(app)
+    typer.main.get_command = lambda _app: made
 
 
 def _child(way: socket.socket) -> None:
