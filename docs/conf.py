@@ -17,6 +17,7 @@ from sphinx.search.en import SearchEnglish
 
 NAVIGATION: dict[str, tuple[str, ...]] = {
     "Begin": ("first-ten-minutes", "write-a-strategy", "strategies", "orders"),
+    "中文": ("zh/index", "zh/first-ten-minutes", "zh/write-a-strategy", "zh/gateways", "zh/risk", "zh/backtest"),
     "Backtest": ("backtest", "data", "markets", "fill-models", "optimize", "report", "trust"),
     "Gateways": (
         "gateways", "virtual-market", "stream", "futu", "easyths", "huatai", "amazingdata", "simulators",
@@ -27,9 +28,13 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "reliability", "order-states",
     ),
     "Reference": ("reference/strategy", "reference/config", "reference/commands"),
-    "中文": ("zh/index", "zh/first-ten-minutes", "zh/write-a-strategy", "zh/gateways", "zh/risk", "zh/backtest"),
 }  # fmt: skip
-"""Heading of the side bar -> its pages, in reading order."""
+"""Heading of the side bar -> its pages, in reading order; one that is not written yet is left out."""
+SHORT = {
+    "virtual-market": "virtual_market", "stream": "stream", "futu": "futu", "easyths": "easyths", "huatai": "huatai",
+    "amazingdata": "amazingdata", "operations-safety": "Stopping a run", "zh/index": "目录",
+}  # fmt: skip
+"""Page -> what the side bar calls it, where its own title is long."""
 
 project = "Sluice 闸"
 author = "the Sluice authors"
@@ -38,6 +43,8 @@ extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["images", "_static"]
 nitpicky = True
+# Curly quotes take the width of a Chinese character beside Chinese.
+smartquotes = False
 
 myst_heading_anchors = 6
 myst_enable_extensions = ["strikethrough"]
@@ -52,7 +59,8 @@ html_show_copyright = False
 html_search_language = "zh"
 html_theme_options = {"navigation_with_keys": True}
 
-lexers["mermaid"] = TextLexer()
+for plain in ("csv", "mermaid"):
+    lexers[plain] = TextLexer()
 
 _HAN = re.compile("[\u3400-\u9fff]+")
 _WIDE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef“”"
@@ -63,7 +71,8 @@ class BilingualSearch(SearchEnglish):
     """English words by their stem; Chinese, which writes no spaces, by pairs of neighbours."""
 
     lang = "zh"
-    language_name = "Chinese and English"
+    # The builder calls the stemmer's class by it.
+    language_name = "English"
     js_splitter_code = """
 function splitQuery(query) {
   const words = query.split(/[^\\p{Letter}\\p{Number}_]+/gu).filter((word) => word);
@@ -89,7 +98,8 @@ def add_the_table_of_contents(_app: Sphinx, docname: str, source: list[str]) -> 
         return
     for caption, names in NAVIGATION.items():
         there = [name for name in names if (Path(__file__).parent / f"{name}.md").exists()]
-        lines = ["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *there, "```", ""]
+        named = [f"{SHORT[name]} <{name}>" if name in SHORT else name for name in there]
+        lines = ["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *named, "```", ""]
         source[0] += "\n".join(lines)
 
 

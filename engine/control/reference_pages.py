@@ -83,8 +83,8 @@ def config_page() -> str:
 
     text = (
         f"# Config\n\n{WRITTEN}\nA config is TOML. An unknown key is an error that names the file, the table and the "
-        "key; secrets are refused. `python run.py check --config FILE` reads one and all it points to. Spans are texts like "
-        '`"30s"`. `[risk.*]` is in [limits](../risk.md), '
+        "key; secrets are refused. `python run.py check --config FILE` reads one and all it points to. Spans are texts "
+        'like `"30s"`. `[risk.*]` is in [limits](../risk.md), '
         "what an instrument is in [markets](../markets.md).\n"
     )
     for key, kind, many in _tables():
