@@ -43,7 +43,8 @@ class Desk:
         shutil.rmtree(folder / "strategies" / "__pycache__", ignore_errors=True)
         commands = folder.parent / f"{folder.name}-commands"
         commands.mkdir()
-        (commands / "python").symlink_to(python or sys.executable)
+        if python is not None:
+            (commands / "python").symlink_to(python)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "API_KEY"))}
         self._environ = {
             **kept,
