@@ -180,8 +180,7 @@ def _in_a_row(
             if alone is None:
                 yield from bars
                 return
-            hands = (left, clock, due, stage.resting, stage.latest, alone.queue, name)
-            hear = runner.ear(alone, in_a_row(alone.strategy.on_bar, *hands))
+            hear = runner.ear(alone, in_a_row(alone, name, stage, left))
         if not alone.busy:
             row = bisect_right(times, clock.now_ns)
             hear(islice(bars, bisect_left(times, due[0], row) - row))
