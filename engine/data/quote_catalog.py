@@ -133,9 +133,7 @@ class QuoteSeries:
         return found
 
 
-def quotes_path(
-    catalog: str | Path, instrument: str, first: date | None = None, last: date | None = None
-) -> Path:
+def quotes_path(catalog: str | Path, instrument: str, first: date | None = None, last: date | None = None) -> Path:
     """The path that ``open_quotes`` takes for quotes of the catalog."""
     folder = Path(catalog) / instrument / QUOTES
     return folder if first is None and last is None else folder / f"{first or ''}..{last or ''}"
