@@ -32,7 +32,6 @@ from engine.journal.memory import MemoryJournal  # noqa: E402
 from engine.markets.free import Free  # noqa: E402
 from engine.matching.at_quote import AtQuote  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
-from engine.runtime import quotes_backtest  # noqa: E402
 from engine.runtime.backtest import BacktestResult, StrategySpec  # noqa: E402
 from engine.runtime.quotes_backtest import QuotesBacktest  # noqa: E402
 
@@ -66,8 +65,8 @@ class Walk:
             ask = bid + draw.integers(1, 4, size)
             ts_ns = ns_before + np.cumsum(draw.integers(1, 200, size)) * 1_000_000
             bid_before, ns_before = int(bid[-1]), int(ts_ns[-1])
-            sizes = [draw.integers(200, 5_000, size).astype(float) for _ in range(2)]
-            yield QuoteColumns(NAME, ts_ns, np.round(bid * 0.01, 2), np.round(ask * 0.01, 2), *sizes)
+            bids, asks = (draw.integers(200, 5_000, size).astype(float) for _ in range(2))
+            yield QuoteColumns(NAME, ts_ns, np.round(bid * 0.01, 2), np.round(ask * 0.01, 2), bids, asks)
 
 
 class Mean:
@@ -151,16 +150,6 @@ def bare_loop(rows: list[tuple[int, float, float, float, float]]) -> tuple[float
 
 def replay(count: int, *, orders: bool) -> tuple[BacktestResult, float]:
     """The run, and the CPU seconds that went into making quote objects."""
-    building = 0.0
-    plain = quotes_backtest.made
-
-    def timed(*given: Any) -> Any:
-        nonlocal building
-        began = cpu_seconds()
-        played = plain(*given)
-        building += cpu_seconds() - began
-        return played
-
     backtest = QuotesBacktest(
         quotes=[Walk(count)],
         sources=[],
@@ -172,11 +161,7 @@ def replay(count: int, *, orders: bool) -> tuple[BacktestResult, float]:
         journal=MemoryJournal(),
         cash=Decimal(10**8),
     )
-    quotes_backtest.made = timed
-    try:
-        return backtest.run(), building
-    finally:
-        quotes_backtest.made = plain
+    return backtest.run(), backtest.making_cpu_seconds
 
 
 def figures(count: int, rounds: int) -> dict[str, float]:

@@ -243,10 +243,9 @@ def _columns(instrument: InstrumentId, table: Mapping[str, Any]) -> QuoteColumns
     for n in range(2, DEPTH_MAX + 1):
         if f"bid{n}" in table:
             levels.append((table[f"bid{n}"], table[f"bid_size{n}"], table[f"ask{n}"], table[f"ask_size{n}"]))
-    return QuoteColumns(
-        instrument, table["ts_ns"], *[table[name] for name in _BEST], table.get("last"), table.get("last_size"),
-        tuple(levels),
-    )  # fmt: skip
+    bid, ask, bid_size, ask_size = (table[name] for name in _BEST)
+    last, last_size = table.get("last"), table.get("last_size")
+    return QuoteColumns(instrument, table["ts_ns"], bid, ask, bid_size, ask_size, last, last_size, tuple(levels))
 
 
 def _rows(table: Mapping[str, Any], keep: Any) -> dict[str, Any]:

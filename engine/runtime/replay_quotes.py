@@ -103,15 +103,21 @@ def _joined(one: QuoteColumns, other: QuoteColumns) -> QuoteColumns:
     def both(a: Floats | None, b: Floats | None) -> Floats | None:
         return None if a is None or b is None else np.concatenate([a, b])
 
-    pairs = [(getattr(one, name), getattr(other, name)) for name in ("ts_ns", "bid", "ask", "bid_size", "ask_size")]
     deeper: Any = tuple(
         tuple(np.concatenate(pair) for pair in zip(mine, theirs, strict=True))
         for mine, theirs in zip(one.deeper, other.deeper, strict=True)
     )
     return QuoteColumns(
-        one.instrument, *[np.concatenate(pair) for pair in pairs], both(one.last, other.last),
-        both(one.last_size, other.last_size), deeper,
-    )  # fmt: skip
+        one.instrument,
+        np.concatenate([one.ts_ns, other.ts_ns]),
+        np.concatenate([one.bid, other.bid]),
+        np.concatenate([one.ask, other.ask]),
+        np.concatenate([one.bid_size, other.bid_size]),
+        np.concatenate([one.ask_size, other.ask_size]),
+        both(one.last, other.last),
+        both(one.last_size, other.last_size),
+        deeper,
+    )
 
 
 def _part(rows: Rows, start: int, stop: int) -> Rows:
