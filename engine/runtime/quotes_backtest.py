@@ -10,7 +10,7 @@ from engine.clock import cpu_seconds
 from engine.data.columns import Columns, QuoteColumns, QuoteSource
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
-from engine.domain.ids import InstrumentId
+from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.market import DataKind, OrderBook
 from engine.domain.timestamps import SECOND_NS
 from engine.matching.fill_model import FillModel, ReadsBooks
@@ -20,6 +20,7 @@ from engine.runtime.matching_settings import refuse_unless_quotes_fill
 from engine.runtime.quote_stage import QuoteStage
 from engine.runtime.replay_quotes import Played, Rows, Span, made, spans
 from engine.runtime.replay_venue import QuotesVenue, ReplayVenue
+from engine.seat import overrides
 
 WHY_EVENT = "quotes are played one by one"
 
@@ -110,7 +111,7 @@ class QuotesBacktest(Backtest):
         if kind is DataKind.BAR:
             if any(source.instrument == name for source in self.sources) or name not in self._quoted:
                 super()._on_subscription(event)
-            elif not self.sources:
+            elif not self.sources and not self._hears_quotes(event.strategy):
                 raise ConfigError(
                     f"{event.strategy} wants bars of {name}, and the data has quotes of it: write on_quote, or make "
                     "bars of them first"
@@ -126,6 +127,11 @@ class QuotesBacktest(Backtest):
         if self._stage_of_quotes is not None:
             self._stage_of_quotes.listen_anew()
             self._due[0] = 0
+
+
+    def _hears_quotes(self, strategy: StrategyId) -> bool:
+        seat = self.core.runner.seats[strategy]
+        return any(overrides(seat.strategy, f"on_{kind}") for kind in DataKind if kind is not DataKind.BAR)
 
 
 def _prices(rows: QuoteColumns) -> Any:
