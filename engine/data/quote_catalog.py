@@ -147,10 +147,10 @@ def open_catalog_quotes(path: str | Path, instrument: str) -> "CatalogQuotes | N
     """
     path = Path(path)
     folder, tail = (path, "") if (path / MANIFEST).is_file() else (path.parent, path.name)
-    match = _SPAN.match(tail)
+    match = _SPAN.match("" if tail == QUOTES else tail)
     if match is None or path.is_file():
         return None
-    manifest = read_manifest(folder)
+    manifest = read_manifest(path if tail == QUOTES else folder)
     if manifest is None:
         if QUOTES in (path.parent.name, path.name):
             raise DataError(f"data file {path}: the catalog has no such quotes; see what it has with: data list")

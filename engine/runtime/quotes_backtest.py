@@ -128,7 +128,6 @@ class QuotesBacktest(Backtest):
             self._stage_of_quotes.listen_anew()
             self._due[0] = 0
 
-
     def _hears_quotes(self, strategy: StrategyId) -> bool:
         seat = self.core.runner.seats[strategy]
         return any(overrides(seat.strategy, f"on_{kind}") for kind in DataKind if kind is not DataKind.BAR)
