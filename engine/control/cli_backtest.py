@@ -105,6 +105,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     from engine.runtime.report import report_of, with_costs
     from engine.runtime.report_costs import costs_as_json
     from engine.runtime.report_reading import Reading
+    from engine.runtime.run_data import fill_model_row
 
     journal = _journal(path)
     began, opened = stopwatch_seconds(), cpu_seconds()
@@ -136,6 +137,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
+        "matching": fill_model_row(plan.fill_model),
         "costs": costs_as_json(made.costs),
     }
     return result, made, figures
@@ -175,6 +177,7 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
 
 
 def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
+    from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
     console = for_people()
@@ -186,6 +189,7 @@ def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
     )
     why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
     console.print(f"mode {figures['mode']}{why}", highlight=False)
+    console.print(f"fill model {matching_text({'fill_model': figures['matching']})}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:
         console.print(f"report: {page}", highlight=False)

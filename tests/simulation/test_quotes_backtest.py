@@ -160,11 +160,11 @@ class OnBars(Strategy):
 def test_what_quotes_can_not_do_is_said_in_one_sentence() -> None:
     """Columns, models of bars, a handler of bars without any."""
     source = QuotesOf(quotes_at((1.0, 1.1)))
-    with pytest.raises(ConfigError, match="quotes are played one by one; run with mode event or auto"):
+    with pytest.raises(ConfigError, match=r"quotes are played one by one; run with mode event or auto"):
         a_quotes_backtest(Listed(), [source], mode="column")
-    with pytest.raises(ConfigError, match="next_open fills from bars.*take quote or book_walk"):
+    with pytest.raises(ConfigError, match=r"next_open fills from bars.*take quote or book_walk"):
         a_quotes_backtest(Listed(), [source], model=NextOpen())
-    with pytest.raises(ConfigError, match="s wants bars of TICK.FX, and the data has quotes of it: write on_quote"):
+    with pytest.raises(ConfigError, match=r"s wants bars of TICK\.FX, and the data has quotes of it: write on_quote"):
         a_quotes_backtest(OnBars(), [source]).run()
     assert a_quotes_backtest(Listed(), [source]).run().mode_reason == "quotes are played one by one"
 

@@ -120,7 +120,7 @@ def test_what_went_into_the_catalog_comes_out(tmp_path: Path) -> None:
         parts = list(open_quotes(path, BANK).batches())
         assert np.array_equal(np.concatenate([part.bid for part in parts]), plain.bid[rows])
         assert np.array_equal(np.concatenate([part.deeper[0][2] for part in parts]), plain.deeper[0][2][rows])
-    with pytest.raises(DataError, match="no quotes of 600000.SH in these days"):
+    with pytest.raises(DataError, match=r"no quotes of 600000\.SH in these days"):
         open_quotes(folder / "2025-01-01..", BANK)
 
 
