@@ -32,6 +32,7 @@ from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import Backtest, StrategySpec
 from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.plugins import join_plugins
 from engine.runtime.quotes_backtest import Middles, QuotesBacktest
 from engine.runtime.settings_reading import near
 from engine.runtime.strategies import load_strategy, strategy_spec
@@ -142,6 +143,7 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
     Raises:
         ConfigError: one sentence with the option or the key, and the mend.
     """
+    join_plugins()
     data, quotes = data_of(asked, settings)
     ids = tuple(dict.fromkeys(InstrumentId(row["instrument"]) for row in (*data, *quotes)))
     instruments = _instruments(asked, settings, ids)

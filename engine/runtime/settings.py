@@ -36,6 +36,7 @@ from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.plugins import join_plugins
 from engine.runtime.recording_table import RecordingTable
 from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
@@ -184,8 +185,8 @@ def load_settings(path: str | Path) -> Settings:
     Raises:
         ConfigError: one sentence with the file, the table, the key and the mend.
     """
-    path = Path(path)
-    where = f"config {path}"
+    path, where = Path(path), f"config {path}"
+    join_plugins()
     table = read_toml(path)
     refuse_secrets({key: value for key, value in table.items() if key != "simulator"}, where)
     document = convert(table, Document, where)
