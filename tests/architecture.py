@@ -65,6 +65,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "hearing": {"domain", "bus", "series", "declared", "seat"},
     "bar_loop": {"domain", "bus", "seat"},
+    "quote_loop": {"seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
         "series", "declared", "context", "strategy", "seat", "hearing",
