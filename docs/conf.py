@@ -18,7 +18,7 @@ from sphinx.search.en import SearchEnglish
 NAVIGATION: dict[str, tuple[str, ...]] = {
     "Begin": ("first-ten-minutes", "write-a-strategy", "strategies", "orders"),
     "中文": ("zh/index", "zh/first-ten-minutes", "zh/write-a-strategy", "zh/gateways", "zh/risk", "zh/backtest"),
-    "Backtest": ("backtest", "data", "markets", "fill-models", "optimize", "report", "trust"),
+    "Backtest": ("backtest", "data", "markets", "fill-models", "optimize", "report", "trust", "plugins"),
     "Gateways": (
         "gateways", "virtual-market", "stream", "futu", "easyths", "huatai", "amazingdata", "simulators",
         "add-a-gateway",

@@ -7,6 +7,7 @@ still a process of its own, with its own folder, environment and exit code. ``-m
 that stands in for ``python``: other calls than ``run.py`` it hands on to the real one.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -41,19 +42,27 @@ def serve(path: str, client: str) -> None:
     waiting = socket.socket(socket.AF_UNIX)
     waiting.bind(path)
     waiting.listen(16)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     Path(client).write_text(_CLIENT.format(python=sys.executable, path=path), encoding="utf-8")
     Path(client).chmod(0o755)
     print("ready", flush=True)
     while True:
         ready, _, _ = select.select([waiting, sys.stdin], [], [])
         if sys.stdin in ready:
+            _reap()
             return
         way, _ = waiting.accept()
         if os.fork() == 0:
             waiting.close()
             _child(way)
         way.close()
+        _reap()
+
+
+def _reap() -> None:
+    """Those that ended; whoever measures this process then sees what they used."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _import_the_engine() -> None:
@@ -74,7 +83,6 @@ def _import_the_engine() -> None:
 
 
 def _child(way: socket.socket) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     code = 1
     try:
         head, fds, _, _ = socket.recv_fds(way, 4, 3)
