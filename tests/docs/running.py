@@ -92,7 +92,7 @@ class Desk:
     def _start(self, command: str, place: str) -> None:
         """Start a server and wait until it says where it is."""
         out = self.folder.parent / f"{self.folder.name}-{len(self._beside)}.log"
-        script = f"[ -f .docs-env ] && . ./.docs-env\nexec {command.strip()}\n"
+        script = f"[ -f .docs-env ] && . ./.docs-env\nexec env {command.strip()}\n"
         with out.open("wb") as log:
             started = subprocess.Popen(
                 ["bash", "-c", script], cwd=self.folder, env=self._environ, stdout=log, stderr=subprocess.PIPE,
