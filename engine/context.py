@@ -277,14 +277,10 @@ class Context:
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
             SubmitInstruction(
-                client_id=client_id,
-                account=self.account,
-                strategy=self.strategy,
-                action=action,
-                ts_ns=self._clock.now_ns,
-                instrument=InstrumentId(instrument),
+                client_id=client_id, account=self.account, strategy=self.strategy, action=action,
+                ts_ns=self._clock.now_ns, instrument=InstrumentId(instrument),
             )
-        )
+        )  # fmt: skip
         return client_id
 
     def condition_buy(
