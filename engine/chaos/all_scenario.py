@@ -34,6 +34,7 @@ from engine.domain.commands import SubmitOrder
 from engine.domain.events import KillLevel
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
+from engine.domain.order import OrderState
 from engine.domain.timestamps import SECOND_NS, parse_time
 from engine.entropy import Entropy
 from engine.markets.rulebook import RuleBook
@@ -220,8 +221,14 @@ class AllHangar(Hangar):
         # No order can be taken back in a closing auction: a person's may fill at the close, long after the calm began.
         if any(bay.still_seconds() < TWO_READINGS_SECONDS for bay in by_hand):
             return False
-        return not manager.working and all(
-            now_ns - manager.last_change_ns.get(name, 0) > run.boxes[name].sheet.max_lag_ns for name in self.traded
+        lags = {name: run.boxes[name].sheet.max_lag_ns for name in self.traded}
+        if any(now_ns - manager.last_change_ns.get(name, 0) <= lag_ns for name, lag_ns in lags.items()):
+            return False
+        # A disputed order stays so until a person decides: waiting for it ends where the venue has nothing more of it.
+        return all(
+            order.state is OrderState.DISPUTED
+            and self.traded[order.request.account].over(order, lags[order.request.account])
+            for order in manager.working.values()
         )
 
     def compare(self, run: LiveRun) -> None:
