@@ -122,7 +122,7 @@ class Watcher:
                     self._check(order)
 
     def _check(self, order: Order) -> None:
-        """I1 and I2."""
+        """I1, I2, and of I3 what needs no venue to be known."""
         self._checked["orders looked at"] += 1
         name = order.request.client_id
         if order.state in TERMINAL:
@@ -130,6 +130,9 @@ class Watcher:
                 self._accuse(f"I1: {name} is {order.state} and still open for {order.leaves}")
         elif order.cum + order.leaves != order.quantity and order.state is not OrderState.DISPUTED:
             self._accuse(f"I1: {name} is {order.state} with {order.cum} + {order.leaves} of {order.quantity}")
+        # Whoever else trades the account, no venue here fills more than was asked for: something was counted twice.
+        if order.cum > (asked := max(order.quantity, order.request.quantity)):
+            self._accuse(f"I3 duplicated: {name} is {order.state} with {order.cum} filled of {asked}")
         before = self._cums.get(name, 0)
         if order.cum < before:
             self._accuse(f"I2: {name} fell from {before} filled to {order.cum}")
