@@ -159,6 +159,7 @@ class AllHangar(Hangar):
             self._price_age,
             ill=lambda name: name.startswith("faulty"),
             sane=self._sane,
+            shut=self._shut,
         )
         # What is found there is summed up; where nobody traded by hand and nothing is disputed, the end must be even.
         watcher.hands = frozenset(name for name, bay in self.traded.items() if isinstance(bay, DesktopHangar))
@@ -241,6 +242,13 @@ class AllHangar(Hangar):
     def _sane(self, order: SubmitOrder) -> bool:
         bay = self.traded[order.account]
         return bay.sane(order) if isinstance(bay, SharedDesk) else True
+
+    def _shut(self, order: SubmitOrder) -> bool:
+        """Whether the exchange itself is closed."""
+        exchange: Any = self.traded[order.account].venue.exchange
+        stock = exchange.stock(exchange.code_of(str(order.instrument)))
+        hours = exchange if stock is None or stock.board is None else stock.board.sessions
+        return not hours.is_open(self.clock.now_ns)
 
     # --- the engine --------------------------------------------------------------------------------------------------
 
