@@ -212,6 +212,10 @@ class VirtualLoop(MachinelessLoop):
         self._frozen = life
         return True
 
+    def asleep(self, life: Life) -> bool:
+        """Whether a process is frozen."""
+        return self._frozen is life
+
     def thaw(self) -> None:
         """Let it go on: first what was due while it slept, in the order in which it was due."""
         self._frozen = None
