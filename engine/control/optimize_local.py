@@ -1,0 +1,136 @@
+"""Workers of ``optimize`` as processes of this machine; one that dies is replaced, and its set is run again."""
+
+import contextlib
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+
+import anyio
+import msgspec
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from engine.control.optimize_worker import Task
+from engine.domain.errors import DataError
+from engine.runtime.optimize.jobs import ENCODER, ROW_DECODER, Job, Row
+
+DEATHS_MAX = 3
+"""A set whose process ended so often is given up; so is a worker that so often did not start."""
+_LINE_MAX = 1 << 28
+_COMMAND = [sys.executable, "-m", "engine.control.optimize_worker"]
+_GONE = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class LocalPool:
+    """Implements ``jobs.Pool``; made by ``local_pool``."""
+
+    def __init__(self, task: Task, fingerprint: str, environ: Mapping[str, str]) -> None:
+        self._task = task
+        self._fingerprint = fingerprint
+        self._environ = {**environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        # Each worker is one thread: more of them in one process would only fight over the cores.
+        self._environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+        self._waiting: deque[Job] = deque()
+        self._wake = anyio.Event()
+        self._rows_in, self._rows_out = anyio.create_memory_object_stream[Row](2**31)
+        self._deaths: dict[str, int] = {}
+        self._processes: dict[int, Process] = {}
+        self.restarts = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers that are running now."""
+        return [self._processes[number].pid for number in sorted(self._processes)]
+
+    def submit(self, job: Job) -> None:
+        self._waiting.append(job)
+        self._wake.set()
+
+    async def next(self) -> Row:
+        return await self._rows_out.receive()
+
+    async def serve(self, number: int) -> None:
+        """One worker's life, and that of those who replace it.
+
+        Raises:
+            DataError: it does not start.
+        """
+        failed = 0
+        while True:
+            process = await anyio.open_process(_COMMAND, stderr=None, env=self._environ, start_new_session=True)
+            self._processes[number] = process
+            try:
+                failed = 0 if await self._feed(process) else failed + 1
+            finally:
+                with anyio.CancelScope(shield=True):
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+            self.restarts += 1
+            if failed >= DEATHS_MAX:
+                raise DataError("a worker process of optimize does not start; its own words are above")
+
+    async def _feed(self, process: Process) -> bool:
+        """Jobs and rows until the process is gone; whether it ever was ready.
+
+        Raises:
+            DataError: it does not have the same data, code or rules as we.
+        """
+        assert process.stdin is not None
+        assert process.stdout is not None
+        answers = BufferedByteReceiveStream(process.stdout)
+        try:
+            await process.stdin.send(msgspec.json.encode(self._task) + b"\n")
+            ready = await answers.receive_until(b"\n", _LINE_MAX)
+        except _GONE:
+            return False
+        if ready.decode() != self._fingerprint:
+            raise DataError("a worker found other data or other code than this process: a file changed meanwhile")
+        while True:
+            job = await self._job()
+            try:
+                await process.stdin.send(ENCODER.encode(job) + b"\n")
+                self._rows_in.send_nowait(ROW_DECODER.decode(await answers.receive_until(b"\n", _LINE_MAX)))
+            except _GONE:
+                await self._bury(process, job)
+                return True
+
+    async def _job(self) -> Job:
+        while not self._waiting:
+            if self._wake.is_set():
+                self._wake = anyio.Event()
+            await self._wake.wait()
+        return self._waiting.popleft()
+
+    async def _bury(self, process: Process, job: Job) -> None:
+        """The job goes to another worker, unless it has ended too many."""
+        deaths = self._deaths[job.key] = self._deaths.get(job.key, 0) + 1
+        if deaths < DEATHS_MAX:
+            self.submit(job)
+            return
+        code = await process.wait()
+        problem = f"its worker process ended {deaths} times (exit code {code})"
+        self._rows_in.send_nowait(
+            Row(key=job.key, parameters=job.parameters, span=job.span, problem=problem, lost=True)
+        )
+
+
+@contextlib.asynccontextmanager
+async def local_pool(
+    task: Task, fingerprint: str, workers: int, environ: Mapping[str, str]
+) -> AsyncIterator[LocalPool]:
+    """So many worker processes, which end with the block."""
+    pool = LocalPool(task, fingerprint, environ)
+    async with anyio.create_task_group() as group:
+        for number in range(workers):
+            group.start_soon(pool.serve, number)
+        yield pool
+        group.cancel_scope.cancel()
