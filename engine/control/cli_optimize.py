@@ -9,7 +9,7 @@ import typer
 
 from engine.control import backtest_options as options
 from engine.control.cli_backtest import checked_mode
-from engine.control.printing import for_progress, print_json
+from engine.control.printing import complain, for_progress, print_json
 
 if TYPE_CHECKING:
     from engine.control.backtest_plan import Asked
@@ -30,9 +30,7 @@ def optimize(
         int | None, typer.Option(min=1, max=1_000_000, help="Sets, where no grid. Default 100. 组数。")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of random and bayes. Default 0. 随机种子。")] = None,
-    objective: Annotated[
-        str | None, typer.Option(help="sharpe, sortino, calmar, return, drawdown... 目标。")
-    ] = None,
+    objective: Annotated[str | None, typer.Option(help="sharpe, sortino, calmar, return, drawdown... 目标。")] = None,
     min_trades: Annotated[int | None, typer.Option(min=0, help="Fewer round trips: not fit. 最少交易次数。")] = None,
     walk_forward: Annotated[
         str | None, typer.Option(help="train=60d,test=20d[,anchored][,warm_up=5d]. 滚动样本外检验。")
@@ -126,13 +124,24 @@ def _optimize(
         async with local_pool(task, fingerprint, workers or cores(), environment()) as here:
             yield here
 
-    with _progress() as progress:
-        return run(prepared, pool, out, resume=resume, progress=progress)
+    try:
+        with _progress() as progress:
+            return run(prepared, pool, out, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        complain("every run that was done is kept; go on with --resume / 已完成的结果已保存，加 --resume 继续")
+        raise
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("runs / 运行"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("/"),

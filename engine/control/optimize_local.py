@@ -65,6 +65,7 @@ class LocalPool:
         """
         failed = 0
         while True:
+            await self._work_there()
             process = await anyio.open_process(_COMMAND, stderr=None, env=self._environ, start_new_session=True)
             self._processes[number] = process
             try:
@@ -103,11 +104,15 @@ class LocalPool:
                 await self._bury(process, job)
                 return True
 
-    async def _job(self) -> Job:
+    async def _work_there(self) -> None:
+        """Where every run is in the results file already, no process is started."""
         while not self._waiting:
             if self._wake.is_set():
                 self._wake = anyio.Event()
             await self._wake.wait()
+
+    async def _job(self) -> Job:
+        await self._work_there()
         return self._waiting.popleft()
 
     async def _bury(self, process: Process, job: Job) -> None:

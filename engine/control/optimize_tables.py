@@ -20,8 +20,8 @@ def show(finished: Finished) -> None:
     walk = finished.outcome.walk
     if walk is not None:
         _windows(walk, finished.prepared.setup.tz, console)
-    for english, chinese in sentences(finished.outcome):
-        console.print(f"{english}\n{chinese}", highlight=False, markup=False)
+    for said in sentences(finished.outcome):
+        console.print(f"{said.en}\n{said.zh}", highlight=False, markup=False)
     console.print(f"page: {finished.folder / PAGE}", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -73,7 +73,7 @@ class Bayes:
         place = storage.replace("postgresql://", "postgresql+psycopg://", 1) or None
         failures = (SQLAlchemyError, ImportError, OSError, ValueError, RuntimeError)
         try:
-            found = self._optuna.create_study(
+            found: optuna.Study = self._optuna.create_study(
                 storage=place, study_name=study, direction="maximize", load_if_exists=True
             )
             known = found.user_attrs.get(_OURS)

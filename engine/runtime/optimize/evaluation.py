@@ -17,7 +17,8 @@ from engine.runtime.report_reading import Reading
 from engine.runtime.report_round_trips import pair_first_in_first_out, time_in_market
 from engine.runtime.report_statistics import daily_closes, statistics_of
 
-Ints, Floats = NDArray[np.int64], NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 FEW_DAYS = 60
 """With fewer days the curve is that of the samples."""
@@ -106,4 +107,3 @@ def _points(reading: Reading, cash: Decimal, trade_ns: int) -> tuple[Ints, Float
 
 def _thinned(count: int) -> Ints:
     return np.unique(np.linspace(0, count - 1, min(count, _CURVE_POINTS)).astype(np.int64))
-

@@ -98,5 +98,5 @@ def _window(one: WindowOutcome, tz: str) -> dict[str, Any]:
 
 
 def span_times(span: Span, tz: str) -> list[str]:
-    """First and last moment at which a run of the span may trade."""
-    return [format_time(max(span.from_ns, span.trade_ns) - 1, tz)[:19], format_time(span.to_ns - 1, tz)[:19]]
+    """From when a run of the span may trade, and where it ends."""
+    return [format_time(max(span.from_ns, span.trade_ns), tz)[:19], format_time(span.to_ns, tz)[:19]]

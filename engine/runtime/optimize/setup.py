@@ -32,13 +32,14 @@ from engine.runtime.strategies import load_strategy, strategy_spec
 
 
 class StrategyText(Struct, frozen=True, kw_only=True):
-    """A strategy of the run; ``source`` is its file, for workers that do not have it."""
+    """A strategy of the run; ``file`` and ``source`` are its file's, for workers that do not have it."""
 
     path: str
     name: StrategyId
     instruments: tuple[InstrumentId, ...]
     bar_interval_ns: int
     parameters: dict[str, Any]
+    file: str
     source: str
 
     @classmethod
@@ -50,7 +51,8 @@ class StrategyText(Struct, frozen=True, kw_only=True):
         if not spec.path:
             raise ConfigError("optimize takes strategies by name, as strategies.sma_cross:SmaCross")
         try:
-            source = Path(inspect.getfile(load_strategy(spec.path))).read_text(encoding="utf-8")
+            file = Path(inspect.getfile(load_strategy(spec.path)))
+            source = file.read_text(encoding="utf-8")
         except (OSError, TypeError) as why:
             raise ConfigError(f"strategy {spec.path!r}: its file can not be read; name a .py file") from why
         return cls(
@@ -59,6 +61,7 @@ class StrategyText(Struct, frozen=True, kw_only=True):
             instruments=spec.instruments,
             bar_interval_ns=spec.bar_interval_ns,
             parameters=spec.parameters,
+            file=file.name,
             source=source,
         )
 
@@ -159,9 +162,9 @@ def _is_here(text: StrategyText) -> bool:
 
 
 def _copied(text: StrategyText) -> str:
-    """A copy that lasts as long as the process."""
+    """A copy that lasts as long as the process; of the same name, as that stands in what a strategy fails with."""
     folder = tempfile.mkdtemp(prefix="sluice-optimize-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    path = Path(folder) / "strategy.py"
+    path = Path(folder) / text.file
     path.write_text(text.source, encoding="utf-8")
     return f"{path}:{text.path.rpartition(':')[2]}"

@@ -64,12 +64,16 @@ def walk_of(windows: Sequence[WindowOutcome]) -> Walk:
 
 def _stitch(tests: Sequence[Row]) -> Stitched:
     starting = tests[0].starting
-    returns = np.concatenate([test.returns for test in tests])
-    ordinals = np.concatenate([test.day_ordinals for test in tests])
+    grown: dict[int, float] = {}
+    for test in tests:
+        for day, one in zip(test.day_ordinals.tolist(), test.returns.tolist(), strict=True):
+            # A day that two windows share is one day.
+            grown[day] = grown.get(day, 1.0) * (1.0 + one)
+    ordinals, returns = np.array(list(grown), np.int64), np.array(list(grown.values())) - 1.0
     levels = starting * np.cumprod(np.concatenate([[1.0], 1.0 + returns]))
     figures = [test.figures for test in tests if test.figures is not None]
     days_a_year = max(one.days_a_year for one in figures)
-    instants = np.concatenate([ordinals[:1] - 1, ordinals]).astype(np.int64) * DAY_NS
+    instants = np.concatenate([ordinals[:1] - 1, ordinals]) * DAY_NS
     fall = drawdown_of(instants, levels)
     total = float(levels[-1] / starting - 1.0) if starting else 0.0
     yearly = annual_return(total, int(instants[-1] - instants[0]))

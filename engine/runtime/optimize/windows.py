@@ -43,18 +43,17 @@ def windows_of(settings: WalkForward, first_ns: int, last_ns: int, tz: str, wher
     train_ns, test_ns = (_length_ns(settings, name, where) for name in ("train", "test"))
     warm_ns = None if not settings.warm_up else 0 if settings.warm_up == "0" else _length_ns(settings, "warm_up", where)
     start_ns = _midnight_ns(first_ns, tz) if not train_ns % DAY_NS and not test_ns % DAY_NS else first_ns
-    count = max(0, -(-(last_ns - start_ns - train_ns) // test_ns))
+    count = max(0, -(-(last_ns + 1 - start_ns - train_ns) // test_ns))
     if count > WINDOWS_MAX:
         raise ConfigError(f"{where}: {count:,} windows are more than {WINDOWS_MAX:,}; write a longer test")
     found = []
     for number in range(count):
         begins_ns = start_ns + train_ns + number * test_ns
         from_ns = start_ns if settings.anchored else begins_ns - train_ns
-        ends_ns = min(begins_ns + test_ns, last_ns)
+        ends_ns = min(begins_ns + test_ns, last_ns + 1)
         heard_ns = from_ns if warm_ns is None else max(start_ns, begins_ns - warm_ns)
-        # A bar that ends exactly at midnight is of the day before.
-        train = Span(name=f"train {number + 1}", from_ns=from_ns + 1, to_ns=begins_ns + 1)
-        test = Span(name=f"test {number + 1}", from_ns=heard_ns + 1, trade_ns=begins_ns + 1, to_ns=ends_ns + 1)
+        train = Span(name=f"train {number + 1}", from_ns=from_ns, to_ns=begins_ns)
+        test = Span(name=f"test {number + 1}", from_ns=heard_ns, trade_ns=begins_ns, to_ns=ends_ns)
         found.append(Window(number=number + 1, train=train, test=test))
     if not found:
         days = (last_ns - first_ns) / DAY_NS
