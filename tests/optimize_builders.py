@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.control.backtest_plan import Asked
 from engine.control.optimize_plan import AskedSearch
-from engine.control.optimize_run import Prepared, prepare
+from engine.control.optimize_run import Loaded, load, prepare
 from engine.runtime.optimize.evaluation import evaluate
 from engine.runtime.optimize.jobs import Job, Row
 from engine.runtime.optimize.setup import Setup
@@ -68,11 +68,11 @@ def some_days(days: int = DAYS, seed: int = 1, changed_from: int | None = None) 
     return rows
 
 
-def a_search(folder: Path, *, rows: Sequence[str] | None = None, strategy: str = "", **sought: object) -> Prepared:
-    """A prepared search over a file of bars that is made in ``folder``."""
+def a_search(folder: Path, *, rows: Sequence[str] | None = None, strategy: str = "", **sought: object) -> Loaded:
+    """A search over a file of bars that is made in ``folder``."""
     asked = an_asked(folder, rows=rows, strategy=strategy)
     wanted = {"ranges": ("fast=2:4:1", "slow=6:14:4"), **sought}
-    return prepare(asked, AskedSearch(**wanted), None, "auto")  # type: ignore[arg-type]
+    return load(prepare(asked, AskedSearch(**wanted), None, "auto"))  # type: ignore[arg-type]
 
 
 def an_asked(folder: Path, *, rows: Sequence[str] | None = None, strategy: str = "") -> Asked:
@@ -90,6 +90,9 @@ class InlinePool:
         self._order = order
         self._waiting: deque[Job] = deque()
         self.made: list[Job] = []
+
+    async def begin(self, setup: Setup, fingerprint: str) -> None:
+        """It has its setup already."""
 
     def submit(self, job: Job) -> None:
         self._waiting.append(job)

@@ -113,15 +113,15 @@ def _optimize(
     prepared = prepare(asked, sought, config, mode)
 
     @contextlib.asynccontextmanager
-    async def pool(prepared: Prepared, fingerprint: str) -> AsyncIterator[Any]:
+    async def pool(prepared: Prepared) -> AsyncIterator[Any]:
         if cluster is not None:
             from engine.control.optimize_cluster import cluster_pool
 
-            async with cluster_pool(cluster, prepared.setup) as there:
+            async with cluster_pool(cluster) as there:
                 yield there
             return
         task = Task(asked=asked, config=str(config or ""), space=prepared.space, mode=mode)
-        async with local_pool(task, fingerprint, workers or cores(), environment()) as here:
+        async with local_pool(task, workers or cores(), environment(), lazy=resume) as here:
             yield here
 
     try:

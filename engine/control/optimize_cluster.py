@@ -17,14 +17,19 @@ CONNECT_SECONDS = 10
 
 
 class ClusterPool:
-    """Implements ``jobs.Pool``; made by ``cluster_pool``."""
+    """Implements ``optimize_run.Workers``; made by ``cluster_pool``."""
 
-    def __init__(self, client: Any, shipped: Any, finished: Any) -> None:
+    def __init__(self, client: Any, finished: Any) -> None:
         self._client = client
-        self._shipped = shipped
+        self._shipped: Any = None
         self._finished = finished
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count()
+
+    async def begin(self, setup: Setup, fingerprint: str) -> None:
+        """Bars, rules and the strategies' source to every worker, once."""
+        del fingerprint
+        self._shipped = await self._client.scatter(setup, broadcast=True, hash=False)
 
     def submit(self, job: Job) -> None:
         key = f"{self._shipped.key}-run-{next(self._numbers)}"
@@ -43,7 +48,7 @@ class ClusterPool:
 
 
 @contextlib.asynccontextmanager
-async def cluster_pool(address: str, setup: Setup) -> AsyncIterator[ClusterPool]:
+async def cluster_pool(address: str) -> AsyncIterator[ClusterPool]:
     """The workers of a scheduler.
 
     Raises:
@@ -67,10 +72,9 @@ async def cluster_pool(address: str, setup: Setup) -> AsyncIterator[ClusterPool]
         except TimeoutError as why:
             raise ConfigError(f"--cluster {address}: it has no workers; start them: dask worker {address}") from why
         await _refuse_unless_alike(client, address)
-        shipped = await client.scatter(setup, broadcast=True, hash=False)
         finished = distributed.as_completed(loop=client.loop)
         try:
-            yield ClusterPool(client, shipped, finished)
+            yield ClusterPool(client, finished)
         except OSError as why:
             raise DataError(f"--cluster {address}: the connection broke ({why}); go on with --resume") from why
 

@@ -11,9 +11,10 @@ import msgspec
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from engine.control.optimize_worker import Task
+from engine.control.optimize_worker import REFUSED, Task
 from engine.domain.errors import DataError
 from engine.runtime.optimize.jobs import ENCODER, ROW_DECODER, Job, Row
+from engine.runtime.optimize.setup import Setup
 
 DEATHS_MAX = 3
 """A set whose process ended so often is given up; so is a worker that so often did not start."""
@@ -30,11 +31,12 @@ def cores() -> int:
 
 
 class LocalPool:
-    """Implements ``jobs.Pool``; made by ``local_pool``."""
+    """Implements ``optimize_run.Workers``; made by ``local_pool``."""
 
-    def __init__(self, task: Task, fingerprint: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, task: Task, environ: Mapping[str, str]) -> None:
         self._task = task
-        self._fingerprint = fingerprint
+        self._fingerprint = ""
+        self._begun = anyio.Event()
         self._environ = {**environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         # Each worker is one thread: more of them in one process would only fight over the cores.
         self._environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
@@ -57,19 +59,29 @@ class LocalPool:
     async def next(self) -> Row:
         return await self._rows_out.receive()
 
-    async def serve(self, number: int) -> None:
+    async def begin(self, setup: Setup, fingerprint: str) -> None:
+        """They read the data themselves; that it is the same is what the fingerprint says."""
+        del setup
+        self._fingerprint = fingerprint
+        self._begun.set()
+
+    async def serve(self, number: int, started: anyio.Event) -> None:
         """One worker's life, and that of those who replace it.
+
+        Args:
+            started: set once the first was told what it is to read; one that is set already: wait for work first.
 
         Raises:
             DataError: it does not start.
         """
         failed = 0
         while True:
-            await self._work_there()
+            if started.is_set():
+                await self._work_there()
             process = await anyio.open_process(_COMMAND, stderr=None, env=self._environ, start_new_session=True)
             self._processes[number] = process
             try:
-                failed = 0 if await self._feed(process) else failed + 1
+                failed = 0 if await self._feed(process, started) else failed + 1
             finally:
                 with anyio.CancelScope(shield=True):
                     with contextlib.suppress(ProcessLookupError):
@@ -79,21 +91,25 @@ class LocalPool:
             if failed >= DEATHS_MAX:
                 raise DataError("a worker process of optimize does not start; its own words are above")
 
-    async def _feed(self, process: Process) -> bool:
+    async def _feed(self, process: Process, started: anyio.Event) -> bool:
         """Jobs and rows until the process is gone; whether it ever was ready.
 
         Raises:
-            DataError: it does not have the same data, code or rules as we.
+            DataError: it can not use the data, or does not have the same data, code or rules as we.
         """
         assert process.stdin is not None
         assert process.stdout is not None
         answers = BufferedByteReceiveStream(process.stdout)
         try:
             await process.stdin.send(msgspec.json.encode(self._task) + b"\n")
-            ready = await answers.receive_until(b"\n", _LINE_MAX)
+            started.set()
+            ready = (await answers.receive_until(b"\n", _LINE_MAX)).decode()
         except _GONE:
             return False
-        if ready.decode() != self._fingerprint:
+        if ready.startswith(REFUSED):
+            raise DataError(ready.removeprefix(REFUSED))
+        await self._begun.wait()
+        if ready != self._fingerprint:
             raise DataError("a worker found other data or other code than this process: a file changed meanwhile")
         while True:
             job = await self._job()
@@ -130,12 +146,20 @@ class LocalPool:
 
 @contextlib.asynccontextmanager
 async def local_pool(
-    task: Task, fingerprint: str, workers: int, environ: Mapping[str, str]
+    task: Task, workers: int, environ: Mapping[str, str], *, lazy: bool = False
 ) -> AsyncIterator[LocalPool]:
-    """So many worker processes, which end with the block."""
-    pool = LocalPool(task, fingerprint, environ)
+    """So many worker processes, which end with the block.
+
+    Args:
+        lazy: start them when there is work for them; else they read their data while the block reads its own.
+    """
+    pool = LocalPool(task, environ)
     async with anyio.create_task_group() as group:
         for number in range(workers):
-            group.start_soon(pool.serve, number)
+            started = anyio.Event()
+            if lazy:
+                started.set()
+            group.start_soon(pool.serve, number, started)
+            await started.wait()
         yield pool
         group.cancel_scope.cancel()

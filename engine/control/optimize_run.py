@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import msgspec
@@ -27,86 +27,130 @@ from engine.runtime.optimize.held_bars import bounds_of
 from engine.runtime.optimize.jobs import Pool
 from engine.runtime.optimize.optimize_page import render_page
 from engine.runtime.optimize.optimizing import Optimizing, Outcome, Wanted
-from engine.runtime.optimize.results_file import ResultsFile
+from engine.runtime.optimize.results_file import ResultsFile, refuse_unless_new
 from engine.runtime.optimize.setup import Setup
 from engine.runtime.optimize.space import Space
-from engine.runtime.optimize.windows import Window, windows_of
+from engine.runtime.optimize.windows import WalkForward, Window, windows_of
 from engine.runtime.settings import load_settings
 
 PAGE, TABLE, DOCUMENT = "optimize.html", "sets.csv", "optimize.json"
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
-    """Everything that was asked for, checked, and the data read."""
+    """Everything that was asked for, checked; no data is read yet."""
 
     plan: Plan
     space: Space
     wanted: Wanted
-    windows: list[Window]
+    walk: WalkForward | None
+    walk_from: str
+    """Where the walk was asked for, for sentences."""
+    mode: str
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """The same with its data."""
+
+    prepared: Prepared
     setup: Setup
+    windows: list[Window]
+    fingerprint: str
+
+    @property
+    def space(self) -> Space:
+        return self.prepared.space
+
+    @property
+    def wanted(self) -> Wanted:
+        return self.prepared.wanted
 
 
 class Finished(Struct, frozen=True, kw_only=True):
     outcome: Outcome
-    prepared: Prepared
+    loaded: Loaded
     folder: Path
     document: dict[str, Any]
     """What ``--json`` prints and ``optimize.json`` holds."""
 
 
-PoolOf = Callable[[Prepared, str], contextlib.AbstractAsyncContextManager[Pool]]
+class Workers(Pool, Protocol):
+    """A pool that is there before the data is: its workers start while this process still reads."""
+
+    async def begin(self, setup: Setup, fingerprint: str) -> None:
+        """What the runs are of; called once, before the first ``next``."""
+
+
+WorkersOf = Callable[[Prepared], contextlib.AbstractAsyncContextManager[Workers]]
 
 
 def prepare(asked: Asked, sought: AskedSearch, config: Path | None, mode: str) -> Prepared:
     """
     Raises:
-        ConfigError, DataError: what was asked for can not be done; before any worker is started.
+        ConfigError: what was asked for can not be done.
     """
     settings = load_settings(config) if config is not None else None
     table = table_of(settings)
     plan = plan_backtest(asked, settings)
-    space = asked_space(sought, table, plan)
-    wanted = asked_search(sought, table, plan.name)
-    walk = asked_walk(sought, table)
-    setup = setup_of(plan, space, mode)
-    where = "--walk-forward" if sought.walk_forward is not None else "[optimize] walk_forward"
-    windows = [] if walk is None else windows_of(walk, *bounds_of(setup.sources), setup.tz, where)
-    return Prepared(plan=plan, space=space, wanted=wanted, windows=windows, setup=setup)
+    return Prepared(
+        plan=plan,
+        space=asked_space(sought, table, plan),
+        wanted=asked_search(sought, table, plan.name),
+        walk=asked_walk(sought, table),
+        walk_from="--walk-forward" if sought.walk_forward is not None else "[optimize] walk_forward",
+        mode=mode,
+    )
+
+
+def load(prepared: Prepared) -> Loaded:
+    """
+    Raises:
+        ConfigError, DataError: the data can not be read, or is too short for a window.
+    """
+    setup = setup_of(prepared.plan, prepared.space, prepared.mode)
+    windows: list[Window] = []
+    if prepared.walk is not None:
+        windows = windows_of(prepared.walk, *bounds_of(setup.sources), setup.tz, prepared.walk_from)
+    return Loaded(prepared=prepared, setup=setup, windows=windows, fingerprint=setup.fingerprint())
 
 
 def run(
-    prepared: Prepared, pool_of: PoolOf, out: Path | None, *, resume: bool, progress: Callable[[int, int], None]
+    prepared: Prepared, workers_of: WorkersOf, out: Path | None, *, resume: bool, progress: Callable[[int, int], None]
 ) -> Finished:
     """Make the runs that are not there yet, and write the folder.
 
     Raises:
-        ConfigError, DataError: the folder, the storage or the workers can not be used.
+        ConfigError, DataError: the data, the folder, the storage or the workers can not be used.
     """
     began = stopwatch_seconds()
     folder = folder_of(out, prepared.plan.name)
-    fingerprint = prepared.setup.fingerprint()
-    with ResultsFile(folder, fingerprint, resume=resume) as results:
-        before = len(results)
-        one = Optimizing(prepared.wanted, prepared.space, prepared.windows, results, fingerprint, progress)
+    if not resume:
+        refuse_unless_new(folder)
 
-        async def go() -> Outcome:
-            async with pool_of(prepared, fingerprint) as pool:
-                return await one.run(pool)
+    async def go() -> tuple[Loaded, Outcome, dict[str, int]]:
+        async with workers_of(prepared) as workers:
+            loaded = load(prepared)
+            with ResultsFile(folder, loaded.fingerprint, resume=resume) as results:
+                before = len(results)
+                one = Optimizing(
+                    prepared.wanted, prepared.space, loaded.windows, results, loaded.fingerprint, progress
+                )  # fmt: skip
+                await workers.begin(loaded.setup, loaded.fingerprint)
+                outcome = await one.run(workers)
+                return loaded, outcome, {"total": one.total, "made_now": len(results) - before}
 
-        outcome = anyio.run(go)
-        made = len(results) - before
-    about = _about(prepared, fingerprint, folder)
-    about["runs"] = {"total": one.total, "made_now": made, "seconds": round(stopwatch_seconds() - began, 3)}
-    document = as_json(outcome, prepared.wanted, about, prepared.setup.tz)
-    _write(folder, prepared, outcome, document)
-    return Finished(outcome=outcome, prepared=prepared, folder=folder, document=document)
+    loaded, outcome, runs = anyio.run(go)
+    about = _about(loaded, folder)
+    about["runs"] = {**runs, "seconds": round(stopwatch_seconds() - began, 3)}
+    document = as_json(outcome, prepared.wanted, about, loaded.setup.tz)
+    _write(folder, loaded, outcome, document)
+    return Finished(outcome=outcome, loaded=loaded, folder=folder, document=document)
 
 
-def _about(prepared: Prepared, fingerprint: str, folder: Path) -> dict[str, Any]:
-    setup = prepared.setup
+def _about(loaded: Loaded, folder: Path) -> dict[str, Any]:
+    setup = loaded.setup
     first_ns, last_ns = bounds_of(setup.sources)
     return {
-        "name": prepared.plan.name,
+        "name": loaded.prepared.plan.name,
         "strategies": [{"name": s.name, "path": s.path, "parameters": s.parameters} for s in setup.strategies],
         "data": [
             {"instrument": s.instrument, "path": str(s.path), "sha256": s.digest, "bars": len(s.ts_ns)}
@@ -116,10 +160,10 @@ def _about(prepared: Prepared, fingerprint: str, folder: Path) -> dict[str, Any]
         "to": format_time(last_ns, setup.tz)[:19],
         "tz": setup.tz,
         "cash": float(setup.cash),
-        "fingerprint": fingerprint,
+        "fingerprint": loaded.fingerprint,
         "varied": [
             {"name": d.name, "values": len(d.values) or None, "low": _end(d, 0), "high": _end(d, -1), "log": d.log}
-            for d in prepared.space.dimensions
+            for d in loaded.space.dimensions
         ],
         "folder": str(folder),
         "page": str(folder / PAGE),
@@ -131,14 +175,14 @@ def _end(dimension: Any, place: int) -> Any:
     return dimension.values[place] if dimension.values else (dimension.high if place else dimension.low)
 
 
-def _write(folder: Path, prepared: Prepared, outcome: Outcome, document: dict[str, Any]) -> None:
-    names = [dimension.name for dimension in prepared.space.dimensions]
-    setup = prepared.setup
+def _write(folder: Path, loaded: Loaded, outcome: Outcome, document: dict[str, Any]) -> None:
+    names = [dimension.name for dimension in loaded.space.dimensions]
+    setup = loaded.setup
     currency = setup.instruments[setup.sources[0].instrument].currency
     try:
         (folder / TABLE).write_text(sets_csv(outcome.ranking, names), encoding="utf-8")
         (folder / DOCUMENT).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
-        page = render_page(outcome, prepared.space, prepared.wanted, document, setup.tz, currency)
+        page = render_page(outcome, loaded.space, loaded.wanted, document, setup.tz, currency)
         (folder / PAGE).write_text(page, encoding="utf-8")
     except OSError as why:
         raise DataError(f"{folder}: can not be written ({why.strerror}); name another --out") from why

@@ -19,17 +19,19 @@ def show(finished: Finished) -> None:
     _sets(finished, console)
     walk = finished.outcome.walk
     if walk is not None:
-        _windows(walk, finished.prepared.setup.tz, console)
+        _windows(walk, finished.loaded.setup.tz, console)
     for said in sentences(finished.outcome):
         console.print(f"{said.en}\n{said.zh}", highlight=False, markup=False)
     console.print(f"page: {finished.folder / PAGE}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _sets(finished: Finished, console: Console) -> None:
-    ranking, names = finished.outcome.ranking, [d.name for d in finished.prepared.space.dimensions]
-    objective = finished.prepared.wanted.objective.name
+    ranking, names = finished.outcome.ranking, [d.name for d in finished.loaded.space.dimensions]
+    objective = finished.loaded.wanted.objective.name
     fit = sum(1 for one in ranking.sets if not one.unfit)
-    table = Table(title=f"{finished.prepared.plan.name}: {fit} of {len(ranking.sets)} sets are fit, by {objective}")
+    table = Table(
+        title=f"{finished.loaded.prepared.plan.name}: {fit} of {len(ranking.sets)} sets are fit, by {objective}"
+    )
     for head in ("#", *names, objective, "return", "max drawdown", "round trips", "DSR", "digest / why not"):
         table.add_column(head, justify="left" if head.startswith("digest") else "right")
     for one in ranking.sets[:ROWS]:

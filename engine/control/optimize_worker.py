@@ -1,7 +1,8 @@
 """One worker of ``optimize``: reads the data once, then makes a run for every line it is given.
 
 Started as ``python -m engine.control.optimize_worker``. The first line says what the runs are of; the answer is the
-fingerprint of what was found. Then a job a line, answered by a row a line, until there are no more lines.
+fingerprint of what was found, or ``!`` and why nothing was. Then a job a line, answered by a row a line, until there
+are no more lines.
 """
 
 import os
@@ -18,6 +19,8 @@ from engine.runtime.optimize.evaluation import evaluate
 from engine.runtime.optimize.jobs import ENCODER, JOB_DECODER
 from engine.runtime.optimize.space import Space
 from engine.runtime.settings import load_settings
+
+REFUSED = "!"
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -36,8 +39,13 @@ def serve() -> None:
     # What a strategy prints is no row.
     os.dup2(2, 1)
     task = msgspec.json.decode(stdin.readline(), type=Task)
-    plan = plan_backtest(task.asked, load_settings(task.config) if task.config else None)
-    setup = setup_of(plan, task.space, task.mode)
+    try:
+        plan = plan_backtest(task.asked, load_settings(task.config) if task.config else None)
+        setup = setup_of(plan, task.space, task.mode)
+    except SluiceError as why:
+        stdout.write(f"{REFUSED}{' '.join(str(why).split())}\n".encode())
+        stdout.flush()
+        return
     stdout.write(setup.fingerprint().encode() + b"\n")
     stdout.flush()
     for line in iter(stdin.readline, b""):
@@ -49,9 +57,6 @@ def main(argv: Sequence[str] = ()) -> int:
     del argv
     try:
         serve()
-    except SluiceError as why:
-        sys.stderr.write(f"sluice: {' '.join(str(why).split())}\n")
-        return 1
     except BrokenPipeError:
         # Who gave us work has gone.
         os._exit(1)

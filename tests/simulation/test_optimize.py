@@ -16,9 +16,8 @@ import pytest
 
 from engine.control import cli_optimize
 from engine.control.optimize_local import DEATHS_MAX, LocalPool, local_pool
-from engine.control.optimize_run import DOCUMENT, PAGE, TABLE, Finished, Prepared, run
+from engine.control.optimize_run import DOCUMENT, PAGE, TABLE, Finished, Loaded, Prepared, Workers, run
 from engine.control.optimize_worker import Task
-from engine.runtime.optimize.jobs import Pool
 from tests.cli_builders import ROOT, Shell
 from tests.optimize_builders import InlinePool, a_search, a_trader, an_asked, some_days
 from tests.postgres_server import free_port
@@ -32,14 +31,14 @@ def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(capsys)
 
 
-def inline(prepared: Prepared, folder: Path) -> bytes:
+def inline(loaded: Loaded, folder: Path) -> bytes:
     """The table as one process makes it."""
 
     @contextlib.asynccontextmanager
-    async def pool(prepared: Prepared, _fingerprint: str) -> AsyncIterator[Pool]:
-        yield InlinePool(prepared.setup)
+    async def pool(_prepared: Prepared) -> AsyncIterator[Workers]:
+        yield InlinePool(loaded.setup)
 
-    run(prepared, pool, folder, resume=False, progress=lambda _done, _total: None)
+    run(loaded.prepared, pool, folder, resume=False, progress=lambda _done, _total: None)
     return table(folder)
 
 
@@ -50,17 +49,17 @@ def table(folder: Path) -> bytes:
 
 
 def local(
-    folder: Path, prepared: Prepared, out: Path, progress: Callable[[LocalPool, int], None], workers: int = 2
+    folder: Path, loaded: Loaded, out: Path, progress: Callable[[LocalPool, int], None], workers: int = 2
 ) -> tuple[Finished, LocalPool]:
     """Real processes; ``progress`` sees the pool."""
     pools: list[LocalPool] = []
     asked = an_asked(folder)
 
     @contextlib.asynccontextmanager
-    async def pool(prepared: Prepared, fingerprint: str) -> AsyncIterator[Pool]:
+    async def pool(prepared: Prepared) -> AsyncIterator[Workers]:
         task = Task(asked=asked, config="", space=prepared.space, mode="auto")
         with anyio.fail_after(DEADLINE_SECONDS):
-            async with local_pool(task, fingerprint, workers, dict(os.environ)) as here:
+            async with local_pool(task, workers, dict(os.environ)) as here:
                 pools.append(here)
                 yield here
 
@@ -68,13 +67,13 @@ def local(
         if pools:
             progress(pools[0], done)
 
-    return run(prepared, pool, out, resume=False, progress=told), pools[0]
+    return run(loaded.prepared, pool, out, resume=False, progress=told), pools[0]
 
 
 def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path) -> None:
     """kill -9 at the third and at the tenth run: both are replaced, and the table is that of one process."""
-    prepared = a_search(tmp_path, **SOUGHT)
-    expected = inline(prepared, tmp_path / "inline")
+    loaded = a_search(tmp_path, **SOUGHT)
+    expected = inline(loaded, tmp_path / "inline")
     killed: list[int] = []
 
     def progress(pool: LocalPool, done: int) -> None:
@@ -83,7 +82,7 @@ def test_a_killed_worker_costs_nothing_but_time(tmp_path: Path) -> None:
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 
-    finished, pool = local(tmp_path, prepared, tmp_path / "out", progress)
+    finished, pool = local(tmp_path, loaded, tmp_path / "out", progress)
     assert len(set(killed)) == 2
     assert pool.restarts >= 2
     assert set(killed).isdisjoint(pool.pids)
@@ -131,8 +130,8 @@ def test_an_interrupted_command_keeps_what_was_done(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SIGINT after five runs: code 130 and a sentence; --resume runs the rest, and all files are there."""
-    prepared = a_search(tmp_path, **SOUGHT)
-    expected = inline(prepared, tmp_path / "inline")
+    loaded = a_search(tmp_path, **SOUGHT)
+    expected = inline(loaded, tmp_path / "inline")
     argv: list[object] = [
         "optimize", a_trader(tmp_path), "--data", tmp_path / "bars.csv", "--instrument", "600000.SH", "--market",
         "free", "--range", "fast=2:6:1", "--range", "slow=5:14:3", "--walk-forward", "train=20d,test=10d", "--workers",

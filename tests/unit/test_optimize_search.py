@@ -7,9 +7,10 @@ import anyio
 import msgspec
 import pytest
 
-from engine.control.optimize_run import Prepared
+from engine.control.optimize_run import Loaded
 from engine.domain.errors import ConfigError, DataError
 from engine.entropy import Entropy
+from engine.runtime.optimize.bayes import Bayes
 from engine.runtime.optimize.export import sets_csv
 from engine.runtime.optimize.jobs import Job, Row
 from engine.runtime.optimize.optimizing import Optimizing, Outcome
@@ -28,13 +29,13 @@ def by_chance(seed: int) -> Callable[[int], int]:
 
 
 def made(
-    prepared: Prepared, folder: Path, order: Callable[[int], int] = first, *, resume: bool = False
+    loaded: Loaded, folder: Path, order: Callable[[int], int] = first, *, resume: bool = False
 ) -> tuple[Outcome, list[Job]]:
     """An outcome, and the runs it took."""
-    pool = InlinePool(prepared.setup, order)
-    fingerprint = prepared.setup.fingerprint()
+    pool = InlinePool(loaded.setup, order)
+    fingerprint = loaded.fingerprint
     with ResultsFile(folder, fingerprint, resume=resume) as results:
-        one = Optimizing(prepared.wanted, prepared.space, prepared.windows, results, fingerprint)
+        one = Optimizing(loaded.wanted, loaded.space, loaded.windows, results, fingerprint)
         return anyio.run(one.run, pool), pool.made
 
 
@@ -48,20 +49,26 @@ def test_the_table_is_the_same_whichever_run_ends_first(tmp_path: Path) -> None:
         "grid": {"walk_forward": "train=20d,test=10d"},
         "bayes": {"search": "bayes", "trials": 24, "ranges": RANGES},
     }.items():
-        prepared = a_search(tmp_path, rows=some_days(35), **sought)
-        outcomes = [made(prepared, tmp_path / f"{name}{n}", order)[0] for n, order in enumerate((first, by_chance(1)))]
+        loaded = a_search(tmp_path, rows=some_days(35), **sought)
+        outcomes = [made(loaded, tmp_path / f"{name}{n}", order)[0] for n, order in enumerate((first, by_chance(1)))]
         assert table(outcomes[0]) == table(outcomes[1])
         assert msgspec.json.encode(outcomes[0]) == msgspec.json.encode(outcomes[1])
 
 
 def test_a_bayesian_search_learns(tmp_path: Path) -> None:
-    """Its later sets are better than its first, drawn by chance."""
-    prepared = a_search(tmp_path, search="bayes", trials=40, ranges=RANGES, objective="return")
-    outcome, jobs = made(prepared, tmp_path / "out")
-    value = {one.row.key: one.value for one in outcome.ranking.sets if not one.unfit}
-    asked = [value[job.key] for job in jobs if value.get(job.key) is not None]
-    early, late = asked[:12], asked[-12:]
-    assert sum(one or 0 for one in late) / 12 > sum(one or 0 for one in early) / 12
+    """Its later sets are nearer to the top of a hill than its first, drawn by chance; all are within the ranges."""
+    space = a_search(tmp_path, ranges=RANGES).space
+    search = Bayes(space, 60, 1, storage="", study="hill", about="")
+    far = []
+    for number in range(60):
+        one = search.ask()
+        assert one is not None
+        assert 2 <= one["fast"] <= 12
+        assert 8 <= one["slow"] <= 40
+        far.append((one["fast"] - 7) ** 2 + (one["slow"] - 20) ** 2)
+        search.tell(number, -far[-1])
+    assert search.ask() is None
+    assert sum(far[-15:]) < sum(far[:15]) / 3
 
 
 def test_an_interrupted_bayesian_search_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -77,11 +84,11 @@ def test_an_interrupted_bayesian_search_goes_on_as_if_it_had_not_been(tmp_path: 
                     raise KeyboardInterrupt
                 return await super().next()
 
-        prepared = a_search(tmp_path, **sought)
-        fingerprint = prepared.setup.fingerprint()
-        pool = Stopped(prepared.setup)
+        loaded = a_search(tmp_path, **sought)
+        fingerprint = loaded.fingerprint
+        pool = Stopped(loaded.setup)
         with ResultsFile(folder, fingerprint, resume=False) as results:
-            one = Optimizing(prepared.wanted, prepared.space, [], results, fingerprint)
+            one = Optimizing(loaded.wanted, loaded.space, [], results, fingerprint)
             with pytest.raises(KeyboardInterrupt):
                 anyio.run(one.run, pool)
         outcome, again = made(a_search(tmp_path, **sought), folder, resume=True)
@@ -104,24 +111,24 @@ def test_a_study_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_results_survive_a_torn_line_and_are_not_made_again(tmp_path: Path) -> None:
     """Half of the file and a piece of a line: the rest is run, and the table is the same to the byte."""
-    prepared = a_search(tmp_path)
-    whole, jobs = made(prepared, tmp_path / "out")
+    loaded = a_search(tmp_path)
+    whole, jobs = made(loaded, tmp_path / "out")
     path = tmp_path / "out" / NAME
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:5]) + lines[5][:100])
-    outcome, again = made(prepared, tmp_path / "out", resume=True)
+    outcome, again = made(loaded, tmp_path / "out", resume=True)
     assert table(outcome) == table(whole)
     assert len(again) == len(jobs) - 4
     assert sorted(path.read_bytes().splitlines()) == sorted(line.rstrip() for line in lines)
-    assert not made(prepared, tmp_path / "out", resume=True)[1]
+    assert not made(loaded, tmp_path / "out", resume=True)[1]
 
 
 def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     """A folder that holds results wants --resume; other bars want another folder; a damaged line is named."""
-    prepared = a_search(tmp_path)
-    made(prepared, tmp_path / "out")
+    loaded = a_search(tmp_path)
+    made(loaded, tmp_path / "out")
     with pytest.raises(ConfigError, match="add --resume"):
-        made(prepared, tmp_path / "out")
+        made(loaded, tmp_path / "out")
     with pytest.raises(ConfigError, match="name another --out"):
         made(a_search(tmp_path, rows=some_days(seed=9)), tmp_path / "out", resume=True)
     path = tmp_path / "out" / NAME
@@ -133,8 +140,8 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
 
 def test_what_is_not_fit_comes_last_with_its_reason(tmp_path: Path) -> None:
     """A set the strategy refuses, one with too few round trips; neither is counted as the best."""
-    prepared = a_search(tmp_path, ranges=("fast=2:12:5", "slow=5:65:30"), min_trades=20)
-    outcome, _ = made(prepared, tmp_path / "out")
+    loaded = a_search(tmp_path, ranges=("fast=2:12:5", "slow=5:65:30"), min_trades=20)
+    outcome, _ = made(loaded, tmp_path / "out")
     sets = outcome.ranking.sets
     why = {(one.row.parameters["fast"], one.row.parameters["slow"]): one.unfit for one in sets}
     assert "must be shorter" in why[7, 5]

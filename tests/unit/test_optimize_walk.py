@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.control.backtest_plan import plan_backtest
-from engine.control.optimize_run import Prepared
+from engine.control.optimize_run import Loaded
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import DAY_NS, parse_time
 from engine.journal.memory import MemoryJournal
@@ -25,11 +25,11 @@ FIRST = parse_time("2026-03-02 10:00:00", TZ)
 MIDNIGHT = parse_time("2026-03-02 00:00:00", TZ)
 
 
-def walked(prepared: Prepared, folder: Path) -> Outcome:
-    fingerprint = prepared.setup.fingerprint()
+def walked(loaded: Loaded, folder: Path) -> Outcome:
+    fingerprint = loaded.fingerprint
     with ResultsFile(folder, fingerprint, resume=False) as results:
-        one = Optimizing(prepared.wanted, prepared.space, prepared.windows, results, fingerprint)
-        return anyio.run(one.run, InlinePool(prepared.setup))
+        one = Optimizing(loaded.wanted, loaded.space, loaded.windows, results, fingerprint)
+        return anyio.run(one.run, InlinePool(loaded.setup))
 
 
 def test_windows_follow_each_other_and_end_with_the_data() -> None:
@@ -62,17 +62,17 @@ def test_windows_longer_than_the_data_are_one_sentence() -> None:
         windows_of(WalkForward(train="soon", test="7d"), FIRST, FIRST + 50 * DAY_NS, TZ, "--walk-forward")
 
 
-def a_run(prepared: Prepared, **span: int) -> Row:
-    return evaluate(prepared.setup, Job(parameters={"fast": 2, "slow": 6}, span=Span(name="x", **span)))
+def a_run(loaded: Loaded, **span: int) -> Row:
+    return evaluate(loaded.setup, Job(parameters={"fast": 2, "slow": 6}, span=Span(name="x", **span)))
 
 
 def test_no_order_passes_before_the_window(tmp_path: Path) -> None:
     """Bars before it are heard: its first trade comes sooner than without them, and its equity starts whole."""
-    prepared = a_search(tmp_path)
+    loaded = a_search(tmp_path)
     begins = MIDNIGHT + 10 * DAY_NS
-    warm = a_run(prepared, from_ns=MIDNIGHT, trade_ns=begins, to_ns=begins + DAY_NS)
-    cold = a_run(prepared, from_ns=begins, trade_ns=begins, to_ns=begins + DAY_NS)
-    whole = a_run(prepared, from_ns=MIDNIGHT, trade_ns=MIDNIGHT, to_ns=begins + DAY_NS)
+    warm = a_run(loaded, from_ns=MIDNIGHT, trade_ns=begins, to_ns=begins + DAY_NS)
+    cold = a_run(loaded, from_ns=begins, trade_ns=begins, to_ns=begins + DAY_NS)
+    whole = a_run(loaded, from_ns=MIDNIGHT, trade_ns=MIDNIGHT, to_ns=begins + DAY_NS)
     assert warm.figures is not None
     assert cold.figures is not None
     assert whole.figures is not None
@@ -136,8 +136,8 @@ def test_a_window_without_a_fit_set_is_not_traded(tmp_path: Path) -> None:
 
 def test_a_set_over_everything_is_what_a_backtest_makes_of_it(tmp_path: Path) -> None:
     """The same digest, equity and figures as the run and its report."""
-    prepared = a_search(tmp_path)
-    row = evaluate(prepared.setup, Job(parameters={"fast": 3, "slow": 12}))
+    loaded = a_search(tmp_path)
+    row = evaluate(loaded.setup, Job(parameters={"fast": 3, "slow": 12}))
     asked = msgspec.structs.replace(an_asked(tmp_path), parameters=("fast=3", "slow=12"))
     plan = plan_backtest(asked)
     journal = MemoryJournal()

@@ -20,6 +20,15 @@ class Header(Struct, frozen=True, kw_only=True):
     fingerprint: str
 
 
+def refuse_unless_new(folder: Path) -> None:
+    """
+    Raises:
+        ConfigError: the folder holds results.
+    """
+    if (folder / NAME).exists():
+        raise ConfigError(f"{folder}: holds results already; add --resume to go on with them, or name another --out")
+
+
 class ResultsFile:
     """``folder/results.jsonl``; a last line that was cut off is left out and written over."""
 
@@ -73,9 +82,7 @@ class ResultsFile:
 
     def _read(self, fingerprint: str, resume: bool) -> None:
         if not resume:
-            raise ConfigError(
-                f"{self.path.parent}: holds results already; add --resume to go on with them, or name another --out"
-            )
+            refuse_unless_new(self.path.parent)
         whole = self.path.read_bytes()
         complete, _, rest = whole.rpartition(b"\n")
         lines = complete.split(b"\n") if complete else []
