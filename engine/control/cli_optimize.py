@@ -106,6 +106,10 @@ def _optimize(
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
+    console = for_progress()
+    if not console.is_terminal:
+        yield lambda _done, _total: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
