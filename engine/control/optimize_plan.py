@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -16,11 +15,8 @@ from engine.runtime.optimize.optimizing import SEARCHES, Wanted
 from engine.runtime.optimize.setup import Setup, StrategyText
 from engine.runtime.optimize.space import Space, space_of
 from engine.runtime.optimize.windows import WalkForward
-from engine.runtime.optimize_table import OptimizeTable
+from engine.runtime.optimize_table import OptimizeTable, read_optimize_table
 from engine.runtime.settings_reading import near
-
-if TYPE_CHECKING:
-    from engine.runtime.settings import Settings
 
 
 class AskedSearch(Struct, frozen=True, kw_only=True):
@@ -63,8 +59,8 @@ def setup_of(plan: Plan, space: Space, mode: str) -> Setup:
     )
 
 
-def table_of(settings: "Settings | None") -> OptimizeTable:
-    return settings.optimize if settings is not None else OptimizeTable()
+def table_of(config: Path | None) -> OptimizeTable:
+    return read_optimize_table(config) if config is not None else OptimizeTable()
 
 
 def asked_space(asked: AskedSearch, table: OptimizeTable, plan: Plan) -> Space:

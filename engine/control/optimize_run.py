@@ -23,6 +23,7 @@ from engine.control.optimize_plan import (
 from engine.domain.errors import DataError
 from engine.domain.timestamps import format_time
 from engine.runtime.optimize.export import as_json, sets_csv
+from engine.runtime.optimize.grid import Grid
 from engine.runtime.optimize.held_bars import bounds_of
 from engine.runtime.optimize.jobs import Pool
 from engine.runtime.optimize.optimize_page import render_page
@@ -89,12 +90,16 @@ def prepare(asked: Asked, sought: AskedSearch, config: Path | None, mode: str) -
         ConfigError: what was asked for can not be done.
     """
     settings = load_settings(config) if config is not None else None
-    table = table_of(settings)
     plan = plan_backtest(asked, settings)
+    table = table_of(config)
+    space, wanted = asked_space(sought, table, plan), asked_search(sought, table, plan.name)
+    if wanted.search == "grid":
+        # One without an end, or too large, is refused before anything is started.
+        Grid(space)
     return Prepared(
         plan=plan,
-        space=asked_space(sought, table, plan),
-        wanted=asked_search(sought, table, plan.name),
+        space=space,
+        wanted=wanted,
         walk=asked_walk(sought, table),
         walk_from="--walk-forward" if sought.walk_forward is not None else "[optimize] walk_forward",
         mode=mode,

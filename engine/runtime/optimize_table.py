@@ -12,11 +12,13 @@ fast = "5:50:5"
 kind = ["a", "b"]
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from engine.runtime.optimize.windows import WalkForward
+from engine.runtime.settings_reading import convert, read_toml
 
 TRIALS = 100
 
@@ -33,3 +35,12 @@ class OptimizeTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     objective: str = "sharpe"
     min_trades: Annotated[int, Meta(ge=0)] = 0
     walk_forward: WalkForward | None = None
+
+
+def read_optimize_table(config: Path) -> OptimizeTable:
+    """The table of a config that was read without a fault.
+
+    Raises:
+        ConfigError: a key is none, or its value is not of its kind.
+    """
+    return convert(read_toml(config).get("optimize", {}), OptimizeTable, f"config {config}, [optimize]")

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
+from engine.control.optimize_plan import AskedSearch, asked_search, asked_walk
+from engine.domain.errors import ConfigError
+from engine.runtime.optimize_table import read_optimize_table
+from engine.runtime.settings import load_settings
 from tests.cli_builders import CONFIG, ROOT, Shell, a_bar_file, a_config
 from tests.optimize_builders import a_trader, some_days
 
@@ -54,11 +58,9 @@ def test_the_sample_of_the_docs_runs(shell: Shell, tmp_path: Path, monkeypatch: 
 
 def test_the_config_of_the_docs_is_read(tmp_path: Path) -> None:
     """Its table, as it stands there; the command line goes first."""
-    from engine.control.optimize_plan import AskedSearch, asked_search, asked_walk
-    from engine.runtime.settings import load_settings
-
-    settings = load_settings(a_config(tmp_path, CONFIG + sample("toml")))
-    table = settings.optimize
+    path = a_config(tmp_path, CONFIG + sample("toml"))
+    load_settings(path)
+    table = read_optimize_table(path)
     assert table.ranges == {"fast": "5:50:5"}
     assert table.choices == {"kind": ["a", "b"]}
     wanted = asked_search(AskedSearch(search="random", seed=4), table, "x")
@@ -70,6 +72,8 @@ def test_the_config_of_the_docs_is_read(tmp_path: Path) -> None:
     other = asked_walk(AskedSearch(walk_forward="train=9d,test=3d,anchored,warm_up=1d"), table)
     assert other is not None
     assert (other.train, other.anchored, other.warm_up) == ("9d", True, "1d")
+    with pytest.raises(ConfigError, match=r"\[optimize\]: there is no key 'sreach'; did you mean search"):
+        read_optimize_table(a_config(tmp_path, CONFIG + '[optimize]\nsreach = "grid"'))
 
 
 MISTAKES = {
