@@ -108,6 +108,7 @@ class Deadly(Strategy):
 '''
 
 
+@pytest.mark.kill
 def test_a_set_that_kills_every_worker_is_given_up_and_tried_again_by_resume(shell: Shell, tmp_path: Path) -> None:
     """Three deaths: the set has a reason, the others their figures, and nothing of it is kept."""
     path = tmp_path / "deadly.py"
@@ -135,7 +136,7 @@ def test_an_interrupted_command_keeps_what_was_done(
     argv: list[object] = [
         "optimize", a_trader(tmp_path), "--data", tmp_path / "bars.csv", "--instrument", "600000.SH", "--market",
         "free", "--range", "fast=2:6:1", "--range", "slow=5:14:3", "--walk-forward", "train=20d,test=10d", "--workers",
-        "2", "--out", tmp_path / "out", "--json",
+        "1", "--out", tmp_path / "out", "--json",
     ]  # fmt: skip
 
     @contextlib.contextmanager
