@@ -12,6 +12,7 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from engine.control.optimize_worker import REFUSED, Task
+from engine.control.options import path_as_text
 from engine.domain.errors import DataError
 from engine.runtime.optimize.jobs import ENCODER, ROW_DECODER, Job, Row
 from engine.runtime.optimize.setup import Setup
@@ -101,7 +102,7 @@ class LocalPool:
         assert process.stdout is not None
         answers = BufferedByteReceiveStream(process.stdout)
         try:
-            await process.stdin.send(msgspec.json.encode(self._task) + b"\n")
+            await process.stdin.send(msgspec.json.encode(self._task, enc_hook=path_as_text) + b"\n")
             started.set()
             ready = (await answers.receive_until(b"\n", _LINE_MAX)).decode()
         except _GONE:

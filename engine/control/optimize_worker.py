@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from engine.control.backtest_plan import Asked, plan_backtest
 from engine.control.optimize_plan import setup_of
+from engine.control.options import path_from_text
 from engine.domain.errors import SluiceError
 from engine.runtime.optimize.evaluation import evaluate
 from engine.runtime.optimize.jobs import ENCODER, JOB_DECODER
@@ -38,7 +39,7 @@ def serve() -> None:
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # What a strategy prints is no row.
     os.dup2(2, 1)
-    task = msgspec.json.decode(stdin.readline(), type=Task)
+    task = msgspec.json.decode(stdin.readline(), type=Task, dec_hook=path_from_text)
     try:
         plan = plan_backtest(task.asked, load_settings(task.config) if task.config else None)
         setup = setup_of(plan, task.space, task.mode)

@@ -104,3 +104,25 @@ def test_a_mistake_is_one_sentence(shell: Shell, tmp_path: Path, name: str) -> N
     for part in says:
         assert part in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_bars_and_actions_of_a_catalog_are_those_of_a_backtest(shell: Shell, tmp_path: Path) -> None:
+    """Two weeks of a series with an ex-date in them: the digest of the backtest of that set; lookahead runs too."""
+    catalog, file = tmp_path / "catalog", a_bar_file(tmp_path, some_days(20))
+    assert shell("data", "import", file, "--instrument", "600000.SH", "--catalog", catalog).code == 0
+    (catalog / "600000.SH" / "actions.csv").write_text("ex_date,cash,bonus\n2026-03-10,0.5,0.3\n", encoding="utf-8")
+    from_catalog = [
+        "--catalog", catalog, "--instrument", "600000.SH", "--interval", "1m", "--from", "20260304", "--to", "20260318",
+        "--market", "free",
+    ]  # fmt: skip
+    trader = a_trader(tmp_path)
+    said = shell(
+        "optimize", trader, *from_catalog, "--choice", "fast=3", "--out", tmp_path / "out", "--workers", "1", "--json"
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    best: Any = said.json["best"]
+    once = shell("backtest", "--strategy", trader, *from_catalog, "--no-report", "--json").json
+    assert best["digest"] == once["digest"]
+    assert best["figures"]["fills"] == once["fills"] > 0
+    looked = shell("lookahead", trader, *from_catalog, "--instants", "1", "--json")
+    assert looked.json["clean"] is True, looked.err
