@@ -23,6 +23,7 @@ from engine.control.cli_live import live
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
+from engine.control.cli_optimize import optimize
 from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
@@ -53,6 +54,7 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(lookahead)
+app.command()(optimize)
 app.command()(live)
 app.command()(watchdog)
 app.command()(instruct)

@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
-``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
-directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
-simulators converts it.
+[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[simulator.<name>]``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]``
+and ``[journal]`` to the current directory. Secrets are refused: gateways take them from the environment.
+``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
 """
 
 import hashlib
@@ -123,6 +123,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
