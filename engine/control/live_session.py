@@ -42,6 +42,7 @@ from engine.runtime.operator import Operator
 from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
+from engine.runtime.secret_sources import with_secrets
 from engine.runtime.settings import Settings
 from engine.runtime.turns import Turns
 
@@ -118,6 +119,7 @@ class Session:
             JournalError: the journal is damaged.
         """
         self.settings = settings
+        environ = with_secrets(environ, settings.alone.secrets, f"config {settings.path}")
         self.told = Told()
         spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
@@ -151,8 +153,13 @@ class Session:
         self.began = stopwatch_seconds()
         self.seconds = 0.0
 
-    async def conduct(self, *, seconds: float | None = None, screen: Screen | None = None) -> None:
+    async def conduct(
+        self, *, seconds: float | None = None, screen: Screen | None = None, signals: bool = True
+    ) -> None:
         """Run until a signal, or for some real seconds after trading was enabled.
+
+        Args:
+            signals: listen to them; a daemon does so itself, for longer than one run.
 
         Raises:
             ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
@@ -161,7 +168,8 @@ class Session:
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.inbox.run)
-                tasks.start_soon(self._stop_on_signal)
+                if signals:
+                    tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
                 if screen is not None:
