@@ -23,6 +23,7 @@ from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
+from engine.control.cli_notify import notify_app
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
 from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
@@ -61,6 +62,7 @@ app.command()(instruct)
 app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
+app.add_typer(notify_app, name="notify")
 app.command()(report)
 app.command()(parity)
 app.command()(replay)

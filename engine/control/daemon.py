@@ -18,17 +18,23 @@ from engine.control.cli_demo import credentials_of
 from engine.control.daemon_files import LOCK, clock_of, own_place
 from engine.control.daemon_office import FilesOffice, aside
 from engine.control.live_session import Session
+from engine.control.notices.desk import Desk, ways_of
+from engine.control.notices.notice import Notice
+from engine.control.notices.sources import Sources
+from engine.control.notices.summary import summary
 from engine.control.reloading import code_of, reload
 from engine.control.service_notify import ServiceNotify
 from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.events import Alert
 from engine.domain.ids import InstrumentId
+from engine.domain.jobs import JobEnded
 from engine.domain.timestamps import SECOND_NS, duration_ns
 from engine.entropy import Entropy
 from engine.journal.backup import forget_compacted
 from engine.journal.compaction import Compacted, compact
 from engine.journal.lock import ProcessLock
 from engine.runtime.job_triggers import Occasion
+from engine.runtime.market_days import local_day
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.secret_sources import with_secrets
 from engine.runtime.session_work import SessionWork, spoken
@@ -36,6 +42,8 @@ from engine.runtime.settings import Settings
 
 JOURNAL_FAILED = 3
 COMPACT = "compact"
+FLUSH_SECONDS = 5.0
+"""How long notices that wait have at the end."""
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name))
 Companion = Callable[["Daemon", Session], Coroutine[Any, Any, None]]
 """Runs beside each run, until it is cancelled with it."""
@@ -76,7 +84,10 @@ class Daemon:
         self._note = note
         self._arm = arm
         self._accept_rebuild = accept_rebuild
-        self._watchers = tuple(watchers)
+        self.sources = Sources(self._tell_people)
+        self._watchers = (*self.sources.watchers(), *watchers)
+        self.desk = self._desk(settings)
+        self._desk_changed = anyio.Event()
         self._service = ServiceNotify(environ)
         self._code = code_of(settings)
         self._ending = ""
@@ -101,7 +112,9 @@ class Daemon:
                 if self._own_simulators:
                     await tasks.start(self._simulate)
                 tasks.start_soon(self._service.beat)
+                tasks.start_soon(self._keep_desk)
                 code = await self._runs()
+                await self.desk.flush(FLUSH_SECONDS)
                 tasks.cancel_scope.cancel()
             return code
         finally:
@@ -123,12 +136,14 @@ class Daemon:
         """Read config and strategies anew; gives what came of it, in a sentence that was also told."""
         try:
             found = reload(self.settings)
+            desk = self._desk(found.settings)
         except SluiceError as why:
             return self._tell("reload", f"refused, the run goes on as it was: {why}")
         kept = f"; not without a restart: {', '.join(found.kept)}" if found.kept else ""
         if found.settings.config_hash == self.settings.config_hash and found.code == self._code:
             return self._tell("reload", f"nothing has changed{kept}")
-        self.settings, self._code = found.settings, found.code
+        self.settings, self._code, self.desk = found.settings, found.code, desk
+        self._desk_changed.set()
         told = self._tell("reload", f"config and strategies are read anew{kept}")
         self._service.say("RELOADING=1")
         self.renew("reload")
@@ -180,7 +195,9 @@ class Daemon:
         work = SessionWork(
             run,
             settings.alone.daemon,
-            files.office(summary=None, compact=self._wants_compaction),
+            files.office(
+                summary=self._summarise if settings.alone.notices.daily else None, compact=self._wants_compaction
+            ),
             watched=_watched(settings),
         )
         files.work = work
@@ -191,6 +208,7 @@ class Daemon:
             clock=self.clock,
             alert=run._alert,
             finished=self._finished,
+            told=self._on_job,
         )
         self._finished = {}
         async with anyio.create_task_group() as tasks:
@@ -203,11 +221,27 @@ class Daemon:
             soonest = spoken(scheduler.upcoming(), settings.alone.daemon.timezone)[:1]
             self._note("ready", {"run": self.runs, "next": "".join(soonest), "markets": ",".join(work.sittings)})
 
+    def _on_job(self, ended: JobEnded) -> None:
+        told = {"ok": ended.ok, "day": local_day(ended.day), "text": ended.text}
+        self._note(f"job {ended.job}", told)
+
     async def _save(self, session: Session) -> None:
         every_ns = duration_ns(session.settings.alone.daemon.save)
         while True:
             await self.clock.sleep(every_ns)
             session.run.core.kept.save()
+
+    async def _summarise(self, market: str, occasion: Occasion) -> str:
+        """The day, to everybody."""
+        session = self.session
+        assert session is not None
+        if not self.desk.ways:
+            return "nobody to tell"
+        about = f"{market or 'all'} {local_day(occasion.day)}"
+        zone = session.settings.alone.daemon.timezone
+        notice = summary(session.run, session.told.equity, self.sources.take(), about=about, timezone=zone)
+        self.desk.post(notice)
+        return f"told {len(self.desk.ways)} channels"
 
     # --- between runs ------------------------------------------------------------------------------------------------
 
@@ -259,6 +293,26 @@ class Daemon:
             ports=ports,
             on_ready=task_status.started,
         )
+
+    def _desk(self, settings: Settings) -> Desk:
+        where = f"config {settings.path}"
+        environ = with_secrets(self._environ, settings.alone.secrets, where)
+        table = settings.alone.notices
+        return Desk(ways_of(table, environ, where), table, name=settings.run.name, note=self._note)
+
+    def _tell_people(self, notice: Notice) -> None:
+        self.desk.tell(notice)
+
+    async def _keep_desk(self) -> None:
+        """Send notices; after a reload to those the new config names."""
+        while True:
+            self._desk_changed = anyio.Event()
+            desk = self.desk
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(desk.run)
+                await self._desk_changed.wait()
+                tasks.cancel_scope.cancel()
+            await desk.close()
 
     def _tell(self, about: str, text: str) -> str:
         self._note(about, {"text": text})

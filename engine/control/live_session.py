@@ -2,7 +2,7 @@
 
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import (
     Alert,
+    EquitySampled,
     InstructionDenied,
     JournalRecord,
     OrderDenied,
@@ -61,6 +62,7 @@ class Told(Struct):
     denied: int = 0
     fills: int = 0
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
+    equity: deque[EquitySampled] = msgspec.field(default_factory=lambda: deque(maxlen=4_000))
 
 
 class TellingJournal(JournalOver):
@@ -73,7 +75,9 @@ class TellingJournal(JournalOver):
     def append(self, record: JournalRecord) -> int:
         seq = self._journal.append(record)
         told = self._told
-        if isinstance(record, OrderSubmitted):
+        if isinstance(record, EquitySampled):
+            told.equity.append(record)
+        elif isinstance(record, OrderSubmitted):
             told.orders += 1
         elif isinstance(record, OrderDenied):
             told.denied += 1
@@ -87,6 +91,12 @@ class TellingJournal(JournalOver):
         elif isinstance(record, InstructionReport):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
         return seq
+
+    def records(self) -> Iterator[tuple[int, JournalRecord]]:
+        for seq, record in self._journal.records():
+            if isinstance(record, EquitySampled) and not (self._told.orders or self._told.fills):
+                self._told.equity.append(record)
+            yield seq, record
 
 
 Screen = Callable[["Session"], Coroutine[Any, Any, None]]

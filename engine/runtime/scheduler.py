@@ -55,10 +55,12 @@ class Scheduler:
         clock: LiveClock,
         alert: Callable[[str, str], None],
         finished: Mapping[str, tuple[bool, str]] | None = None,
+        told: Callable[[JobEnded], None] = lambda _ended: None,
     ) -> None:
         """
         Args:
             alert: about, text. finished: what came of jobs that were begun in the run before and done between the runs.
+            told: hears of every end.
         """
         self.jobs = list(jobs)
         self._kept = kept
@@ -66,6 +68,7 @@ class Scheduler:
         self._clock = clock
         self._alert = alert
         self._finished = dict(finished or {})
+        self._told = told
         self._next: dict[str, Occasion | None] = {}
         self._busy: dict[str, None] = {}
         self._done_ns: dict[str, int] = {}
@@ -185,7 +188,9 @@ class Scheduler:
         self._wake.set()
 
     def _end(self, job: Job, day: int, ok: bool, text: str) -> None:
-        self._kept.tell(JobEnded(job=job.name, day=day, ts_ns=self._clock.now_ns, ok=ok, text=one_line(text)))
+        ended = JobEnded(job=job.name, day=day, ts_ns=self._clock.now_ns, ok=ok, text=one_line(text))
+        self._kept.tell(ended)
+        self._told(ended)
         if not ok:
             self._alert(f"job:{job.name}", f"failed: {text}")
 
