@@ -12,22 +12,21 @@ import tempfile
 from collections import Counter, defaultdict
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import anyio
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from engine.chaos.all_scenario import AllHangar, EasythsBay, FutuBay, HuataiBay, MarketBay
+from engine.chaos.all_scenario import EasythsBay, FutuBay, HuataiBay, MarketBay
 from engine.chaos.data_bay import DataBay
 from engine.chaos.disk import SimJournal
-from engine.chaos.futu_scenario import ACC_ID
 from engine.chaos.hangar import Hangar
+from engine.chaos.month_hangar import ALL, START, MonthHangar
 from engine.chaos.world import End, Process, World, simulated
 from engine.domain.errors import SluiceError
 from engine.domain.events import OrderSent, OrderSubmitted
 from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, StrategySaved
-from engine.domain.order import TERMINAL
-from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, duration_ns, parse_time
+from engine.domain.timestamps import DAY_NS, MINUTE_NS, SECOND_NS, duration_ns, parse_time
 from engine.entropy import Entropy
 from engine.journal import store
 from engine.journal.backup import back_up, forget_compacted
@@ -35,19 +34,16 @@ from engine.journal.chain import DECODER
 from engine.journal.compaction import compact
 from engine.runtime.daemon_settings import DaemonTable
 from engine.runtime.job_triggers import Occasion
-from engine.runtime.live import LiveRun, LiveSpec
+from engine.runtime.live import LiveRun
 from engine.runtime.market_days import local_day
-from engine.runtime.scheduler import Job, Scheduler
+from engine.runtime.scheduler import Scheduler
 from engine.runtime.session_work import Office, SessionWork
 from engine.simulators.serve import serve
-from engine.strategy import Strategy
 
-START = "2025-12-22T08:00:00+08:00"
 TABLE = DaemonTable()
 SETTLE_NS = 20 * MINUTE_NS
 """What was due so shortly before the end may still be under way."""
 HOUR = 3600.0
-SLOW_TICK_SECONDS = 300.0
 
 
 class Mishap(Struct, frozen=True):
@@ -91,136 +87,6 @@ def mishaps(days: int) -> list[Mishap]:
     return sorted((one for one in found if one.at_hours < 24.0 * days - 2), key=lambda one: one.at_hours)
 
 
-class DayTrader(Strategy):
-    """Buys in the morning and sells in the afternoon; counts its days over all its lives."""
-
-    def __init__(self, **parameters: Any) -> None:
-        super().__init__()
-        self.days: list[int] = []
-
-    def on_start(self) -> None:
-        name = self.instruments[0]
-        self.subscribe(name, "quote") if not name.endswith(".VSM") else self.subscribe(name, "bar")
-        self.at("10:05", self.enter, tz="Asia/Shanghai")
-        self.at("14:05", self.leave, tz="Asia/Shanghai")
-
-    def enter(self) -> None:
-        day = self.now_ns // DAY_NS
-        if day not in self.days:
-            self.days.append(day)
-        self.buy(self.instruments[0], 100)
-
-    def leave(self) -> None:
-        if self.sellable(self.instruments[0]) >= 100:
-            self.sell(self.instruments[0], 100)
-
-    def dump(self) -> Any:
-        return {"days": self.days}
-
-    def restore(self, state: Any) -> None:
-        self.days = list(state["days"])
-
-
-class MonthMarket(MarketBay):
-    """The virtual market's, asked less often."""
-
-    traders: ClassVar[Any] = (lambda seed: DayTrader(),)
-    polls: ClassVar[Any] = {"poll": "5m", "account_poll": "15m"}
-    price_age_ns = HOUR_NS
-
-
-class MonthFutu(FutuBay):
-    """Futu's."""
-
-    tick_seconds = SLOW_TICK_SECONDS
-    traders: ClassVar[Any] = (lambda seed: DayTrader(),)
-    polls: ClassVar[Any] = {"order_poll": "10m", "account_poll": "15m", "state_poll": "10m", "stale": "30m"}
-    price_age_ns = HOUR_NS
-
-
-class MonthEasyths(EasythsBay):
-    """EasyTHS's."""
-
-    traders: ClassVar[Any] = (lambda seed: DayTrader(),)
-    polls: ClassVar[Any] = {"account_poll": "15m"}
-    board: ClassVar[Any] = {"shares": EasythsBay.board["shares"], "tick_seconds": SLOW_TICK_SECONDS}
-    price_age_ns = HOUR_NS
-
-
-class MonthHuatai(HuataiBay):
-    """The HT client's."""
-
-    traders: ClassVar[Any] = (lambda seed: DayTrader(),)
-    polls: ClassVar[Any] = {"account_poll": "15m"}
-    board: ClassVar[Any] = {"shares": HuataiBay.board["shares"], "tick_seconds": SLOW_TICK_SECONDS}
-    price_age_ns = HOUR_NS
-
-
-class MonthHangar(AllHangar):
-    """The world of the month, and what its lives leave behind."""
-
-    starts = (START,)
-    kinds: tuple[type[Hangar], ...] = (MonthEasyths, MonthHuatai, MonthFutu, MonthMarket, DataBay)
-
-    def __init__(self, world: World, place: Path) -> None:
-        super().__init__(world, place)
-        self.down_seconds = 0.0
-        self.over = False
-        self.compacting = False
-        self.finished: dict[str, tuple[bool, str]] = {}
-        self.steps: Counter[str] = Counter()
-        self.jobs: list[Job] = []
-        self.largest_order = 3_000
-
-    def _note_start(self) -> None:
-        """There is one start."""
-
-    def limit_table(self) -> Any:
-        return {
-            **super().limit_table(),
-            "max_order_quantity": {"quantity": self.largest_order},
-            "price_collar": {"max_age": "1h"},
-        }
-
-    def spec(self) -> LiveSpec:
-        return structs.replace(super().spec(), sample_ns=30 * MINUTE_NS)
-
-    def compare(self, run: LiveRun) -> None:
-        """Every order decided, and every account even with its venue's own ledger."""
-        manager = run.core.manager
-        for name, order in manager.orders.items():
-            self.flight.checked["orders"] += 1
-            if order.state not in TERMINAL:
-                self.accuse(f"I7: {name} is still {order.state} at the end")
-        for account, bay in self.traded.items():
-            book = run.core.portfolio.accounts[account]
-            ours = {str(i): p.quantity for i, p in book.positions.items() if p.quantity}
-            theirs, cash = _ledger(bay, run.clock.now_ns)
-            if ours != theirs:
-                self.accuse(f"I3: {account} holds {ours}, its venue says {theirs}")
-            if cash is not None and abs(book.cash[book.currency] - cash) > 1:
-                self.accuse(f"I3: the cash of {account} is {book.cash[book.currency]}, its venue's {cash}")
-            self.flight.checked["accounts"] += 1
-        watcher: Any = self.watcher
-        booked = {name: count for name, count in watcher.external.items() if count}
-        if booked:
-            self.accuse(f"lost: {booked} had to be booked, though nobody but us traded")
-
-
-def _ledger(bay: Hangar, now_ns: int) -> tuple[dict[str, int], Any]:
-    """Holdings and cash as the venue has them."""
-    venue: Any = bay.venue
-    if isinstance(bay, FutuBay):
-        held = venue.ledger.positions(ACC_ID)
-        return {f"{symbol[3:]}.HK": count for symbol, count in held.items() if count}, None
-    if isinstance(bay, MarketBay):
-        held = venue.ledger.holdings(bay.user.login)
-        return {f"{code}.VSM": count for code, count in held.items() if count}, venue.ledger.coins(bay.user.login)
-    counter: Any = venue.counter
-    rows = {row.code: row.quantity for row in counter.holdings(now_ns) if row.quantity}
-    return rows, counter.funds(now_ns).cash
-
-
 class Month(Struct, kw_only=True):
     """What came of it."""
 
@@ -251,6 +117,8 @@ async def life(hangar: MonthHangar, process: Process) -> None:
         run = LiveRun(hangar.spec(), clock=clock, journal=journal, gateways=gateways, watchers=hangar.watcher.ears())
         run.drain_seconds, run.patience_seconds = 300.0, 60.0
         hangar.run = run
+        for seeker in run.seekers.values():
+            seeker.every_ns = 30 * SECOND_NS
         hangar.watcher.look_at(run)
         work = SessionWork(run, TABLE, _office(hangar, run))
         hangar.jobs = work.jobs()
@@ -349,9 +217,11 @@ async def _happen(hangar: MonthHangar, planned: list[Mishap]) -> None:
         world.network.fired[f"month.{one.kind}"] += 1
 
 
-async def month(world: World, place: Path, days: int, memory: list[float]) -> tuple[MonthHangar, int]:
+async def month(
+    world: World, place: Path, days: int, memory: list[float], kinds: tuple[type[Hangar], ...]
+) -> tuple[MonthHangar, int]:
     """The scenario."""
-    hangar = MonthHangar(world, place)
+    hangar = MonthHangar(world, place, kinds)
     served = [
         world.start(f"port {port}", serve, app, "127.0.0.1", port) for port, app in sorted(hangar.served().items())
     ]
@@ -391,13 +261,13 @@ def _memory_mib() -> float:
     return pages * 4096 / 1024 / 1024
 
 
-def flown(days: int, seed: int = 4) -> Month:
-    """Play so many days."""
+def flown(days: int, seed: int = 4, kinds: tuple[type[Hangar], ...] = ALL) -> Month:
+    """Play so many days over these systems."""
     place = Path(tempfile.mkdtemp(prefix="sluice-month-"))
     memory: list[float] = []
     try:
         outcome = simulated(
-            partial(month, place=place, days=days, memory=memory),
+            partial(month, place=place, days=days, memory=memory, kinds=kinds),
             seed=seed,
             seconds_max=(days + 2) * 24 * HOUR,
             events_max=2_000_000_000,
