@@ -131,6 +131,7 @@ class AllHangar(Hangar):
     fly_after_seconds = all_schedule.CALM_SECONDS
     orders_per_minute = ORDERS_PER_MINUTE
     max_position = MAX_POSITION
+    kinds: tuple[type[Hangar], ...] = BAYS
 
     def __init__(self, world: World, place: Path) -> None:
         asleep = sum(fault.seconds for fault in world.schedule if isinstance(fault, SuspendFault))
@@ -146,10 +147,9 @@ class AllHangar(Hangar):
         # The mainland's market, which the stream shows and both desktop brokers and the platform trade and tell of.
         self.exchange: Any = bare_market(self.world.seed, self.clock)
         self.bays: list[Hangar] = []
-        for kind in BAYS:
+        for kind in self.kinds:
             self.bays.append(kind(self.world, self.path.parent, self))
-        start = next(label for text, label in all_schedule.STARTS.items() if parse_time(text) == self.start_ns)
-        self.world.network.fired[f"start.{start}"] += 1
+        self._note_start()
         self.traded = {bay.account_name: bay for bay in self.bays if not isinstance(bay, DataBay)}
         self.watcher = watcher = HandWatcher(
             self.accuse,
@@ -165,6 +165,10 @@ class AllHangar(Hangar):
         watcher.hands = frozenset(name for name, bay in self.traded.items() if isinstance(bay, DesktopHangar))
         for bay in self.bays:
             bay.watcher = watcher
+
+    def _note_start(self) -> None:
+        start = next(label for text, label in all_schedule.STARTS.items() if parse_time(text) == self.start_ns)
+        self.world.network.fired[f"start.{start}"] += 1
 
     # --- the world ---------------------------------------------------------------------------------------------------
 
