@@ -86,7 +86,7 @@ async def _play(settings: "Settings", seconds: float, seed: int | None, as_json:
         clock = LiveClock(speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=anchor_ns)
         quiet = as_json or for_people().is_terminal
         session = Session(
-            told, environ=_credentials(told), note=_silent if quiet else log_line, clock=clock, mode="demo"
+            told, environ=credentials_of(told), note=_silent if quiet else log_line, clock=clock, mode="demo"
         )
         await session.conduct(seconds=seconds, screen=None if as_json else _screen)
     return session
@@ -142,7 +142,7 @@ def _pointed(settings: Any, url: str) -> Any:
     return replace(settings, base_url=url + urlsplit(settings.base_url).path)
 
 
-def _credentials(settings: "Settings") -> dict[str, str]:
+def credentials_of(settings: "Settings") -> dict[str, str]:
     """The simulator's own users: nothing secret, and nothing of the user's environment reaches a demo."""
     from engine.simulators.amazingdata.platform import User as AmazingDataUser
     from engine.simulators.futu import EXAMPLE_TOKEN

@@ -2,7 +2,7 @@
 
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import (
     Alert,
+    EquitySampled,
     InstructionDenied,
     JournalRecord,
     OrderDenied,
@@ -42,6 +43,7 @@ from engine.runtime.operator import Operator
 from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
+from engine.runtime.secret_sources import with_secrets
 from engine.runtime.settings import Settings
 from engine.runtime.turns import Turns
 
@@ -60,6 +62,7 @@ class Told(Struct):
     denied: int = 0
     fills: int = 0
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
+    equity: deque[EquitySampled] = msgspec.field(default_factory=lambda: deque(maxlen=4_000))
 
 
 class TellingJournal(JournalOver):
@@ -72,7 +75,9 @@ class TellingJournal(JournalOver):
     def append(self, record: JournalRecord) -> int:
         seq = self._journal.append(record)
         told = self._told
-        if isinstance(record, OrderSubmitted):
+        if isinstance(record, EquitySampled):
+            told.equity.append(record)
+        elif isinstance(record, OrderSubmitted):
             told.orders += 1
         elif isinstance(record, OrderDenied):
             told.denied += 1
@@ -86,6 +91,12 @@ class TellingJournal(JournalOver):
         elif isinstance(record, InstructionReport):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
         return seq
+
+    def records(self) -> Iterator[tuple[int, JournalRecord]]:
+        for seq, record in self._journal.records():
+            if isinstance(record, EquitySampled) and not (self._told.orders or self._told.fills):
+                self._told.equity.append(record)
+            yield seq, record
 
 
 Screen = Callable[["Session"], Coroutine[Any, Any, None]]
@@ -118,6 +129,7 @@ class Session:
             JournalError: the journal is damaged.
         """
         self.settings = settings
+        environ = with_secrets(environ, settings.alone.secrets, f"config {settings.path}")
         self.told = Told()
         spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
@@ -151,8 +163,13 @@ class Session:
         self.began = stopwatch_seconds()
         self.seconds = 0.0
 
-    async def conduct(self, *, seconds: float | None = None, screen: Screen | None = None) -> None:
+    async def conduct(
+        self, *, seconds: float | None = None, screen: Screen | None = None, signals: bool = True
+    ) -> None:
         """Run until a signal, or for some real seconds after trading was enabled.
+
+        Args:
+            signals: listen to them; a daemon does so itself, for longer than one run.
 
         Raises:
             ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
@@ -161,7 +178,8 @@ class Session:
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.inbox.run)
-                tasks.start_soon(self._stop_on_signal)
+                if signals:
+                    tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
                 if screen is not None:
