@@ -32,6 +32,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Heading -> names of ``engine.__all__``; a test holds it complete."""
 
+OPEN_TABLES: dict[str, str] = {
+    "markets.NAME": "Settings of a rule book, as `commission` of `[markets.free]`; [the books](../markets.md).",
+    "rates.USD_HKD": 'What one of the first currency is worth in the other, from a day on: `2026-03-02 = "7.78"`.',
+    "secrets": "Environment variable = where its value is: `env:OTHER`, `file:/path` or `keyring:service/user`.",
+}
+"""Tables of a config whose keys are the user's own names."""
+
 
 def strategy_page() -> str:
     """Every public name of the package root."""
@@ -90,6 +97,7 @@ def config_page() -> str:
     for key, kind, many in _tables():
         name = f"[[{key}]]" if many else f"[{key}]"
         text += f"\n## {name}\n\n{_lead(kind)}{_keys(kind)}"
+    text += "".join(f"\n## [{name}]\n\n{words}\n" for name, words in OPEN_TABLES.items())
     text += "\n## [matching]\n\n`model` names a [fill model](../fill-models.md), whose settings stand beside it.\n"
     text += "".join(f'\n### model = "{name}"\n\n{_lead(kind)}{_keys(kind)}' for name, kind in FILL_MODELS.items())
     text += "".join(f'\n### slippage = "{name}"\n\n{_lead(kind)}{_keys(kind)}' for name, kind in SLIPPAGES.items())
