@@ -12,10 +12,13 @@ import anyio
 import msgspec
 from msgspec import Struct
 
+from engine.bus import nobody
 from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.live_figures import SUMMED, count, figures_of
 from engine.control.live_links import Links
 from engine.control.printing import cents
+from engine.control.redaction import Redactor, secrets_of
+from engine.control.seen import Seen
 from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import (
@@ -39,6 +42,7 @@ from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
 from engine.runtime.operator import Operator
+from engine.runtime.operator_hands import Hands
 from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
@@ -60,6 +64,8 @@ class Told(Struct):
     denied: int = 0
     fills: int = 0
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
+    hear: Callable[[int, JournalRecord], None] = nobody
+    """Told of each record as it is appended."""
 
 
 class TellingJournal(JournalOver):
@@ -85,6 +91,7 @@ class TellingJournal(JournalOver):
             told.latest.append(f"denied {record.instruction.name} {record.instruction.instrument}: {record.reason}")
         elif isinstance(record, InstructionReport):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
+        told.hear(seq, record)
         return seq
 
 
@@ -127,7 +134,9 @@ class Session:
         self.gateways: dict[str, Gateway] = {
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
-        self.links = Links()
+        self.links, self.seen = Links(), Seen()
+        self.redactor = Redactor(secrets_of(environ, (g.settings for g in settings.gateways.values())))
+        self.told.hear = self.seen.on_record
         self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
         told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
@@ -138,18 +147,31 @@ class Session:
             gateways=self.gateways,
             note=note,
             turns=Turns(self.clock, told),
-            watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
+            watchers=(
+                *self.links.watchers(),
+                *self.seen.watchers(),
+                *watchers,
+                (Alert, self._on_alert),
+                (StrategyStopped, self._on_stopped),
+            ),
         )
-        self.operator = Operator(
-            self.run.core,
-            {account.id: account.gateway for account in spec.accounts},
-            live=self.run.reconciling,
-            released=partial(sentinel.clear, settings.data_dir),
-        )
+        self.operator = self._operator()
         self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
+
+    def _operator(self) -> Operator:
+        """A person's hands on the run; what a restart relives is looked on from here as well."""
+        core: Any = self.run.core
+        core.relive = self.seen.reliving(core.relive)
+        return Operator(
+            self.run.core,
+            {account.id: account.gateway for account in self.run.spec.accounts},
+            live=self.run.reconciling,
+            released=partial(sentinel.clear, self.settings.data_dir),
+            hands=Hands(self.run, self.seen.denials).acts(),
+        )
 
     async def conduct(self, *, seconds: float | None = None, screen: Screen | None = None) -> None:
         """Run until a signal, or for some real seconds after trading was enabled.

@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
-``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
-directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
-simulators converts it.
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``.
+Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
+current directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who
+starts simulators converts it.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.control_table import ControlTable
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.recording_table import RecordingTable
@@ -120,6 +121,7 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -166,6 +168,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
+    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
     config_hash: str
     """SHA-256 of the document."""
@@ -216,6 +219,7 @@ def load_settings(path: str | Path) -> Settings:
         rates=_rates(document, where),
         reconcile=document.reconcile,
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        control=document.control,
         simulators=document.simulator,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
