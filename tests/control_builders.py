@@ -20,6 +20,8 @@ from engine.control.api.streams import Streams
 from engine.control.api.tokens import TokenStore
 from engine.control.live_links import Links
 from engine.control.live_session import Session, TellingJournal, Told
+from engine.control.logs import Log
+from engine.control.metrics import Meter
 from engine.control.redaction import Redactor
 from engine.control.seen import Seen
 from engine.domain.timestamps import DAY_NS
@@ -95,8 +97,12 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
     """What the routes look at, over a run that trades nothing."""
     told, seen, links = Told(), Seen(), Links()
     told.hear = seen.on_record
-    run = place.run([], TellingJournal(MemoryJournal(), told))
-    for kind, watcher in (*seen.watchers(), *links.watchers()):
+    redactor = Redactor(secrets)
+    log = Log(None, redactor, place.clock)
+    meter = Meter(lambda: place.clock.held_seconds)
+    seen.record_ears = (log.on_record, meter.on_record)
+    run = place.run([], TellingJournal(MemoryJournal(), told, redactor))
+    for kind, watcher in (*seen.watchers(), *links.watchers(), *meter.watchers()):
         run.core.bus.subscribe(kind, watcher)
     core: Any = run.core
     core.manager.bind(core.bus.publisher)
@@ -107,7 +113,9 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
         seen=seen,
         links=links,
         clock=run.clock,
-        redactor=Redactor(secrets),
+        redactor=redactor,
+        log=log,
+        meter=meter,
         gateways=run.gateways,
         settings=SimpleNamespace(
             accounts={ACCOUNT: account},

@@ -16,6 +16,8 @@ from engine.bus import nobody
 from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.live_figures import SUMMED, count, figures_of
 from engine.control.live_links import Links
+from engine.control.logs import log_of
+from engine.control.metrics import Meter
 from engine.control.printing import cents
 from engine.control.redaction import Redactor, secrets_of
 from engine.control.seen import Seen
@@ -71,11 +73,13 @@ class Told(Struct):
 class TellingJournal(JournalOver):
     """A journal that counts what passes."""
 
-    def __init__(self, journal: Journal, told: Told) -> None:
+    def __init__(self, journal: Journal, told: Told, redactor: Redactor) -> None:
         super().__init__(journal)
         self._told = told
+        self._clean = redactor.record
 
     def append(self, record: JournalRecord) -> int:
+        record = self._clean(record)
         seq = self._journal.append(record)
         told = self._told
         if isinstance(record, OrderSubmitted):
@@ -130,30 +134,28 @@ class Session:
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )
+        self.redactor = Redactor(secrets_of(environ, (g.settings for g in settings.gateways.values())))
+        self.log = log_of(settings, self.redactor, self.clock)
+        note = self.log.noting(note)
         around = Surroundings(clock=self.clock, entropy=Entropy(settings.run.seed), environ=environ, note=note)
         self.gateways: dict[str, Gateway] = {
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
         self.links, self.seen = Links(), Seen()
-        self.redactor = Redactor(secrets_of(environ, (g.settings for g in settings.gateways.values())))
+        self.meter = Meter(lambda: self.clock.held_seconds)
         self.told.hear = self.seen.on_record
+        self.seen.record_ears = (self.log.on_record, self.meter.on_record)
         self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
         told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
             spec,
             clock=self.clock,
             # The port has plain attributes; ours only read through.
-            journal=TellingJournal(self._journal, self.told),
+            journal=TellingJournal(self._journal, self.told, self.redactor),
             gateways=self.gateways,
             note=note,
             turns=Turns(self.clock, told),
-            watchers=(
-                *self.links.watchers(),
-                *self.seen.watchers(),
-                *watchers,
-                (Alert, self._on_alert),
-                (StrategyStopped, self._on_stopped),
-            ),
+            watchers=self._watchers(watchers),
         )
         self.operator = self._operator()
         self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
@@ -161,10 +163,16 @@ class Session:
         self.began = stopwatch_seconds()
         self.seconds = 0.0
 
+    def _watchers(self, others: Sequence[tuple[type, Callable[[Any], None]]]) -> Sequence[tuple[type, Any]]:
+        own = (*self.links.watchers(), *self.seen.watchers(), *self.meter.watchers())
+        return (*own, *others, (Alert, self._on_alert), (StrategyStopped, self._on_stopped))
+
     def _operator(self) -> Operator:
         """A person's hands on the run; what a restart relives is looked on from here as well."""
         core: Any = self.run.core
         core.relive = self.seen.reliving(core.relive)
+        for box in self.run.boxes.values():
+            box.on_left = self.meter.on_left
         return Operator(
             self.run.core,
             {account.id: account.gateway for account in self.run.spec.accounts},
@@ -183,6 +191,7 @@ class Session:
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.inbox.run)
+                tasks.start_soon(self.log.run)
                 tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
@@ -198,6 +207,7 @@ class Session:
                 for gateway in self.gateways.values():
                     await gateway.close()
             self._journal.close()
+            self.log.close()
         if self.run.stop_reason == NEVER_READY:
             latest = self.told.latest[-1] if self.told.latest else "nothing was heard"
             raise GatewayError(f"trading could not start within {READY_SECONDS:g} s; last heard: {latest}")

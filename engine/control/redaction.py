@@ -9,10 +9,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 STARS = "***"
 SHORT = 4
@@ -25,6 +27,9 @@ _SHAPES = re.compile(
     rb"(sluice_[0-9a-f]{8}_|[Bb]earer\s+|(?:session_?id|password|passwd|pwd|token|api_?key|secret)(?:=|%3[dD]))"
     rb"[^\s\"'&\\,;)}\]]+"
 )
+WORDS = ("reason", "text", "error", "cause", "after")
+"""Fields of records that may hold somebody else's words."""
+R = TypeVar("R", bound=Struct)
 _HINTS = (b"sluice_", b"earer ", b"ession", b"assw", b"pwd=", b"oken=", b"key=", b"ecret=")
 
 
@@ -33,6 +38,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         variants = [form for secret in secrets if len(secret) >= SHORT for form in _disguises(secret)]
+        self._fields: dict[type, tuple[str, ...]] = {}
         # The longest first: one may be a part of another.
         self._variants = tuple(sorted(dict.fromkeys(variants), key=lambda form: (-len(form), form)))
 
@@ -47,6 +53,18 @@ class Redactor:
         if not self._suspect(body):
             return body
         return _STRING.sub(self._in_string, body)
+
+    def record(self, record: R) -> R:
+        """A journal record with stars where the words of others hold a secret; nearly always the very same."""
+        kind = record.__class__
+        names = self._fields.get(kind)
+        if names is None:
+            names = self._fields[kind] = tuple(n for n in WORDS if n in getattr(kind, "__struct_fields__", ()))
+        for name in names:
+            words = getattr(record, name)
+            if words and isinstance(words, str) and (clean := self.text(words)) is not words:
+                record = replace(record, **{name: clean})
+        return record
 
     def _in_string(self, match: re.Match[bytes]) -> bytes:
         string = match[0]

@@ -35,11 +35,14 @@ SCOPES = {
     "post_api_reconcile": Scope.RISK_SET,
     "post_api_accept": Scope.RISK_RESET,
     "post_api_resolve": Scope.RISK_RESET,
+    "get_api_status_operator": Scope.READ,
+    "get_api_logs": Scope.READ,
     "get_api_journal": Scope.READ,
     "get_api_alerts": Scope.READ,
     "get_api_instruments": Scope.READ,
     "get_api_candles": Scope.READ,
     "get_api_stream": Scope.READ,
+    "get_metrics": Scope.READ,
 }
 """What each route needs, written down a second time: a new route without a row here fails."""
 

@@ -183,7 +183,7 @@ def _position(core: Core, account: AccountId, name: InstrumentId, now_ns: int) -
         price=mark,
         price_age_ms=age_ms(portfolio.marks_ns.get(name), now_ns),
         value=text(worth),
-        profit=None if worth is None else f"{worth - position.cost:f}",
+        profit=None if worth is None else average(worth - position.cost),
         strategies={str(name): quantity for name, quantity in owners.items()},
     )
 

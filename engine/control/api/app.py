@@ -13,7 +13,9 @@ from engine.control.api import (
     account_routes,
     journal_routes,
     kill_routes,
+    log_routes,
     market_routes,
+    metric_routes,
     order_routes,
     risk_routes,
     status_routes,
@@ -36,8 +38,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *risk_routes.OPERATIONS,
     *kill_routes.OPERATIONS,
     *journal_routes.OPERATIONS,
+    *log_routes.OPERATIONS,
     *market_routes.OPERATIONS,
     *stream_routes.OPERATIONS,
+    *metric_routes.OPERATIONS,
 )
 """Every operation there is; the tests go through this table."""
 

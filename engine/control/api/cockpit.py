@@ -68,6 +68,9 @@ class Cockpit:
         found = self._source()
         return _NONE if found is None else found.redactor
 
+    def counted(self, operation: str, status: int) -> None:
+        self.requests[operation, status] = self.requests.get((operation, status), 0) + 1
+
     def fault(self, error: BaseException) -> None:
         """A request failed by a fault of ours: where, for the log."""
         self.faults += 1

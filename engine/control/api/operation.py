@@ -69,7 +69,16 @@ class Operation(Struct, frozen=True, kw_only=True):
 
     def route(self, cockpit: "Cockpit") -> Route:
         async def endpoint(request: Request) -> Response:
-            return await self._answer(cockpit, request)
+            status = 500
+            try:
+                answer = await self._answer(cockpit, request)
+                status = answer.status_code
+            except Problem as problem:
+                status = problem.status
+                raise
+            finally:
+                cockpit.counted(self.name, status)
+            return answer
 
         return Route(self.path, endpoint, methods=[self.method], name=self.name)
 

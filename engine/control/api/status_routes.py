@@ -9,8 +9,9 @@ from engine.control.api.health_views import HealthView, health_view, is_live, re
 from engine.control.api.kill_routes import LatchView, latches
 from engine.control.api.operation import Call, Operation, respond
 from engine.control.api.scopes import Scope
-from engine.control.api.shapes import Moment, at
+from engine.control.api.shapes import Done, Moment, at, done
 from engine.domain.timestamps import SECOND_NS
+from engine.runtime.operator_commands import Status
 
 
 class Counts(Struct, frozen=True, kw_only=True):
@@ -110,6 +111,10 @@ async def status(call: Call) -> StatusView:
     )
 
 
+async def operator(call: Call) -> Done:
+    return done(await call.cockpit.session.operator.do(Status()))
+
+
 async def health(call: Call) -> HealthView:
     uptime_ns = call.cockpit.wall.now_ns - call.cockpit.began_ns
     return health_view(call.cockpit.session, uptime_ns / SECOND_NS)
@@ -172,6 +177,14 @@ OPERATIONS = (
         act=status,
         summary="What runs and how it stands: time, accounts, latches, strategies, counts",
         answer=StatusView,
+    ),
+    Operation(
+        method="GET",
+        path="/api/status/operator",
+        scope=Scope.READ,
+        act=operator,
+        summary="As run.py status shows it: accounts, latches, open orders, last reconciliations",
+        answer=Done,
     ),
     Operation(
         method="GET",
