@@ -10,6 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.control.api.problems import Problem
+
 BODY_MAX = 64 * 1024
 BODY_SECONDS = 10.0
 """How long a body may take to come."""
@@ -29,6 +31,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+CLOSE = {"connection": "close"}
 STREAMS = frozenset({"/api/stream"})
 
 
@@ -57,11 +60,7 @@ class Edge:
         with anyio.CancelScope() as within:
             if scope["path"] not in STREAMS:
                 within.deadline = anyio.current_time() + ANSWER_SECONDS
-            try:
-                await self._app(scope, body.receive, answer)
-            except _TooMuchError as error:
-                if not answer.started:
-                    await _no(error.status, error.code, error.text)(scope, receive, answer)
+            await self._app(scope, body.receive, answer)
         if within.cancelled_caught:
             _hang_up(scope)
 
@@ -100,16 +99,14 @@ class Edge:
 
 
 class _Answer:
-    """``send`` with the headers of every answer; ``started``: whether there is no way back."""
+    """``send`` with the headers of every answer."""
 
     def __init__(self, send: Send, *, tls: bool) -> None:
         self._send = send
         self._tls = tls
-        self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
@@ -118,14 +115,8 @@ class _Answer:
         await self._send(message)
 
 
-class _TooMuchError(Exception):
-    def __init__(self, status: int, code: str, text: str) -> None:
-        super().__init__(text)
-        self.status, self.code, self.text = status, code, text
-
-
 class _Body:
-    """``receive`` that counts and times the body."""
+    """``receive`` that counts and times the body. Raises: Problem: too much, or too slowly."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -139,18 +130,18 @@ class _Body:
         with anyio.CancelScope(deadline=self._until) as within:
             message = await self._receive()
         if within.cancelled_caught:
-            raise _TooMuchError(408, "slow", f"the body did not come within {BODY_SECONDS:g} s")
+            raise Problem(408, "slow", f"the body did not come within {BODY_SECONDS:g} s", headers=CLOSE)
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._left < 0:
-                raise _TooMuchError(413, "size", f"a body has at most {BODY_MAX} bytes")
+                raise Problem(413, "size", f"a body has at most {BODY_MAX} bytes", headers=CLOSE)
         return message
 
 
 def _no(status: int, code: str, text: str) -> Response:
     body = msgspec.json.encode({"error": text, "code": code})
-    return Response(body, status_code=status, media_type="application/json", headers={"connection": "close"})
+    return Response(body, status_code=status, media_type="application/json", headers=CLOSE)
 
 
 def _hang_up(scope: Scope) -> None:
