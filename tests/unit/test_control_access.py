@@ -62,7 +62,7 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Panel:
 async def refused(panel: Panel, operation: Operation, token: str) -> int:
     """The status of a request that carries a token and nothing sensible."""
     path = operation.path.replace("{client_id}", "x").replace("{name}", "x")
-    async with panel.client(token) as client:
+    async with panel.client(token, address=operation.name) as client:
         answer = await client.request(operation.method, path, json={} if operation.body else None)
     return answer.status_code
 
