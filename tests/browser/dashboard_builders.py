@@ -27,6 +27,7 @@ CHROMIUM = next(
 )
 DESK, PHONE = (1440, 900), (390, 844)
 SECONDS = 30
+INSTRUMENTS = Path("config/instruments.toml").resolve()
 CONFIG = """
 [run]
 name = "paper"
@@ -125,7 +126,7 @@ async def a_shown_run(folder: Path, *, speed: float = 120.0) -> AsyncIterator[Sh
         config.write_text(
             CONFIG.format(
                 folder=folder, speed=speed, url=place.url, greedy=f"{folder / 'greedy.py'}:Greedy",
-                instruments=Path("config/instruments.toml").resolve(),
+                instruments=INSTRUMENTS,
             ),
             encoding="utf-8",
         )  # fmt: skip
