@@ -303,14 +303,14 @@ class Backtest:
 
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
-        core, names = self.core, [source.instrument for source in self.sources]
+        core, names, alone = self.core, [source.instrument for source in self.sources], None
         if core.bus.subscribers(Bar) == (core.portfolio.on_bar, core.runner.on_bar):
-            latest, ears = core.portfolio.marks.latest, core.runner.ears
+            latest, ears, alone = core.portfolio.marks.latest, core.runner.ears, core.runner
             for name in names:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears)
+        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears, alone)
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
