@@ -120,14 +120,14 @@ class QuoteStage:
     def _rush(self, name: InstrumentId) -> tuple[Seat, Handler] | None:
         """The only strategy that hears an instrument's quotes, if it is alone, and how it hears many in a row."""
         runner = self._core.runner
-        listeners = self._listeners(DataKind.QUOTE, name)
+        listeners = runner.listeners(DataKind.QUOTE, name)
         found = None
         if len(listeners) == 1 and name not in runner.taps and self._plain(Quote):
             (seat,) = listeners
             marks = self._core.portfolio.marks.latest
             hands = (seat.strategy.on_quote, self._left, self._clock, self._due, marks, seat.queue, name)
             # Code of its own: see ``own_code``.
-            found = (seat, self._hearing(seat, partial(own_code(rush), *hands)))
+            found = (seat, runner.ear(seat, partial(own_code(rush), *hands)))
         self._rushes[name] = found
         return found
 
@@ -151,18 +151,10 @@ class QuoteStage:
             heard = [] if kind is OrderBook else [self._keeping(name)]
             if kind is Bar:
                 return one_call([*heard, runner.ears.get(name, nobody)])
-            heard += [self._hearing(seat, getattr(seat.strategy, f"on_{data}")) for seat in self._listeners(data, name)]
+            heard += [runner.ear(seat, getattr(seat.strategy, f"on_{data}")) for seat in runner.listeners(data, name)]
         # Parents that the engine plays hear prices after the strategies; those of bars are with the runner's ears.
         wanted = tap is not None and kind in (Quote, Trade)
         return one_call([*heard, *([tap] if tap is not None and wanted else [])])
-
-    def _listeners(self, kind: DataKind, name: InstrumentId) -> list[Seat]:
-        return [seat for seat, _ in self._core.runner._listeners.get((kind, name), ())]
-
-    def _hearing(self, seat: Seat, handler: Handler) -> Handler:
-        """How a strategy's handler hears an event, contained as the runner contains all of them."""
-        runner = self._core.runner
-        return runner._ear(seat, handler, runner._wait_in_line)
 
     def _keeping(self, name: InstrumentId) -> Handler:
         latest = self._core.portfolio.marks.latest
