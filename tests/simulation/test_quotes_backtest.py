@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine.runtime.replay_quotes as spans
+from benchmarks.quotes import figures
 from engine import Bar, ConfigError, Fill, OrderEvent, Quote, Strategy, TimeInForce
 from engine.domain.events import OrderRejected
 from engine.domain.market import DataKind
@@ -17,6 +18,11 @@ from tests.builders import START_NS, BarsOf, a_backtest, a_walk, ran
 from tests.quote_builders import MS, TICK, QuotesOf, a_quotes_backtest, quotes_at
 
 INDEX = "000001.SH"
+
+
+def test_the_engine_comes_to_the_fills_and_the_equity_of_a_bare_loop() -> None:
+    """The oracle of the benchmark: a mean of quotes, market orders at the next quote's opposite side."""
+    assert figures(6_000, 1)["fills"] > 3
 
 
 class Listed(Strategy):
