@@ -34,15 +34,24 @@ class QuoteStage:
     """One a run; ``play`` takes span after span.
 
     Args:
-        turn: runs what is due before an instant; ``due[0]``: from which instant on something is.
+        turn: runs what is due before an instant; ``due[0]``: from which instant on something is, 0 for an order that
+            was sent or somebody who hears more than before; ``plan``: makes it the true one again.
     """
 
-    def __init__(self, core: Core, venue: SimulatedVenue, turn: Callable[[int], None], due: list[int]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        venue: SimulatedVenue,
+        turn: Callable[[int], None],
+        due: list[int],
+        plan: Callable[[], None],
+    ) -> None:
         self._core = core
         self._clock: Any = core.clock
         self._resting = venue.resting
         self._due = due
         self._run_due = turn
+        self._plan = plan
         self._shows: dict[type, Callable[[Any], None]] = {
             Bar: venue.on_bar, Quote: venue.on_quote, Trade: venue.on_trade, OrderBook: venue.on_book,
         }  # fmt: skip
@@ -67,6 +76,10 @@ class QuoteStage:
             self._play_instants(played, played.ends)
 
     def _turn(self, ts_ns: int) -> None:
+        if not self._due[0]:
+            self._plan()
+            if ts_ns < self._due[0]:
+                return
         self._run_due(ts_ns)
         taps = self._core.runner.taps
         if taps != self._taps:
