@@ -17,6 +17,7 @@ SMA = "strategies.sma_cross:SmaCross"
 FIGURES = {
     "bars", "fills", "final_equity", "digest", "bars_per_second", "whole_bars_per_second", "report", "orders",
     "denied", "stopped", "seconds", "final_equity_exact", "mode", "mode_reason", "costs",
+    "quotes", "matching",
 }  # fmt: skip
 
 
