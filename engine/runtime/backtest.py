@@ -40,7 +40,7 @@ from engine.runtime.ex_dates import begin_day
 from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.matching_settings import refuse_unless_bars_fill
 from engine.runtime.replay import Merged, Stage, merged, play
-from engine.runtime.run_data import data_rows
+from engine.runtime.run_data import data_rows, run_settings
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -134,6 +134,7 @@ class Backtest:
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
+        self._settings = run_settings(sources, fill_model, instruments, books)
         self._statements = statements
         self._progress = progress
         self._pack: Callable[[int], None] | None = getattr(journal, "pack", None)
@@ -356,6 +357,7 @@ class Backtest:
                 {"account": book.account, "currency": book.currency, "cash": str(self._cash)}
                 for book in self.core.portfolio.accounts.values()
             ),
+            settings=self._settings,
         )
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:
