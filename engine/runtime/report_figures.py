@@ -1,4 +1,4 @@
-"""Every figure of a report as plain values: what ``--json`` prints, and what the page and the picture are drawn from."""
+"""Every figure of a report as plain values: what ``--json`` prints and the page is drawn from."""
 
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
@@ -119,7 +119,9 @@ def in_cents(rows: Sequence[CostRow], total: CostRow) -> list[Cents]:
 
 def change_in_cents(report: Report) -> tuple[Decimal, Decimal]:
     """By what equity changed, and what of it is beside the strategies' net profit as ``in_cents`` has it."""
-    final, starting = (amount.quantize(CENT, ROUND_HALF_EVEN) for amount in (report.final_equity, report.starting_equity))
+    final, starting = (
+        amount.quantize(CENT, ROUND_HALF_EVEN) for amount in (report.final_equity, report.starting_equity)
+    )
     net = ZERO if report.costs is None else report.costs.total.net.quantize(CENT, ROUND_HALF_EVEN)
     return final - starting, final - starting - net
 

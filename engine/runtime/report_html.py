@@ -1,4 +1,4 @@
-"""One HTML file out of style, words, data and scripts, with plotly inside: it needs no network and nothing beside it."""
+"""One HTML file out of style, words, data and scripts, with plotly inside: it needs no network."""
 
 import html
 from collections.abc import Sequence

@@ -276,7 +276,9 @@ def _details(report: Report) -> list[list[str]]:
         around = ", ".join(f"{key} = {value}" for key, value in model.items() if key != "model")
         rows.append(["fill_model", str(model.get("model", "")), around])
     for name, book in report.settings.get("markets", {}).items():
-        rows.append(["market", str(name), ", ".join(f"{key} = {value}" for key, value in book.items() if key != "name")])
+        rows.append(
+            ["market", str(name), ", ".join(f"{key} = {value}" for key, value in book.items() if key != "name")]
+        )
     if report.config_hash:
         rows.append(["limits", "", report.config_hash[:16]])
     return rows
