@@ -80,7 +80,7 @@ const candles = () => {
     if (state.bands || roof - high < apart) high = Math.max(high, roof);
   }
   const room = (high - low || high * 0.01) * 0.06;
-  const days = (level.t[i1] - level.t[i0]) / 86400, ticks = [], step = Math.max(1, Math.round((i1 - i0) / 9));
+  const days = (level.t[i1] - level.t[i0]) / 86400, ticks = [], step = Math.max(1, Math.round((i1 - i0) / (narrow() ? 3.5 : 9)));
   for (let i = i0 + (step >> 1); i <= i1; i += step) ticks.push(i);
   const write = days > 400 ? (s) => day(s).slice(0, 7) : days > 4 ? day : (s) => moment(s).slice(5);
   drawing = true;

@@ -108,6 +108,6 @@ const denials = () => {
   });
   $("denial_days").hidden = days.length < 2;
   if (days.length >= 2) {
-    Plotly.react("denial_days", traces, frame({ barmode: "stack", xaxis: axis({ type: "date", nticks: narrow() ? 4 : 10, tickformat: days.length > 120 ? "%Y-%m" : "%Y-%m-%d" }), yaxis: axis({ rangemode: "tozero" }) }), CONFIG);
+    Plotly.react("denial_days", traces, frame({ barmode: "stack", legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", traceorder: "normal" }, xaxis: axis({ type: "date", nticks: narrow() ? 4 : 10, tickformat: days.length > 120 ? "%Y-%m" : "%Y-%m-%d" }), yaxis: axis({ rangemode: "tozero" }) }), CONFIG);
   }
 };

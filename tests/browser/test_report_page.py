@@ -1,5 +1,7 @@
 """The report in a real browser, without a network: it draws, answers to buttons, and logs nothing."""
 
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -10,10 +12,16 @@ import pytest
 
 from engine.data.columns import Columns
 from engine.domain.commands import Side
+from engine.domain.events import RunStarted
+from engine.domain.ids import InstrumentId
 from engine.domain.timestamps import MINUTE_NS
-from engine.runtime.report import build_report
+from engine.runtime.report import Report, build_report, report_of, with_bars
+from engine.runtime.report_compare import compare
+from engine.runtime.report_compare_page import render_comparison
+from engine.runtime.report_figures import figures_of
 from engine.runtime.report_page import render_page
-from tests.data_builders import FIRST_NS, STOCK, JournalScript
+from engine.runtime.report_reading import Reading
+from tests.data_builders import ACCOUNT, FIRST_NS, STOCK, JournalScript
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
@@ -23,19 +31,59 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machin
 BARS = 60_000
 
 
-def a_page(actions: str = "") -> str:
-    """A report of 60,000 bars and 60 round trips; ``actions`` is script run after it has drawn."""
+OTHER = InstrumentId("600001.SH")
+
+
+class Bars:
+    """Bars held in memory, as a source."""
+
+    interval_ns, path, tz, label = MINUTE_NS, Path("bars.csv"), "Asia/Shanghai", "end"
+
+    def __init__(self, bars: Columns) -> None:
+        self.bars, self.instrument = bars, bars.instrument
+
+    def sha256(self) -> str:
+        return ""
+
+    def batches(self) -> list[Columns]:
+        return [self.bars]
+
+
+def a_report() -> tuple[Report, dict[str, list[Columns]]]:
+    """60,000 bars, 60 round trips of one strategy, one of another in another instrument, denials of two codes."""
     closes = 100 + np.cumsum(np.random.default_rng(5).normal(0, 0.05, BARS))
     ts_ns = FIRST_NS + np.arange(BARS, dtype=np.int64) * MINUTE_NS
     bars = Columns(STOCK, MINUTE_NS, ts_ns, closes, closes + 0.1, closes - 0.1, closes, np.ones(BARS))
     script = JournalScript(cash="100000")
-    for number in range(120):
+    script.add(
+        RunStarted(
+            ts_ns=FIRST_NS, mode="backtest", data=({"instrument": str(STOCK), "tz": "Asia/Shanghai"},),
+            strategies=({"name": "cross"}, {"name": "other"}), config_hash="ab" * 32,
+            accounts=({"account": str(ACCOUNT), "currency": "CNY", "cash": "100000"},),
+            settings={"fill_model": {"model": "next_open"}, "instruments": [{"id": str(STOCK), "market": "china_a"}]},
+        )
+    )  # fmt: skip
+    for number in range(118):
         when = f"2026-03-{2 + number // 4:02d} {10 + number % 4}:00"
-        script.trade(when, Side.SELL if number % 2 else Side.BUY, 10, str(100 + number % 5))
+        script.trade(when, Side.SELL if number % 2 else Side.BUY, 10, str(100 + number % 5), fee="0.335")
         script.equity(when, str(100_000 + number * (1 if number % 3 else -2)))
+    script.strategy = "other"
+    script.trade("2026-03-30 10:30", Side.BUY, 10, "5", instrument=str(OTHER))
+    script.trade("2026-03-30 10:40", Side.SELL, 10, "4", instrument=str(OTHER))
+    script.deny("2026-03-30 14:00", "RATE", "too fast")
     script.deny("2026-03-31 14:00", "<b>CODE</b>", "<img src=x onerror=console.error(1)>")
-    page = render_page(build_report(script.end("2026-03-31 15:00")), {str(STOCK): [bars]})
-    # What went wrong stands in the page itself, so that it can be read from the dump.
+    reading = Reading(script.end("2026-03-31 15:00"))
+    return with_bars(report_of(reading), reading, [Bars(bars)]), {str(STOCK): [bars]}
+
+
+def a_page(actions: str = "") -> str:
+    """The page of that report; ``actions`` is script run after it has drawn."""
+    report, bars = a_report()
+    return listening(render_page(report, bars), actions)
+
+
+def listening(page: str, actions: str = "") -> str:
+    """What went wrong stands in the page itself, so that it can be read from the dump."""
     listen = (
         "<script>window.faults=[];const ce=console.error;console.error=(...a)=>{faults.push(a.join(' '));ce(...a)};"
         "addEventListener('error',e=>faults.push(e.message||'resource'),true);</script>"
@@ -49,7 +97,7 @@ def a_page(actions: str = "") -> str:
     return head.replace("<title>", listen + "<title>", 1) + wait + "</body></html>"
 
 
-def dump(folder: Path, page: str, wish: str = "en,light") -> tuple[str, str]:
+def dump(folder: Path, page: str, wish: str = "en,light", width: int = 1400) -> tuple[str, str]:
     """The page's elements after it has run, its own script taken out, and what the browser wrote."""
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")
@@ -57,7 +105,7 @@ def dump(folder: Path, page: str, wish: str = "en,light") -> tuple[str, str]:
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
             "--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder / 'profile'}",
-            "--enable-logging=stderr", "--window-size=1400,2400", "--virtual-time-budget=5000", "--dump-dom",
+            "--enable-logging=stderr", f"--window-size={width},2400", "--virtual-time-budget=5000", "--dump-dom",
             f"file://{path}#{wish}",
         ],
         capture_output=True, timeout=60, check=True,
@@ -72,10 +120,10 @@ def test_the_page_draws_everything_and_the_console_stays_silent(tmp_path: Path) 
     assert 'data-faults="none"' in dom
     assert "CONSOLE" not in said
     assert re.search(r'data-ready="\d+"', dom)
-    assert dom.count('class="main-svg"') >= 4
-    assert dom.count('class="tile"') == 8
+    assert len(re.findall(r'class="main-svg"', dom)) >= 20
+    assert dom.count('class="tile"') == 10
     assert "1 of 3 · 60 rows" in dom
-    assert "Buy (60)" in dom
+    assert "Buy (59)" in dom
     assert "&lt;img src=x onerror" in dom
     assert "<b>CODE" not in dom
 
@@ -97,10 +145,111 @@ def test_buttons_change_language_colours_theme_range_and_page(tmp_path: Path) ->
     assert 'data-theme="dark"' in dom
     assert 'data-up="green"' in dom
     assert 'data-up="red"' in before
-    assert "权益与回撤" in dom
+    assert "权益、基准与回撤" in dom
     assert "第 1 / 3 页 · 共 60 行" in dom
     assert "盈亏 ↓" in dom
     level = re.search(r'id="level"[^>]*>([^<]*)', dom)
     assert level
     assert level[1] != (re.search(r'id="level"[^>]*>([^<]*)', before) or [""])[0]
     assert re.search(r"5 分钟 K线", level[1])
+
+
+def at(place: str, tree: object) -> object:
+    """``statistics.sharpe`` of a tree of dictionaries; a missing step fails."""
+    for step in place.split("."):
+        assert isinstance(tree, dict)
+        assert step in tree, place
+        tree = tree[step]
+    return tree
+
+
+def test_every_figure_of_the_page_is_in_the_json_and_the_other_way_round(tmp_path: Path) -> None:
+    """Each figure names its place; those of statistics, benchmark and exposure are all shown, each with a definition
+    in both languages; each list of the page has as many rows as the JSON's."""
+    report, bars = a_report()
+    figures = json.loads(json.dumps(figures_of(report), default=str))
+    page = listening(render_page(report, bars))
+    for wish in ("en,light", "zh,dark"):
+        dom, _ = dump(tmp_path, page, wish)
+        shown = re.findall(r'data-figure="([^"]+)"', dom)
+        for place in shown:
+            at(place, figures)
+        for group, left in (("statistics", set()), ("exposure", set()), ("benchmark", {"kind"})):
+            known = {f"{group}.{name}" for name in figures[group]} - {f"{group}.{name}" for name in left}
+            assert known - set(shown) == set()
+        part = re.search(r'id="statistics" class="figures">(.*?)</main>', dom, re.DOTALL)
+        assert part
+        rows = re.findall(
+            r"<div[^>]*><span>([^<]*)</span><span[^>]*data-figure=\"([^\"]+)\"[^>]*>[^<]*</span>(<small>)?", part[1]
+        )
+        assert len(rows) == len(re.findall("data-figure", part[1]))
+        assert [place for _, place, says in rows if not says] == ["benchmark.name"]
+        assert not [word for word, _, _ in rows if re.fullmatch(r"[a-z_]+", word)]
+    # The page draws from the very dictionary that the command prints.
+    data = json.loads((re.search(r'id="data">(.*?)</script>', page, re.DOTALL) or ["", "{}"])[1])
+    assert {**data["figures"], "notes": figures["notes"]} == figures
+    assert (len(data["falls"]), len(data["trips"])) == (len(figures["drawdowns"]), figures["statistics"]["round_trips"])
+    for table in ("strategies", "instruments", "parts"):
+        assert len(data["costs"][table]) == len(figures["costs"][table]) + 1
+    assert (data["equity"]["v"][-1], len(data["days"]["v"])) == (figures["final_equity"], figures["statistics"]["days"])
+
+
+def numbers_of(dom: str, table: str, column: int) -> list[float]:
+    """The figures of a table's column from the right; what is no figure is left out."""
+    found = re.search(rf'<table id="{table}".*?</table>', dom, re.DOTALL)
+    assert found
+    texts = [re.findall(r"<td[^>]*>([^<]*)</td>", row)[column] for row in re.findall(r"<tr.*?</tr>", found[0])[1:]]
+    return [float(html.unescape(text).replace(",", "")) for text in texts if text]
+
+
+def test_what_a_reader_adds_up_adds_up(tmp_path: Path) -> None:
+    """Net profits of the rows are the total's, to the cent, in each of the three tables."""
+    for button in range(3):
+        dom, said = dump(tmp_path, a_page(f"document.querySelectorAll('#costs_by button')[{button}].click()"))
+        assert "CONSOLE" not in said
+        nets = numbers_of(dom, "costs", -2)
+        assert len(nets) >= 3
+        # The last is what equity changed by, before it what is beside the strategies.
+        *rows, total, beside, change = nets
+        assert round(sum(rows), 2) == total
+        assert round(total + beside, 2) == change
+
+
+def test_price_limits_are_drawn(tmp_path: Path) -> None:
+    """With their names in the legend, and a button that shows them whole."""
+    dom, said = dump(tmp_path, a_page("document.querySelector('#bands button').click()"))
+    assert "CONSOLE" not in said
+    assert "upper limit" in dom
+    assert "lower limit" in dom
+    assert re.search(r'id="bands"[^>]*><button class="chosen"', dom)
+
+
+def test_a_phone_shows_no_page_wider_than_itself(tmp_path: Path) -> None:
+    """Wide tables scroll within their cards."""
+    wide = "document.documentElement.dataset.wide=document.documentElement.scrollWidth-innerWidth"
+    dom, said = dump(tmp_path, a_page(wide), "zh,dark", 500)
+    assert 'data-faults="none"' in dom
+    assert "CONSOLE" not in said
+    assert 'data-wide="0"' in dom
+
+
+def test_the_comparison_draws_everything(tmp_path: Path) -> None:
+    """Two runs: curves, figures, settings, correlation, months; in both languages, without a word to the console."""
+    report, _ = a_report()
+    script = JournalScript(cash="100000")
+    for day in range(2, 28):
+        script.equity(f"2026-03-{day:02d} 15:00", str(100_000 + day * 10 + day % 3 * 50))
+    page = render_comparison(compare([("<b>a</b>", report), ("b", build_report(script.end("2026-03-27 15:00")))]))
+    clicks = "for (const id of ['language','theme','colours']) document.getElementById(id).click()"
+    for actions, words in (("", ("Settings that differ", "less the first")), (clicks, ("不同的设置", "与首个之差"))):
+        dom, said = dump(tmp_path, listening(page, actions))
+        assert 'data-faults="none"' in dom
+        assert "CONSOLE" not in said
+        assert all(word in dom for word in words)
+        assert "&lt;b&gt;a&lt;/b&gt;" in dom
+        assert "<b>a</b>" not in dom
+        shown = {html.unescape(figure) for figure in re.findall(r'data-figure="([^"]+)"', dom)}
+        assert {"total_return", "sharpe", "net_profit", "excess_return"} <= shown
+        labels = re.findall(r"<tr><td[^>]*>([^<]*)</td><td class=\"n\" data-figure", dom)
+        assert len(labels) == len(shown)
+        assert not [label for label in labels if re.fullmatch(r"[a-z]+_[a-z_]+", label)]
