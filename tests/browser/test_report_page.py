@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -114,78 +115,124 @@ def dump(folder: Path, page: str, wish: str = "en,light", width: int = 1400) -> 
     return dom, done.stderr.decode()
 
 
-def test_the_page_draws_everything_and_the_console_stays_silent(tmp_path: Path) -> None:
-    """Both charts, the tiles, the heat table, the first page of round trips; tags in values are text."""
-    dom, said = dump(tmp_path, a_page())
+CLICKS = ";".join(
+    [
+        "for (const id of ['language','theme','colours','last']) document.getElementById(id).click()",
+        "document.querySelector('#ranges button').click()",
+        "document.querySelectorAll('#trips th')[9].click()",
+    ]
+)
+# Each table of costs in turn: its texts, a row a line.
+TABLES = (
+    "const said=[];document.querySelectorAll('#costs_by button').forEach((_,i)=>{"
+    "document.querySelectorAll('#costs_by button')[i].click();"
+    "said.push([...document.querySelectorAll('#costs tr')].map(r=>[...r.children].map(c=>c.textContent)))});"
+    "document.documentElement.dataset.tables=JSON.stringify(said);"
+    "document.documentElement.dataset.wide=document.documentElement.scrollWidth-innerWidth;"
+    "document.querySelector('#bands button').click()"
+)
+
+
+class Drawn(NamedTuple):
+    """One look at the page: its elements, and what the browser wrote."""
+
+    dom: str
+    said: str
+
+
+# A browser takes seconds to start: three looks serve all tests.
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """In English, light, nothing clicked."""
+    return Drawn(*dump(tmp_path_factory.mktemp("plain"), a_page()))
+
+
+@pytest.fixture(scope="module")
+def clicked(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """After all buttons."""
+    return Drawn(*dump(tmp_path_factory.mktemp("clicked"), a_page(CLICKS)))
+
+
+@pytest.fixture(scope="module")
+def phone(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    """Narrow, Chinese, dark, with the tables of costs written down and price limits shown."""
+    return Drawn(*dump(tmp_path_factory.mktemp("phone"), a_page(TABLES), "zh,dark", 500))
+
+
+def test_the_page_draws_everything_and_the_console_stays_silent(plain: Drawn) -> None:
+    """All charts, the tiles, the heat table, price limits, the first page of round trips; tags in values are text."""
+    dom = plain.dom
     assert 'data-faults="none"' in dom
-    assert "CONSOLE" not in said
+    assert "CONSOLE" not in plain.said
     assert re.search(r'data-ready="\d+"', dom)
-    assert len(re.findall(r'class="main-svg"', dom)) >= 20
+    for chart in (
+        "equity",
+        "rolling",
+        "returns",
+        "exposure",
+        "candles",
+        "profits",
+        "excursions",
+        "turnover",
+        "denial_days",
+    ):
+        drawn = re.search(rf'id="{chart}" class="[^"]*js-plotly-plot', dom)
+        assert (drawn is None) == (chart == "rolling"), chart
     assert dom.count('class="tile"') == 10
     assert "1 of 3 · 60 rows" in dom
     assert "Buy (59)" in dom
+    assert "upper limit" in dom
     assert "&lt;img src=x onerror" in dom
     assert "<b>CODE" not in dom
 
 
-def test_buttons_change_language_colours_theme_range_and_page(tmp_path: Path) -> None:
+def test_buttons_change_language_colours_theme_range_and_page(plain: Drawn, clicked: Drawn) -> None:
     """Chinese labels, dark, green up, five days of finer candles, the last page."""
-    clicks = ";".join(
-        [
-            "for (const id of ['language','theme','colours','last']) document.getElementById(id).click()",
-            "document.querySelector('#ranges button').click()",
-            "document.querySelectorAll('#trips th')[9].click()",
-        ]
-    )
-    before, _ = dump(tmp_path, a_page())
-    dom, said = dump(tmp_path, a_page(clicks))
+    dom = clicked.dom
     assert 'data-faults="none"' in dom
-    assert "CONSOLE" not in said
+    assert "CONSOLE" not in clicked.said
     assert 'lang="zh-CN"' in dom
     assert 'data-theme="dark"' in dom
     assert 'data-up="green"' in dom
-    assert 'data-up="red"' in before
+    assert 'data-up="red"' in plain.dom
     assert "权益、基准与回撤" in dom
     assert "第 1 / 3 页 · 共 60 行" in dom
     assert "盈亏 ↓" in dom
     level = re.search(r'id="level"[^>]*>([^<]*)', dom)
     assert level
-    assert level[1] != (re.search(r'id="level"[^>]*>([^<]*)', before) or [""])[0]
+    assert level[1] != (re.search(r'id="level"[^>]*>([^<]*)', plain.dom) or [""])[0]
     assert re.search(r"5 分钟 K线", level[1])
 
 
-def at(place: str, tree: object) -> object:
-    """``statistics.sharpe`` of a tree of dictionaries; a missing step fails."""
+def at(place: str, tree: Any) -> None:
+    """``statistics.sharpe`` is in a tree of dictionaries."""
     for step in place.split("."):
-        assert isinstance(tree, dict)
         assert step in tree, place
         tree = tree[step]
-    return tree
 
 
-def test_every_figure_of_the_page_is_in_the_json_and_the_other_way_round(tmp_path: Path) -> None:
+def test_every_figure_of_the_page_is_in_the_json_and_the_other_way_round(plain: Drawn, clicked: Drawn) -> None:
     """Each figure names its place; those of statistics, benchmark and exposure are all shown, each with a definition
     in both languages; each list of the page has as many rows as the JSON's."""
     report, bars = a_report()
     figures = json.loads(json.dumps(figures_of(report), default=str))
-    page = listening(render_page(report, bars))
-    for wish in ("en,light", "zh,dark"):
-        dom, _ = dump(tmp_path, page, wish)
+    for dom in (plain.dom, clicked.dom):
         shown = re.findall(r'data-figure="([^"]+)"', dom)
         for place in shown:
             at(place, figures)
-        for group, left in (("statistics", set()), ("exposure", set()), ("benchmark", {"kind"})):
-            known = {f"{group}.{name}" for name in figures[group]} - {f"{group}.{name}" for name in left}
-            assert known - set(shown) == set()
+        for group, kept in (("statistics", ""), ("exposure", ""), ("benchmark", "kind")):
+            assert {f"{group}.{name}" for name in figures[group] if name != kept} - set(shown) == set()
         part = re.search(r'id="statistics" class="figures">(.*?)</main>', dom, re.DOTALL)
         assert part
-        rows = re.findall(
-            r"<div[^>]*><span>([^<]*)</span><span[^>]*data-figure=\"([^\"]+)\"[^>]*>[^<]*</span>(<small>)?", part[1]
-        )
+        one = r'<div[^>]*><span>([^<]*)</span><span[^>]*data-figure="([^"]+)"[^>]*>[^<]*</span>(<small>)?'
+        rows = re.findall(one, part[1])
         assert len(rows) == len(re.findall("data-figure", part[1]))
         assert [place for _, place, says in rows if not says] == ["benchmark.name"]
         assert not [word for word, _, _ in rows if re.fullmatch(r"[a-z_]+", word)]
     # The page draws from the very dictionary that the command prints.
+    page = render_page(report, bars)
     data = json.loads((re.search(r'id="data">(.*?)</script>', page, re.DOTALL) or ["", "{}"])[1])
     assert {**data["figures"], "notes": figures["notes"]} == figures
     assert (len(data["falls"]), len(data["trips"])) == (len(figures["drawdowns"]), figures["statistics"]["round_trips"])
@@ -194,43 +241,36 @@ def test_every_figure_of_the_page_is_in_the_json_and_the_other_way_round(tmp_pat
     assert (data["equity"]["v"][-1], len(data["days"]["v"])) == (figures["final_equity"], figures["statistics"]["days"])
 
 
-def numbers_of(dom: str, table: str, column: int) -> list[float]:
-    """The figures of a table's column from the right; what is no figure is left out."""
-    found = re.search(rf'<table id="{table}".*?</table>', dom, re.DOTALL)
+def amount(text: str) -> float:
+    return 0.0 if text == "–" else float(text.replace(",", ""))
+
+
+def test_what_a_reader_adds_up_adds_up(phone: Drawn) -> None:
+    """Net profits of the rows are the total's, to the cent, in each of the three tables; so are gross less costs."""
+    found = re.search(r'data-tables="([^"]*)"', phone.dom)
     assert found
-    texts = [re.findall(r"<td[^>]*>([^<]*)</td>", row)[column] for row in re.findall(r"<tr.*?</tr>", found[0])[1:]]
-    return [float(html.unescape(text).replace(",", "")) for text in texts if text]
-
-
-def test_what_a_reader_adds_up_adds_up(tmp_path: Path) -> None:
-    """Net profits of the rows are the total's, to the cent, in each of the three tables."""
-    for button in range(3):
-        dom, said = dump(tmp_path, a_page(f"document.querySelectorAll('#costs_by button')[{button}].click()"))
-        assert "CONSOLE" not in said
-        nets = numbers_of(dom, "costs", -2)
-        assert len(nets) >= 3
+    tables = json.loads(html.unescape(found[1]))
+    assert len(tables) == 3
+    for heads, *rows in tables:
+        gross, slippage, fees, net = (heads.index(word) for word in ("毛利", "滑点", "费用", "净利"))
+        nets = [amount(row[net]) for row in rows]
         # The last is what equity changed by, before it what is beside the strategies.
-        *rows, total, beside, change = nets
-        assert round(sum(rows), 2) == total
+        *each, total, beside, change = nets
+        assert len(each) >= 2
+        assert round(sum(each), 2) == total
         assert round(total + beside, 2) == change
+        for row in rows[:-2]:
+            assert round(amount(row[gross]) + amount(row[slippage]) + amount(row[fees]), 2) == amount(row[net])
 
 
-def test_price_limits_are_drawn(tmp_path: Path) -> None:
-    """With their names in the legend, and a button that shows them whole."""
-    dom, said = dump(tmp_path, a_page("document.querySelector('#bands button').click()"))
-    assert "CONSOLE" not in said
-    assert "upper limit" in dom
-    assert "lower limit" in dom
-    assert re.search(r'id="bands"[^>]*><button class="chosen"', dom)
-
-
-def test_a_phone_shows_no_page_wider_than_itself(tmp_path: Path) -> None:
-    """Wide tables scroll within their cards."""
-    wide = "document.documentElement.dataset.wide=document.documentElement.scrollWidth-innerWidth"
-    dom, said = dump(tmp_path, a_page(wide), "zh,dark", 500)
-    assert 'data-faults="none"' in dom
-    assert "CONSOLE" not in said
-    assert 'data-wide="0"' in dom
+def test_a_phone_shows_no_page_wider_than_itself(phone: Drawn) -> None:
+    """Wide tables scroll within their cards; the button for price limits is pressed."""
+    assert 'data-faults="none"' in phone.dom
+    assert "CONSOLE" not in phone.said
+    wide = re.search(r'data-wide="(-?\d+)"', phone.dom)
+    assert wide
+    assert int(wide[1]) <= 0
+    assert re.search(r'id="bands"[^>]*><button class="chosen"', phone.dom)
 
 
 def test_the_comparison_draws_everything(tmp_path: Path) -> None:
@@ -240,16 +280,19 @@ def test_the_comparison_draws_everything(tmp_path: Path) -> None:
     for day in range(2, 28):
         script.equity(f"2026-03-{day:02d} 15:00", str(100_000 + day * 10 + day % 3 * 50))
     page = render_comparison(compare([("<b>a</b>", report), ("b", build_report(script.end("2026-03-27 15:00")))]))
-    clicks = "for (const id of ['language','theme','colours']) document.getElementById(id).click()"
-    for actions, words in (("", ("Settings that differ", "less the first")), (clicks, ("不同的设置", "与首个之差"))):
-        dom, said = dump(tmp_path, listening(page, actions))
-        assert 'data-faults="none"' in dom
-        assert "CONSOLE" not in said
-        assert all(word in dom for word in words)
-        assert "&lt;b&gt;a&lt;/b&gt;" in dom
-        assert "<b>a</b>" not in dom
-        shown = {html.unescape(figure) for figure in re.findall(r'data-figure="([^"]+)"', dom)}
-        assert {"total_return", "sharpe", "net_profit", "excess_return"} <= shown
-        labels = re.findall(r"<tr><td[^>]*>([^<]*)</td><td class=\"n\" data-figure", dom)
-        assert len(labels) == len(shown)
-        assert not [label for label in labels if re.fullmatch(r"[a-z]+_[a-z_]+", label)]
+    clicks = (
+        "document.documentElement.dataset.before=document.body.textContent.includes('less the first');"
+        "for (const id of ['language','theme','colours']) document.getElementById(id).click()"
+    )
+    dom, said = dump(tmp_path, listening(page, clicks))
+    assert 'data-faults="none"' in dom
+    assert "CONSOLE" not in said
+    assert 'data-before="true"' in dom
+    assert all(word in dom for word in ("不同的设置", "与首个之差", "日收益相关系数"))
+    assert "&lt;b&gt;a&lt;/b&gt;" in dom
+    assert "<b>a</b>" not in dom
+    shown = set(re.findall(r'data-figure="([^"]+)"', dom))
+    assert {"total_return", "sharpe", "net_profit", "excess_return"} <= shown
+    labels = re.findall(r'<tr><td[^>]*>([^<]*)</td><td class="n" data-figure', dom)
+    assert len(labels) == len(shown)
+    assert not [label for label in labels if re.fullmatch(r"[a-z_]+", label)]
