@@ -46,7 +46,7 @@ def report(
             raise ConfigError("--run and --png go with one journal; of several write JOURNAL#2 for the second run")
         _compare(journals, schema, benchmark, html, as_json)
         return
-    made = _made(journals[0] if run is None else f"{journals[0]}#{run}", schema, benchmark)
+    made = _made(journals[0], schema, benchmark, run)
     page = picture = None
     if html is not None:
         from engine.runtime.report_page import write_html
@@ -61,23 +61,26 @@ def report(
 
         print_json({**figures_of(made), **lists_of(made), "report": _said(page), "picture": _said(picture)})
         return
+    from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
     console = for_people()
     console.print(console_table(made))
+    if said := matching_text(made.settings):
+        console.print(f"fill model {said}", highlight=False)
     for name, place in (("report", page), ("picture", picture)):
         if place is not None:
             console.print(f"{name}: {place}", highlight=False)
 
 
-def _made(place: str, schema: str, benchmark: str | None) -> "Report":
+def _made(place: str, schema: str, benchmark: str | None, run: int | None = None) -> "Report":
     from engine.control.benchmark_option import read_benchmark
     from engine.runtime.report import report_of, with_bars
     from engine.runtime.report_reading import Reading
 
-    path, number = split_run(place)
+    path, number = split_run(place) if run is None else (place, run)
     records: Records = list(records_of(path, schema))
-    if number:
+    if number is not None:
         records = only_run(records, number, path)
     reading = Reading(records, _instruments(path))
     made = report_of(reading)
@@ -126,10 +129,10 @@ def run_names(places: list[str]) -> list[str]:
     return [name if short.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(short)]
 
 
-def split_run(place: str) -> tuple[str, int]:
-    """``journal.db#2`` as its path and the number of the run; 0: all of it."""
+def split_run(place: str) -> tuple[str, int | None]:
+    """``journal.db#2`` as its path and the number of the run; None: all of it."""
     path, mark, number = place.rpartition("#")
-    return (path, int(number)) if mark and path and number.isdecimal() else (place, 0)
+    return (path, int(number)) if mark and path and number.isdecimal() else (place, None)
 
 
 def _instruments(place: str) -> "Mapping[InstrumentId, Instrument] | None":

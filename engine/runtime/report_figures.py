@@ -46,6 +46,7 @@ def figures_of(report: Report) -> dict[str, Any]:
         "data": list(report.data),
         "config_hash": report.config_hash,
         "settings": report.settings,
+        "matching": report.settings.get("fill_model", {}),
         "notes": list(report.notes),
     }
 

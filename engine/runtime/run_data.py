@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from engine.data.columns import BarSource
 from engine.domain.ids import InstrumentId
 from engine.domain.instrument import Instrument
 from engine.markets import MARKETS
@@ -15,20 +14,10 @@ from engine.ports import StatementTable
 
 
 def data_rows(
-    sources: Sequence[BarSource], statements: StatementTable | None, action_files: Iterable[dict[str, Any]]
+    sources: Sequence[Any], statements: StatementTable | None, action_files: Iterable[dict[str, Any]]
 ) -> tuple[dict[str, Any], ...]:
-    """A row a file of bars, then statements, then the files of corporate actions."""
-    rows: list[dict[str, Any]] = [
-        {
-            "path": str(source.path),
-            "sha256": source.sha256(),
-            "instrument": source.instrument,
-            "interval_ns": source.interval_ns,
-            "tz": source.tz,
-            "label": source.label,
-        }
-        for source in sources
-    ]
+    """A row a file of bars or quotes, then statements, then the files of corporate actions."""
+    rows = [_row(source) for source in sources]
     if statements is not None:
         rows.append({"path": "statements", "sha256": statements.sha256()})
     rows += action_files
@@ -36,7 +25,7 @@ def data_rows(
 
 
 def run_settings(
-    sources: Sequence[BarSource],
+    sources: Sequence[Any],
     model: FillModel,
     instruments: Mapping[InstrumentId, Instrument],
     books: Mapping[str, RuleBook],
@@ -86,3 +75,11 @@ def _name(thing: object, registry: Mapping[str, type[Any]]) -> str:
 def _plain(thing: object) -> dict[str, Any]:
     made = msgspec.to_builtins(thing) if isinstance(thing, msgspec.Struct) else {}
     return made if isinstance(made, dict) else {}
+
+
+def _row(source: Any) -> dict[str, Any]:
+    row = {"path": str(source.path), "sha256": source.sha256(), "instrument": source.instrument}
+    interval_ns = getattr(source, "interval_ns", None)
+    if interval_ns is None:
+        return {**row, "kind": "quotes", "tz": source.tz}
+    return {**row, "interval_ns": interval_ns, "tz": source.tz, "label": source.label}

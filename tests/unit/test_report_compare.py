@@ -116,8 +116,8 @@ def test_names_and_runs_of_journals() -> None:
     assert run_names(["a.db", "a.db"]) == ["a.db", "a.db (2)"]
     assert run_names(["day.db#1", "day.db#2"]) == ["day.db#1", "day.db#2"]
     assert split_run("day.db#2") == ("day.db", 2)
-    assert split_run("day.db") == ("day.db", 0)
-    assert split_run("#2") == ("#2", 0)
+    assert split_run("day.db") == ("day.db", None)
+    assert split_run("#2") == ("#2", None)
 
 
 def test_from_journals_to_comparison_page_and_picture(tmp_path: Path, shell: Shell) -> None:
