@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from engine.runtime.report_market import add_market, costs_with
 from engine.runtime.report_model import Band, DenialCount, FillMark, Report
 from engine.runtime.report_reading import Execution, Reading
 from engine.runtime.report_rolling import rolling_of
-from engine.runtime.report_round_trips import pair_first_in_first_out, time_in_market
+from engine.runtime.report_round_trips import RoundTrip, pair_first_in_first_out, time_in_market
 from engine.runtime.report_sources import sources_of
 from engine.runtime.report_statistics import (
     MonthlyTurnover,
@@ -157,21 +158,6 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         points = _from_fills(reading, executions, starting, ours)
     trips, opened = pair_first_in_first_out(executions)
     zone = tz or _zone(reading)
-    ts_ns = np.array([ts_ns for ts_ns, _ in points], np.int64)
-    equity = np.array([float(value) for _, value in points])
-    statistics, fall, monthly = statistics_of(
-        ts_ns=ts_ns,
-        equity=equity,
-        tz=zone,
-        trips=trips,
-        fills=sum(1 for e in executions if e.quantity),
-        traded_value=sum((abs(e.value) for e in executions), ZERO),
-        fees=sum((e.fee for e in executions), ZERO),
-        exposure=time_in_market(executions, points[0][0], points[-1][0]),
-    )
-    _, places = day_places(ts_ns[1:], zone)
-    places = places + 1
-    levels = np.concatenate([equity[:1], equity[places]])
     return Report(
         mode=run.mode,
         started_ns=reading.first_ns,
@@ -180,17 +166,7 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         currency=currency,
         starting_equity=points[0][1],
         final_equity=points[-1][1],
-        statistics=statistics,
-        equity_ns=tuple(ts_ns.tolist()),
-        equity=tuple(equity.tolist()),
-        drawdown=tuple(fall.curve.tolist()),
-        monthly=monthly,
-        yearly=yearly_returns(monthly),
-        falls=deepest_falls(ts_ns, equity),
-        day_ns=tuple(ts_ns[places].tolist()),
-        day_equity=tuple(equity[places].tolist()),
-        turnover=_turnover(executions, ts_ns, equity, zone),
-        rolling=rolling_of(ts_ns[places], levels, statistics.days_a_year),
+        **_figures(points, zone, trips, executions),
         round_trips=tuple(trips),
         fills=tuple(_mark(e) for e in executions if e.quantity),
         open_positions=tuple(opened),
@@ -204,6 +180,39 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         settings=run.settings,
         notes=tuple(notes),
     )
+
+
+def _figures(
+    points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution]
+) -> dict[str, Any]:
+    """Statistics and curves, by the names of ``Report``."""
+    ts_ns = np.array([ts_ns for ts_ns, _ in points], np.int64)
+    equity = np.array([float(value) for _, value in points])
+    statistics, fall, monthly = statistics_of(
+        ts_ns=ts_ns,
+        equity=equity,
+        tz=tz,
+        trips=trips,
+        fills=sum(1 for e in executions if e.quantity),
+        traded_value=sum((abs(e.value) for e in executions), ZERO),
+        fees=sum((e.fee for e in executions), ZERO),
+        exposure=time_in_market(executions, points[0][0], points[-1][0]),
+    )
+    places = day_places(ts_ns[1:], tz)[1] + 1
+    levels = np.concatenate([equity[:1], equity[places]])
+    return {
+        "statistics": statistics,
+        "equity_ns": tuple(ts_ns.tolist()),
+        "equity": tuple(equity.tolist()),
+        "drawdown": tuple(fall.curve.tolist()),
+        "monthly": monthly,
+        "yearly": yearly_returns(monthly),
+        "falls": deepest_falls(ts_ns, equity),
+        "day_ns": tuple(ts_ns[places].tolist()),
+        "day_equity": tuple(equity[places].tolist()),
+        "turnover": _turnover(executions, ts_ns, equity, tz),
+        "rolling": rolling_of(ts_ns[places], levels, statistics.days_a_year),
+    }
 
 
 def _turnover(executions: list[Execution], ts_ns: Ints, equity: Floats, tz: str) -> tuple[MonthlyTurnover, ...]:

@@ -109,7 +109,7 @@ def _equity(axes: "Axes", report: Report) -> None:
 
 def _drawdown(axes: "Axes", report: Report) -> None:
     when = _times(report.equity_ns, report.tz)
-    axes.fill_between(when, report.drawdown, color=_QUIET, alpha=0.45, linewidth=0)  # type: ignore[arg-type]
+    axes.fill_between(when, report.drawdown, color=_QUIET, alpha=0.45, linewidth=0)
     _dress(axes, "Drawdown", _share)
 
 
@@ -154,7 +154,7 @@ def _exposure(axes: "Axes", report: Report) -> None:
         return
     when = _times(report.exposure.ts_ns, report.tz)
     gross = report.exposure.gross
-    axes.fill_between(when, gross, step="post", color=_ACCENT, alpha=0.5, linewidth=0)  # type: ignore[arg-type]
+    axes.fill_between(when, gross, step="post", color=_ACCENT, alpha=0.5, linewidth=0)
     axes.set_ylim(bottom=0)
 
 
@@ -209,7 +209,7 @@ def _nothing(axes: "Axes") -> None:
     axes.set_yticks([])
 
 
-def _share(value: float, _place: int | None = None) -> str:
+def _share(value: float, _place: float) -> str:
     return f"{value * 100:.4g}%"
 
 
