@@ -106,7 +106,7 @@ class StrategyRunner:
                 self._tune(instrument)
             snapshot = (recovered or {}).get(seat.name)
             if snapshot is not None:
-                self._deliver(seat, seat.strategy.on_recovered, snapshot)
+                self._deliver(seat, seat.recover, snapshot)
 
     def stop(self) -> None:
         """``on_stop`` of each; nothing is delivered afterwards."""

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from engine.context import Context
+from engine.context import Context, Recovered
 from engine.declared import Stream
 from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.ids import InstrumentId, StrategyId
@@ -16,7 +16,7 @@ Handler = Callable[[Any], Any]
 
 USER_ROOMS = (
     "engine.strategy", "engine.context", "engine.schedule", "engine.runner", "engine.seat", "engine.params",
-    "engine.history", "engine.declared", "engine.series", "engine.bar_loop",
+    "engine.history", "engine.declared", "engine.series", "engine.bar_loop", "engine.quote_loop",
     "engine.indicators", "engine.domain",
 )  # fmt: skip
 """Rooms that tell a strategy of its own mistakes; an error from deeper inside is the engine's and stops it."""
@@ -53,6 +53,18 @@ class Seat:
     def streams(self, instrument: InstrumentId) -> list[Stream]:
         """What it has declared about an instrument's bars."""
         return [stream for stream in self.context.declared.streams.values() if stream.instrument == instrument]
+
+    def recover(self, snapshot: Recovered) -> Any:
+        """``on_recovered``, after what was saved was given back."""
+        if snapshot.state is not None:
+            self.strategy.restore(snapshot.state)
+        return self.strategy.on_recovered(snapshot)
+
+    def save(self, keep: Callable[[StrategyId, Any], None]) -> None:
+        """Ask the strategy what it wants back after a restart."""
+        state = self.strategy.dump()
+        if state is not None:
+            keep(self.name, state)
 
     def close(self, reason: str) -> None:
         """Nothing is delivered from here on."""

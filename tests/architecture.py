@@ -65,6 +65,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "hearing": {"domain", "bus", "series", "declared", "seat"},
     "bar_loop": {"domain", "bus", "seat"},
+    "quote_loop": {"seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
         "series", "declared", "context", "strategy", "seat", "hearing",
@@ -90,6 +91,7 @@ BROAD_CATCHERS = (
     "engine/strategy.py",
     "engine/net/",
     "engine/control/cli.py",
+    "engine/control/api/supervising.py",
     "engine/chaos/",
 )
 SUBSCRIBER = "engine/runtime/wiring.py"
@@ -106,7 +108,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "threading": ("engine/journal/sqlite.py", "engine/journal/group_writer.py", "engine/chaos/"),
     "concurrent": ("engine/journal/sqlite.py",),
     "multiprocessing": (),
-    "socket": ("engine/chaos/",),
+    "socket": ("engine/chaos/", "engine/control/service_notify.py"),
     "pickle": (),
     "marshal": (),
     "shelve": (),

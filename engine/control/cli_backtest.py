@@ -1,4 +1,4 @@
-"""``backtest``: strategies over files of bars."""
+"""``backtest``: strategies over files of bars and quotes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def backtest(
     strategy: Annotated[list[str] | None, typer.Option(help="module:Class or file.py:Class; repeated. 策略。")] = None,
     data: options.Data = None,
+    quotes: options.Quotes = None,
     instrument: options.Instrument = None,
     set_: options.Parameter = None,
     config: options.Config = None,
@@ -44,21 +45,28 @@ def backtest(
     instruments: options.Instruments = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
+    benchmark: options.Benchmark = None,
+    png: options.Picture = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Run strategies over files of bars. 回测。"""
+    """Run strategies over files of bars and quotes. 回测。"""
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
-        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        strategies=strategy or (), data=data or (), quotes=quotes or (), instruments=instrument or (),
+        parameters=set_ or (), cash=cash, market=market,
+        commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
         label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
         instruments_file=instruments, roll=roll, take_rights=take_rights,
     )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal, checked_mode(mode))
+    result, made, figures = _run(plan, journal, checked_mode(mode), benchmark)
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
+    if png is not None:
+        from engine.runtime.report_png import write_png
+
+        figures["picture"] = str(write_png(made, png))
     _tell(result, made, figures, page, as_json)
 
 
@@ -96,13 +104,17 @@ def checked_mode(asked: str) -> str:
     return asked
 
 
-def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", "Report", dict[str, Any]]:
+def _run(
+    plan: "Plan", path: Path | None, mode: str, benchmark: str | None
+) -> tuple["BacktestResult", "Report", dict[str, Any]]:
     """The replay and its statistics, under the stop watch; imports and the page stay outside."""
     from engine.clock import cpu_seconds, stopwatch_seconds
+    from engine.control.benchmark_option import read_benchmark
     from engine.runtime.interrupt import interrupting
-    from engine.runtime.report import report_of, with_costs
-    from engine.runtime.report_costs import costs_as_json
+    from engine.runtime.report import report_of, with_bars
+    from engine.runtime.report_figures import figures_of
     from engine.runtime.report_reading import Reading
+    from engine.runtime.run_data import fill_model_row
 
     journal = _journal(path)
     began, opened = stopwatch_seconds(), cpu_seconds()
@@ -117,23 +129,26 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     reading = Reading(journal.records(), plan.instruments)
     made = report_of(reading)
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
-    # The costs need the bars once more, which no statistic does.
-    made = with_costs(made, reading, sources)
+    # Costs, excursions and the benchmark need the bars once more, which no statistic does.
+    beside = read_benchmark(benchmark, made.instruments, made.tz)
+    made = with_bars(made, reading, plan.priced(sources, run), benchmark=beside)
     figures = {
+        **figures_of(made),
         "bars": result.bars,
+        "quotes": result.quotes,
         "fills": len(made.fills),
         "orders": result.orders,
         "denied": result.denied,
         "final_equity": cents(result.final_equity),
         "final_equity_exact": str(result.final_equity),
         "digest": result.digest,
-        "bars_per_second": _rate(result.bars, result.replay_cpu_seconds),
-        "whole_bars_per_second": _rate(result.bars, whole),
+        "bars_per_second": _rate(result.bars + result.quotes, result.replay_cpu_seconds),
+        "whole_bars_per_second": _rate(result.bars + result.quotes, whole),
         "seconds": round(seconds, 3),
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
-        "costs": costs_as_json(made.costs),
+        "matching": fill_model_row(plan.fill_model),
     }
     return result, made, figures
 
@@ -172,16 +187,19 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
 
 
 def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
+    from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
     console = for_people()
     console.print(console_table(made))
+    quoted, each = (f"{figures['quotes']:,} quotes, ", "events") if figures["quotes"] else ("", "bars")
     console.print(
-        f"{figures['bars']:,} bars, {figures['fills']:,} fills, {figures['denied']:,} denied, "
-        f"{figures['bars_per_second']:,} bars/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
+        f"{figures['bars']:,} bars, {quoted}{figures['fills']:,} fills, {figures['denied']:,} denied, "
+        f"{figures['bars_per_second']:,} {each}/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
     )
     why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
     console.print(f"mode {figures['mode']}{why}", highlight=False)
+    console.print(f"fill model {matching_text({'fill_model': figures['matching']})}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:
         console.print(f"report: {page}", highlight=False)

@@ -15,6 +15,7 @@ from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted
 from engine.domain.commands import Offset, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
+from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, StrategySaved
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
 from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
@@ -326,6 +327,8 @@ class RunStarted(Struct, frozen=True, kw_only=True, tag="run"):
     accounts: tuple[dict[str, Any], ...] = ()
     """Account id, base currency, starting cash as text."""
     schema: int = 1
+    settings: dict[str, Any] = {}
+    """What else decides the outcome: the fill model, the instruments as they were defined, their rule books."""
 
 
 class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):
@@ -369,4 +372,5 @@ JournalRecord = (
     | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
     | ReconcileStarted | ReconcileRow | OperatorActed | AlgoStarted | AlgoNoted | AlgoEnded
+    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved
 )  # fmt: skip

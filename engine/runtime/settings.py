@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
-``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
-directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
-simulators converts it.
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[simulator.<name>]``, and those of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to
+the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them
+from the environment. ``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
 """
 
 import hashlib
@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from engine.data.columns import BarSource
+from engine.data.columns import BarSource, QuoteSource
 from engine.data.instruments import read_instruments
+from engine.data.quotes import open_quotes
 from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
@@ -33,8 +34,11 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.control_table import ControlTable
+from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.plugins import join_plugins
 from engine.runtime.recording_table import RecordingTable
 from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
@@ -91,16 +95,17 @@ class StrategyTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class DataTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of bars for a backtest."""
+    """One file of bars or quotes for a backtest."""
 
     file: str
+    kind: Literal["bars", "quotes"] = "bars"
     instrument: str
     tz: str | None = None
     label: Literal["end", "start"] = "end"
     interval: str | None = None
 
 
-class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file as it is written."""
 
     run: RunTable = RunTable()
@@ -120,6 +125,8 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
+    optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -166,7 +173,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
+    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
+    alone: Unattended = Unattended()
     config_hash: str
     """SHA-256 of the document."""
 
@@ -182,8 +191,8 @@ def load_settings(path: str | Path) -> Settings:
     Raises:
         ConfigError: one sentence with the file, the table, the key and the mend.
     """
-    path = Path(path)
-    where = f"config {path}"
+    path, where = Path(path), f"config {path}"
+    join_plugins()
     table = read_toml(path)
     refuse_secrets({key: value for key, value in table.items() if key != "simulator"}, where)
     document = convert(table, Document, where)
@@ -211,17 +220,19 @@ def load_settings(path: str | Path) -> Settings:
         accounts=accounts,
         gateways=gateways,
         strategies=tuple(_strategies(document, where, accounts, instruments)),
-        fill_model=fill_model_of(document.matching, f"{where}, [matching]"),
+        fill_model=fill_model_of(document.matching, f"{where}, [matching]", _usual_model(document)),
         data=document.data,
         rates=_rates(document, where),
         reconcile=document.reconcile,
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        control=document.control,
         simulators=document.simulator,
+        alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
 
 
-def open_data(settings: Settings) -> list[BarSource]:
+def open_data(settings: Settings) -> list[BarSource | QuoteSource]:
     """The files of ``[[data]]``, opened and their first rows read.
 
     Raises:
@@ -231,8 +242,14 @@ def open_data(settings: Settings) -> list[BarSource]:
         open_bars(
             settings.path.parent / row.file, row.instrument, tz=row.tz, label=row.label, interval=row.interval
         )
+        if row.kind == "bars"
+        else open_quotes(settings.path.parent / row.file, row.instrument, tz=row.tz)
         for row in settings.data
     ]  # fmt: skip
+
+
+def _usual_model(document: Document) -> str:
+    return "quote" if any(row.kind == "quotes" for row in document.data) else "next_open"
 
 
 def refuse_unless_tradable(
