@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 OPEN_TABLES: dict[str, str] = {
     "markets.NAME": "Settings of a rule book, as `commission` of `[markets.free]`; [the books](../markets.md).",
     "rates.USD_HKD": 'What one of the first currency is worth in the other, from a day on: `2026-03-02 = "7.78"`.',
+    "optimize": "What `run.py optimize` tries, and how it judges: [its page](../optimize.md).",
     "secrets": "Environment variable = where its value is: `env:OTHER`, `file:/path` or `keyring:service/user`.",
 }
 """Tables of a config whose keys are the user's own names."""

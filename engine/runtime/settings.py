@@ -1,7 +1,7 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
 [simulator.<name>]``, and those of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to
 the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them
 from the environment. ``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
@@ -34,6 +34,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.control_table import ControlTable
 from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
@@ -124,6 +125,7 @@ class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fie
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
     optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
@@ -171,6 +173,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
+    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
     alone: Unattended = Unattended()
     config_hash: str
@@ -222,6 +225,7 @@ def load_settings(path: str | Path) -> Settings:
         rates=_rates(document, where),
         reconcile=document.reconcile,
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        control=document.control,
         simulators=document.simulator,
         alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
