@@ -119,8 +119,10 @@ def _tables() -> Iterator[tuple[str, type[Any], bool]]:
         kind = field.type
         many = getattr(kind, "__origin__", None) is tuple
         kind = kind.__args__[0] if many else kind
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield field.encode_name, kind, many
+        # A table that may be absent is its struct or None.
+        for each in (kind, *get_args(kind)):
+            if isinstance(each, type) and issubclass(each, msgspec.Struct):
+                yield field.encode_name, each, many
 
 
 def _lead(kind: type[Any]) -> str:
