@@ -104,8 +104,7 @@ class StrategyRunner:
             self._deliver(seat, without_event(seat.strategy.on_start), None)
             for instrument in seat.context.declared.close():
                 self._tune(instrument)
-            snapshot = (recovered or {}).get(seat.name)
-            if snapshot is not None:
+            if (snapshot := (recovered or {}).get(seat.name)) is not None:
                 self._deliver(seat, seat.recover, snapshot)
 
     def stop(self) -> None:
@@ -143,9 +142,7 @@ class StrategyRunner:
     # --- market data (hot) -------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
-        ear = self.ears.get(bar.instrument)
-        if ear is not None:
-            ear(bar)
+        self.ears.get(bar.instrument, nobody)(bar)
 
     def on_quote(self, quote: Any) -> None:
         for seat, _ in self._listeners.get((DataKind.QUOTE, quote.instrument), ()):
@@ -342,8 +339,7 @@ class StrategyRunner:
 
     def _advance(self, seat: Seat, value: Any, error: Exception | None) -> bool:
         """Run the coroutine to its next await; True when it has finished, False when it waits or failed."""
-        coroutine = seat.coroutine
-        if coroutine is None:
+        if (coroutine := seat.coroutine) is None:
             return True
         try:
             asked = coroutine.throw(error) if error is not None else coroutine.send(value)
