@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``. Paths of
-``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the current
-directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who starts
-simulators converts it.
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[simulator.<name>]``, and those of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to
+the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them
+from the environment. ``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
 """
 
 import hashlib
@@ -34,6 +34,8 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.control_table import ControlTable
+from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.plugins import join_plugins
@@ -103,7 +105,7 @@ class DataTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval: str | None = None
 
 
-class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file as it is written."""
 
     run: RunTable = RunTable()
@@ -123,6 +125,8 @@ class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
+    optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -169,7 +173,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
+    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
+    alone: Unattended = Unattended()
     config_hash: str
     """SHA-256 of the document."""
 
@@ -219,7 +225,9 @@ def load_settings(path: str | Path) -> Settings:
         rates=_rates(document, where),
         reconcile=document.reconcile,
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        control=document.control,
         simulators=document.simulator,
+        alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
 

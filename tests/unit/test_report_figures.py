@@ -63,7 +63,7 @@ def nets_by_hand(
     cash: dict[tuple[str, str], Decimal] = {}
     held: dict[tuple[str, str], tuple[int, Decimal]] = {}
     for strategy, instrument, side, quantity, price, fee in trades:
-        key, signed = (strategy, instrument), quantity if side is Side.BUY else -quantity
+        key, signed = (strategy, instrument), quantity * side.sign
         cash[key] = cash.get(key, Decimal(0)) - signed * price - fee
         held[key] = (held.get(key, (0, price))[0] + signed, price)
     for strategy, amount in bookings:
