@@ -20,9 +20,11 @@ class Stage(Protocol):
     clock: Any
     due: list[int]
     resting: dict[InstrumentId, Any]
-    show: Callable[[Bar], None]
     latest: dict[InstrumentId, Any]
     ears: dict[InstrumentId, Callable[[Bar], None]]
+
+    @property
+    def show(self) -> Callable[[Bar], None]: ...
 
 
 class Runner(Protocol):

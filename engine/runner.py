@@ -127,6 +127,10 @@ class StrategyRunner:
         if kind is DataKind.BAR:
             self._tune(instrument)
 
+    def listeners(self, kind: DataKind, instrument: InstrumentId) -> list[Seat]:
+        """Who hears this kind of an instrument's data, in the order they asked for it."""
+        return [seat for seat, _ in self._listeners.get((kind, instrument), ())]
+
     def declared(self, instrument: InstrumentId) -> list[tuple[Seat, list[Stream], list[Calls]]]:
         """Of each who listens to an instrument's bars: what it has declared about them, and how that is called."""
         found: list[tuple[Seat, list[Stream], list[Calls]]] = []

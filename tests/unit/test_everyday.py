@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.domain.commands import Offset, OrderType, Side, TimeInForce
@@ -49,8 +49,12 @@ def a_scene(held: int, locked: int, selling: int, *, price: float | None, cash: 
     return view
 
 
+SALE = {"side": Side.SELL}
+PLAIN = st.fixed_dictionaries({"side": st.sampled_from([Side.BUY, Side.SELL]), "quantity": st.integers(1, 120)})
+
+
 @given(
-    changes=ORDERS,
+    changes=PLAIN | ORDERS,
     held=st.sampled_from([0, 100, 1000]),
     locked=st.sampled_from([0, 0, 50]),
     selling=st.sampled_from([0, 0, 60]),
@@ -58,6 +62,10 @@ def a_scene(held: int, locked: int, selling: int, *, price: float | None, cash: 
     cash=st.sampled_from([0, 1000, 1001, 1_000_000]),
     latch=st.sampled_from([KillLevel.RUN, KillLevel.RUN, KillLevel.REDUCE, KillLevel.HALT]),
 )
+@example(changes=SALE, held=100, locked=50, selling=0, price=10.0, cash=0, latch=KillLevel.RUN)
+@example(changes=SALE, held=100, locked=0, selling=60, price=10.0, cash=0, latch=KillLevel.RUN)
+@example(changes=SALE, held=100, locked=0, selling=0, price=10.0, cash=0, latch=KillLevel.HALT)
+@example(changes={}, held=0, locked=0, selling=0, price=10.0, cash=1000, latch=KillLevel.RUN)
 def test_a_yes_is_the_yes_of_all_five(
     changes: dict[str, Any], held: int, locked: int, selling: int, price: float | None, cash: int, latch: KillLevel
 ) -> None:
