@@ -3,12 +3,14 @@
 Write them anew with ``python -m engine.control.reference_pages``; a test holds the pages equal.
 """
 
+import ast
 import enum
 import importlib
 import inspect
 import re
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -43,14 +45,25 @@ OPEN_TABLES: dict[str, str] = {
 
 def strategy_page() -> str:
     """Every public name of the package root."""
-    root = importlib.import_module("engine")
+    public = _public()
     text = (
         f"# Names of `engine`\n\n{WRITTEN}\nWhat `from engine import ...` offers to a strategy file. "
         "[How to write one](../write-a-strategy.md).\n"
     )
     for heading, names in GROUPS.items():
-        text += f"\n## {heading}\n" + "".join(_named(name, getattr(root, name)) for name in names)
+        text += f"\n## {heading}\n" + "".join(_named(name, public[name]) for name in names)
     return text
+
+
+def _public() -> dict[str, Any]:
+    """What the package root takes from where: it is for strategies, and nothing in here imports it."""
+    root = ast.parse(files("engine").joinpath("__init__.py").read_text(encoding="utf-8"))
+    taken = [node for node in root.body if isinstance(node, ast.ImportFrom) and node.module]
+    return {
+        alias.name: getattr(importlib.import_module(str(node.module)), alias.name)
+        for node in taken
+        for alias in node.names
+    }
 
 
 def _named(name: str, thing: Any) -> str:
