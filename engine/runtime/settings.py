@@ -1,10 +1,9 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``, and those
-of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of
-``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them from the environment.
-``[simulator.*]`` is kept as read; who starts simulators converts it.
+[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``, those of
+``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]``
+and ``[journal]`` to the current directory. Secrets are refused. Who starts simulators converts ``[simulator.*]``.
 """
 
 import hashlib
@@ -173,7 +172,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     simulators: Mapping[str, Mapping[str, Any]]
     alone: Unattended = Unattended()
     config_hash: str
-    """SHA-256 of the document."""
 
     @property
     def journal_place(self) -> str:
