@@ -136,6 +136,14 @@ class LiveClock:
         self._held_ns = 0
 
     @property
+    def held_seconds(self) -> float:
+        """How long it has stood still (real time); 0 where it goes."""
+        if not self._held_ns:
+            return 0.0
+        now_ns = self._zero + round((self._monotonic_ns() - self._zero_mono) * self.speed)
+        return max(0.0, self.real_seconds(now_ns - self._held_ns))
+
+    @property
     def slip_ns(self) -> int:
         """How far the wall clock has moved ahead of the monotonic one since the start (real time): a step, or a sleep
         of the machine, which the monotonic clock does not count."""

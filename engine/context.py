@@ -8,12 +8,20 @@ from msgspec import Struct
 
 from engine.clock import Clock
 from engine.declared import Declarations
-from engine.domain import instructions
 from engine.domain.algos import Algo, SubmitAlgo
 from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.instructions import (
+    Action,
+    CancelConditions,
+    ConditionBuy,
+    ReverseRepo,
+    StopLossProfit,
+    SubmitInstruction,
+    SubscribeIpo,
+)  # fmt: skip
 from engine.domain.instrument import Instrument
 from engine.domain.market import DataKind
 from engine.domain.money import exact
@@ -257,7 +265,7 @@ class Context:
         chosen = [(i, p.quantity) for i, p in held.items() if p.quantity > 0]
         return tuple(self.submit(Side.SELL, i, q, type=OrderType.LIQUIDATE, group=group) for i, q in chosen)
 
-    def instruct(self, action: instructions.Action, instrument: str = "") -> ClientOrderId:
+    def instruct(self, action: Action, instrument: str = "") -> ClientOrderId:
         """Ask the broker for what is no order; its fate comes as ``InstructionReport`` to ``on_instruction``.
 
         Raises:
@@ -268,15 +276,11 @@ class Context:
         self.instructions_made += 1
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
-            instructions.SubmitInstruction(
-                client_id=client_id,
-                account=self.account,
-                strategy=self.strategy,
-                action=action,
-                ts_ns=self._clock.now_ns,
-                instrument=InstrumentId(instrument),
+            SubmitInstruction(
+                client_id=client_id, account=self.account, strategy=self.strategy, action=action,
+                ts_ns=self._clock.now_ns, instrument=InstrumentId(instrument),
             )
-        )
+        )  # fmt: skip
         return client_id
 
     def condition_buy(
@@ -284,9 +288,7 @@ class Context:
     ) -> ClientOrderId:
         spec = self.catalogue.get(InstrumentId(instrument))
         price = exact(target_price) if spec is None else spec.round_price(target_price)
-        return self.instruct(
-            instructions.ConditionBuy(target_price=price, quantity=quantity, expire_days=expire_days), instrument
-        )
+        return self.instruct(ConditionBuy(target_price=price, quantity=quantity, expire_days=expire_days), instrument)
 
     def stop_loss_profit(
         self,
@@ -296,7 +298,7 @@ class Context:
         quantity: int,
         expire_days: int = 30,
     ) -> ClientOrderId:
-        action = instructions.StopLossProfit(
+        action = StopLossProfit(
             stop_loss_percent=exact(stop_loss_percent),
             stop_profit_percent=exact(stop_profit_percent),
             quantity=quantity,
@@ -305,13 +307,13 @@ class Context:
         return self.instruct(action, instrument)
 
     def cancel_conditions(self, instrument: str, side: Side | str) -> ClientOrderId:
-        return self.instruct(instructions.CancelConditions(side=Side(side)), instrument)
+        return self.instruct(CancelConditions(side=Side(side)), instrument)
 
     def reverse_repo(self, instrument: str, amount: int) -> ClientOrderId:
-        return self.instruct(instructions.ReverseRepo(amount=amount), instrument)
+        return self.instruct(ReverseRepo(amount=amount), instrument)
 
     def subscribe_ipo(self) -> ClientOrderId:
-        return self.instruct(instructions.SubscribeIpo())
+        return self.instruct(SubscribeIpo())
 
     def working_orders(self, instrument: str | None = None) -> tuple[WorkingOrder, ...]:
         return tuple(

@@ -27,3 +27,8 @@ class Entropy:
     def token(self, name: str, length: int = 16) -> str:
         """Hex text of ``length`` characters, for ids that must not collide between runs."""
         return f"{self.stream(name).getrandbits(4 * length):0{length}x}"
+
+
+def secret_text(size: int = 32) -> str:
+    """A new secret of ``size`` random bytes from the operating system, as text for URLs; no seed repeats it."""
+    return secrets.token_urlsafe(size)

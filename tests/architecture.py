@@ -91,6 +91,7 @@ BROAD_CATCHERS = (
     "engine/strategy.py",
     "engine/net/",
     "engine/control/cli.py",
+    "engine/control/api/supervising.py",
     "engine/chaos/",
 )
 SUBSCRIBER = "engine/runtime/wiring.py"

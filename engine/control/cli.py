@@ -21,15 +21,19 @@ from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
+from engine.control.cli_look import fills, flatten, logs, orders, positions, strategies
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
 from engine.control.cli_notify import notify_app
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
+from engine.control.cli_optimize import optimize
 from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
 from engine.control.cli_states import order_states
+from engine.control.cli_token import token_app
+from engine.control.cli_top import top
 from engine.control.cli_watchdog import watchdog
 from engine.control.printing import complain, print_json
 from engine.domain.errors import ConfigError, SluiceError
@@ -55,6 +59,7 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(lookahead)
+app.command()(optimize)
 app.command()(live)
 app.command()(watchdog)
 app.command()(daemon)
@@ -70,7 +75,10 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(new)
 app.command()(call)
 app.command()(order_states)
-for command in (status, reconcile, accept, resolve, kill, resume):
+app.add_typer(token_app, name="token")
+for command in (
+    status, orders, positions, fills, strategies, logs, top, reconcile, accept, resolve, kill, flatten, resume
+):  # fmt: skip
     app.command()(command)
 
 # typer brings its own copy of click or uses the installed one, by version; this is the root of either's complaints.

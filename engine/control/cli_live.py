@@ -20,22 +20,28 @@ def live(
     arm: Annotated[
         bool, typer.Option("--arm", help="Allow gateways set to real money to trade it. 允许真实资金交易。")
     ] = False,
+    control_port: Annotated[
+        int | None,
+        typer.Option(help="Serve the control API here; as [control] port. 控制接口端口。", min=0, max=65_535),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page at the end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
 ) -> None:
     """Trade live or on paper; Ctrl-C stops in order. 实盘或模拟交易。"""
     import anyio
 
+    from engine.control.api.hosting import beside, with_port
     from engine.control.cli_process import environment
     from engine.control.live_session import Session
     from engine.runner import RUN_ENDED
     from engine.runtime.settings import load_settings
 
-    settings = load_settings(config)
+    settings = with_port(load_settings(config), control_port)
+    control = beside(settings, log_line)
     session = Session(settings, environ=environment(), note=log_line, accept_rebuild=accept_rebuild, arm=arm)
     told = f"profile {settings.risk_profile}, journal {settings.journal_place}"
     complain(f"{settings.run.name}: {told}; stop with Ctrl-C")
-    anyio.run(lambda: session.conduct(seconds=seconds))
+    anyio.run(lambda: session.conduct(seconds=seconds, screen=control))
     if session.run.journal.failure:
         why = session.run.journal.failure
         sentence = f"the journal failed ({why}); orders at the broker were left as they are: look there, then resume"

@@ -14,7 +14,8 @@ class Links:
     """Looks on; one a run."""
 
     def __init__(self) -> None:
-        self._quotes = 0
+        self.quotes = 0
+        """Quotes heard in the run."""
         self._connects: Counter[str] = Counter()
         self._cuts: Counter[str] = Counter()
         self._last_ns: dict[str, int] = {}
@@ -30,7 +31,7 @@ class Links:
         after the last connection was made; ``pushed_fills``, where the gateway tells them from those it read."""
         since_ns = self._last_ns.get(gateway.name, 0)
         found = {
-            "quotes": self._quotes,
+            "quotes": self.quotes,
             "cuts": self._cuts[gateway.name],
             "reconnects": max(self._connects[gateway.name] - 1, 0),
             "snapshots": sum(began_ns >= since_ns for began_ns in self._readings.get(account, ())),
@@ -49,4 +50,4 @@ class Links:
         self._readings.setdefault(event.snapshot.account, []).append(event.snapshot.as_of_ns)
 
     def _on_quote(self, _event: Quote) -> None:
-        self._quotes += 1
+        self.quotes += 1

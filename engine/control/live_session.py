@@ -12,10 +12,15 @@ import anyio
 import msgspec
 from msgspec import Struct
 
+from engine.bus import nobody
 from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.live_figures import SUMMED, count, figures_of
 from engine.control.live_links import Links
+from engine.control.logs import log_of
+from engine.control.metrics import Meter
 from engine.control.printing import cents
+from engine.control.redaction import Redactor, secrets_of
+from engine.control.seen import Seen
 from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import (
@@ -40,6 +45,7 @@ from engine.runtime.interrupt import interrupting
 from engine.runtime.live import LiveRun
 from engine.runtime.live_settings import armed, live_spec, open_journal, recorder
 from engine.runtime.operator import Operator
+from engine.runtime.operator_hands import Hands
 from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
@@ -63,16 +69,20 @@ class Told(Struct):
     fills: int = 0
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
     equity: deque[EquitySampled] = msgspec.field(default_factory=lambda: deque(maxlen=4_000))
+    hear: Callable[[int, JournalRecord], None] = nobody
+    """Told of each record as it is appended."""
 
 
 class TellingJournal(JournalOver):
     """A journal that counts what passes."""
 
-    def __init__(self, journal: Journal, told: Told) -> None:
+    def __init__(self, journal: Journal, told: Told, redactor: Redactor) -> None:
         super().__init__(journal)
         self._told = told
+        self._clean = redactor.record
 
     def append(self, record: JournalRecord) -> int:
+        record = self._clean(record)
         seq = self._journal.append(record)
         told = self._told
         if isinstance(record, EquitySampled):
@@ -90,6 +100,7 @@ class TellingJournal(JournalOver):
             told.latest.append(f"denied {record.instruction.name} {record.instruction.instrument}: {record.reason}")
         elif isinstance(record, InstructionReport):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
+        told.hear(seq, record)
         return seq
 
     def records(self) -> Iterator[tuple[int, JournalRecord]]:
@@ -135,33 +146,52 @@ class Session:
         self.clock = clock or LiveClock(
             speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns
         )
+        self.redactor = Redactor(secrets_of(environ, (g.settings for g in settings.gateways.values())))
+        self.log = log_of(settings, self.redactor, self.clock)
+        note = self.log.noting(note)
         around = Surroundings(clock=self.clock, entropy=Entropy(settings.run.seed), environ=environ, note=note)
         self.gateways: dict[str, Gateway] = {
             name: armed(gateway.settings, arm=arm).open(around) for name, gateway in settings.gateways.items()
         }
-        self.links = Links()
+        self.links, self.seen = Links(), Seen()
+        self.meter = Meter(lambda: self.clock.held_seconds)
+        self.told.hear = self.seen.on_record
+        self.seen.record_ears = (self.log.on_record, self.meter.on_record)
         self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
         told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
             spec,
             clock=self.clock,
             # The port has plain attributes; ours only read through.
-            journal=TellingJournal(self._journal, self.told),
+            journal=TellingJournal(self._journal, self.told, self.redactor),
             gateways=self.gateways,
             note=note,
             turns=Turns(self.clock, told),
-            watchers=(*self.links.watchers(), *watchers, (Alert, self._on_alert), (StrategyStopped, self._on_stopped)),
+            watchers=self._watchers(watchers),
         )
-        self.operator = Operator(
-            self.run.core,
-            {account.id: account.gateway for account in spec.accounts},
-            live=self.run.reconciling,
-            released=partial(sentinel.clear, settings.data_dir),
-        )
+        self.operator = self._operator()
         self.inbox = Inbox(settings.data_dir / INBOX, self.operator, self.clock, self.run.core.bus.publish)
         self._note = note
         self.began = stopwatch_seconds()
         self.seconds = 0.0
+
+    def _watchers(self, others: Sequence[tuple[type, Callable[[Any], None]]]) -> Sequence[tuple[type, Any]]:
+        own = (*self.links.watchers(), *self.seen.watchers(), *self.meter.watchers())
+        return (*own, *others, (Alert, self._on_alert), (StrategyStopped, self._on_stopped))
+
+    def _operator(self) -> Operator:
+        """A person's hands on the run; what a restart relives is looked on from here as well."""
+        core: Any = self.run.core
+        core.relive = self.seen.reliving(core.relive)
+        for box in self.run.boxes.values():
+            box.on_left = self.meter.on_left
+        return Operator(
+            self.run.core,
+            {account.id: account.gateway for account in self.run.spec.accounts},
+            live=self.run.reconciling,
+            released=partial(sentinel.clear, self.settings.data_dir),
+            hands=Hands(self.run, self.seen.denials).acts(),
+        )
 
     async def conduct(
         self, *, seconds: float | None = None, screen: Screen | None = None, signals: bool = True
@@ -178,6 +208,7 @@ class Session:
         async def observe() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.inbox.run)
+                tasks.start_soon(self.log.run)
                 if signals:
                     tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
@@ -194,6 +225,7 @@ class Session:
                 for gateway in self.gateways.values():
                     await gateway.close()
             self._journal.close()
+            self.log.close()
         if self.run.stop_reason == NEVER_READY:
             latest = self.told.latest[-1] if self.told.latest else "nothing was heard"
             raise GatewayError(f"trading could not start within {READY_SECONDS:g} s; last heard: {latest}")

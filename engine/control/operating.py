@@ -1,5 +1,6 @@
-"""A person's command to its answer: by a running engine's inbox, or over the journal where no engine runs."""
+"""A person's command to its answer: by a running engine's API or inbox, or over the journal where no engine runs."""
 
+import contextlib
 import getpass
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from engine.clock import LiveClock
 from engine.control.live_session import READY_SECONDS, Session
+from engine.control.remote import Unreachable, remote_of
 from engine.domain.account import Capabilities
 from engine.domain.errors import ConfigError, GatewayError
 from engine.domain.ids import AccountId
@@ -29,6 +31,7 @@ ANSWER_SECONDS = 15.0
 """How long a running engine may take to answer, besides what the command itself asks for."""
 CANCEL_LEVELS = frozenset({"cancel", "flatten"})
 
+Relive = Callable[[Any], None]
 Note = Callable[[str, Mapping[str, Any]], None]
 
 
@@ -94,6 +97,11 @@ def _must_read(command: Command) -> bool:
 
 
 async def _ask_engine(settings: Settings, command: Command) -> Answer:
+    remote = remote_of(settings)
+    if remote is not None:
+        async with remote:
+            with contextlib.suppress(Unreachable):
+                return await remote.do(command)
     folder, accounts = settings.data_dir / INBOX, len(settings.accounts)
     own = getattr(command, "seconds", 0.0) * (1 if isinstance(command, Accept) else accounts)
     try:
@@ -137,8 +145,10 @@ async def _over_journal(settings: Settings, command: Command) -> Answer:
     return answer
 
 
-def recovered_core(settings: Settings, source: Any, target: Journal) -> Core:
-    """A core that knows what the journal knows, with no way out."""
+def recovered_core(
+    settings: Settings, source: Any, target: Journal, reliving: Callable[[Relive], Relive] = lambda relive: relive
+) -> Core:
+    """A core that knows what the journal knows, with no way out; ``reliving`` may look on."""
     clock = LiveClock(speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=settings.anchor_ns)
     core = Core(
         clock=clock,
@@ -156,7 +166,7 @@ def recovered_core(settings: Settings, source: Any, target: Journal) -> Core:
     for account, row in settings.accounts.items():
         core.portfolio.open_account(account, row.currency, Decimal(0))
     join(core, _Nowhere(), keep_history=False, subscriptions=lambda _event: None)
-    core.manager.recover((record for _, record in source.records()), core.relive)
+    core.manager.recover((record for _, record in source.records()), reliving(core.relive))
     core.instructions.left_open()
     return core
 

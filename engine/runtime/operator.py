@@ -31,6 +31,7 @@ from engine.runtime.operator_status import status_of
 from engine.runtime.reconciling import Reconciling, accept
 from engine.runtime.wiring import Core
 
+Act = Callable[[Any], Coroutine[Any, Any, Answer]]
 LEVELS: Mapping[str, KillLevel] = {level.name.lower(): level for level in KillLevel if level is not KillLevel.RUN}
 ORDER_OUTCOMES: Mapping[str, OrderState] = {
     state.value: state for state in (*sorted(TERMINAL - {OrderState.DENIED}), OrderState.WORKING, OrderState.PARTIAL)
@@ -59,28 +60,33 @@ class Operator:
         *,
         live: Reconciling | None = None,
         released: Callable[[], object] = lambda: None,
+        hands: Mapping[type, Act] | None = None,
     ) -> None:
         """
         Args:
             accounts: account -> its gateway.
             released: called when the scope ``all`` was let go: whoever keeps a sentinel takes it away.
+            hands: what only a run can do, by command (``operator_hands.py``).
         """
         self._core = core
         self._accounts = accounts
         self._live = live
         self._released = released
+        self._hands = hands or {}
 
     async def do(self, command: Command) -> Answer:
         """Carry a command out; what can not be done is an answer, never an error."""
-        acts: dict[type, Callable[[Any], Coroutine[Any, Any, Answer]]] = {
+        acts: dict[type, Act] = {
             Kill: self._kill,
             Resume: self._resume,
             Reconcile: self._reconcile,
             Accept: self._accept,
             Resolve: self._resolve,
             Status: self._status,
+            **self._hands,
         }
-        return await acts[type(command)](command)
+        act = acts.get(type(command))
+        return Answer(text="no engine runs: start one first", exit_code=NO) if act is None else await act(command)
 
     # --- stopping and letting go -------------------------------------------------------------------------------------
 

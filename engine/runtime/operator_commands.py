@@ -65,7 +65,44 @@ class Status(Struct, frozen=True, kw_only=True, tag="status"):
     who: str = "operator"
 
 
-Command = Kill | Resume | Reconcile | Accept | Resolve | Status
+class Place(Struct, frozen=True, kw_only=True, tag="place"):
+    """One order by hand, through the gate as any other; its words are those of ``SubmitOrder``, ``kind`` its type.
+
+    ``key``: who asks twice with the same one places once.
+    """
+
+    account: str
+    instrument: str
+    side: str
+    quantity: int
+    kind: str = ""
+    """Empty: limit with a price, market without."""
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    tif: str = "day"
+    offset: str = "auto"
+    key: str = ""
+    reason: str = ""
+    who: str = "operator"
+
+
+class Cancel(Struct, frozen=True, kw_only=True, tag="cancel"):
+    """Withdraw an order, whoever made it."""
+
+    client_id: str
+    reason: str = ""
+    who: str = "operator"
+
+
+class StopStrategy(Struct, frozen=True, kw_only=True, tag="stop_strategy"):
+    """It hears nothing more, and its orders are withdrawn; what it holds stays."""
+
+    strategy: str
+    reason: str
+    who: str = "operator"
+
+
+Command = Kill | Resume | Reconcile | Accept | Resolve | Status | Place | Cancel | StopStrategy
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import anyio
 from msgspec import Struct
 
 from engine import traps
+from engine.bus import nobody
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.account import CancelScope, Capabilities
 from engine.domain.commands import CancelOrder, OrderType, SubmitOrder
@@ -75,6 +76,8 @@ class Outbox:
         self._sending = 0
         self._cancels_ns: dict[ClientOrderId, int] = {}
         """Client id -> when this life last asked the venue to withdraw it."""
+        self.on_left: Callable[[ClientOrderId, float], object] = nobody
+        """Told of each request whose last byte was handed over, and how long that took."""
         self.look: Callable[[], Awaitable[object]] = _no_look
         """Reads the account and publishes what it shows."""
         self.held: Callable[[], bool] = _never
@@ -274,7 +277,8 @@ class Outbox:
             reason = "latched before the first byte" if written else "its send marker could not be written"
             self._tell_all(orders, Evidence.SEND_FAILED, reason, Proof.LOCAL)
             return
-        self.send_seconds.append(stopwatch_seconds() - parcel.queued_seconds)
+        self.send_seconds.append(taken := stopwatch_seconds() - parcel.queued_seconds)
+        self.on_left(orders[0].client_id, taken)
         departure = self._pace.leaves(orders[0])
         traps.passed("C3")
         try:

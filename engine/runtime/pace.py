@@ -43,6 +43,11 @@ class _Window:
         over = departures[len(departures) - self.cap].over_ns
         return RETRY_NS if over is None else over + span_ns - now_ns
 
+    def left(self, now_ns: int) -> int:
+        """How many more may leave at once."""
+        self.wait_ns(now_ns)
+        return max(0, self.cap - len(self.departures))
+
 
 class Pace:
     """One a run, shared by every way out of it."""
@@ -56,6 +61,10 @@ class Pace:
     def wait_ns(self, order: SubmitOrder, now_ns: int) -> int:
         """How long the request of this order must still wait; 0: it may leave."""
         return max(window.wait_ns(now_ns) for window in self._of(order))
+
+    def left(self, account: AccountId, now_ns: int) -> int:
+        """How many orders the account's gateway still takes within this minute."""
+        return self._window(("venue", account), MINUTE_NS, self._per_minute[account]).left(now_ns)
 
     def leaves(self, order: SubmitOrder) -> Departure:
         """Count it; set ``over_ns`` when it is over."""

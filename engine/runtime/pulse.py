@@ -60,7 +60,8 @@ class Pulse:
         """How much later than due the last beat came (real time)."""
         self.lag_worst_ns = 0
         """The longest since somebody last read it and set it to 0."""
-        self._last_ns = clock.now_ns
+        self.last_ns = clock.now_ns
+        """When it last beat."""
         self._last_slip_ns = clock.slip_ns
         self._away: dict[AccountId, None] = {}
         self._mend = anyio.Event()
@@ -84,13 +85,13 @@ class Pulse:
         """Until cancelled."""
         period_ns = BEAT_NS if self._folder is not None else QUIET_BEAT_NS
         clock, told_ns = self._clock, 0
-        self._last_ns, self._last_slip_ns = clock.now_ns, clock.slip_ns
+        self.last_ns, self._last_slip_ns = clock.now_ns, clock.slip_ns
         while True:
             due_ns = clock.now_ns + round(period_ns * clock.speed)
             await clock.sleep(round(period_ns * clock.speed))
             self._notice()
             self._measure(self._real_ns(clock.now_ns - due_ns))
-            self._last_ns, self._last_slip_ns = clock.now_ns, clock.slip_ns
+            self.last_ns, self._last_slip_ns = clock.now_ns, clock.slip_ns
             if self._real_ns(clock.now_ns - told_ns) >= SECOND_NS - BEAT_NS // 2:
                 told_ns = clock.now_ns
                 self.look_at_sentinel()
@@ -119,10 +120,10 @@ class Pulse:
     def _notice(self) -> None:
         """Whether we were away: a beat that is overdue by more than any lag, or a wall clock that jumped ahead."""
         now_ns, slip_ns = self._clock.now_ns, self._clock.slip_ns
-        gap_ns = max(self._real_ns(now_ns - self._last_ns), slip_ns - self._last_slip_ns)
+        gap_ns = max(self._real_ns(now_ns - self.last_ns), slip_ns - self._last_slip_ns)
         if gap_ns <= self._check_ns:
             return
-        self._last_ns, self._last_slip_ns = now_ns, slip_ns
+        self.last_ns, self._last_slip_ns = now_ns, slip_ns
         self.look_at_sentinel()
         reads = gap_ns > self._snapshot_ns
         if reads:

@@ -1,9 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``, those of
-``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]``
-and ``[journal]`` to the current directory. Secrets are refused. Who starts simulators converts ``[simulator.*]``.
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[simulator.<name>]``, and those of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to
+the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them
+from the environment. ``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
 """
 
 import hashlib
@@ -16,10 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from engine.data.columns import BarSource, QuoteSource
 from engine.data.instruments import read_instruments
-from engine.data.quotes import open_quotes
-from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
@@ -33,6 +31,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.control_table import ControlTable
 from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
@@ -123,6 +122,8 @@ class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fie
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
+    optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -169,9 +170,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
+    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
     alone: Unattended = Unattended()
     config_hash: str
+    """SHA-256 of the document."""
 
     @property
     def journal_place(self) -> str:
@@ -219,26 +222,11 @@ def load_settings(path: str | Path) -> Settings:
         rates=_rates(document, where),
         reconcile=document.reconcile,
         safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
+        control=document.control,
         simulators=document.simulator,
         alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
-
-
-def open_data(settings: Settings) -> list[BarSource | QuoteSource]:
-    """The files of ``[[data]]``, opened and their first rows read.
-
-    Raises:
-        DataError: a file can not be used. ConfigError: an argument is none.
-    """
-    return [
-        open_bars(
-            settings.path.parent / row.file, row.instrument, tz=row.tz, label=row.label, interval=row.interval
-        )
-        if row.kind == "bars"
-        else open_quotes(settings.path.parent / row.file, row.instrument, tz=row.tz)
-        for row in settings.data
-    ]  # fmt: skip
 
 
 def _usual_model(document: Document) -> str:

@@ -1,0 +1,19 @@
+"""What a token may do (RELIABILITY 6)."""
+
+import enum
+
+
+class Scope(enum.StrEnum):
+    READ = "read"
+    """See everything but secrets."""
+    TRADE = "trade"
+    """Place and withdraw orders by hand."""
+    RISK_SET = "risk:set"
+    """Stop: raise kill levels, stop a strategy, reconcile."""
+    RISK_RESET = "risk:reset"
+    """Let go: lower kill levels, accept differences, resolve orders."""
+    ADMIN = "admin"
+    """Start strategies and change their parameters; has every other scope."""
+
+
+ALL = frozenset(Scope)

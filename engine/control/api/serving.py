@@ -1,0 +1,186 @@
+"""The API on a port, in a task of ours: uvicorn's HTTP protocol without its server, its threads and its signals.
+
+A connection that has not sent a whole header in time is cut, and where too many are open the one that has dawdled
+longest goes first: a slow loris holds nobody's place but its own.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from engine.clock import Clock, stopwatch_seconds
+from engine.domain.errors import ConfigError
+from engine.domain.timestamps import SECOND_NS
+
+HEADER_BYTES_MAX = 16 * 1024
+HEADER_SECONDS = 5.0
+KEEP_ALIVE_SECONDS = 30
+
+
+class Crowd:
+    """Every open connection, and which of them goes when there are too many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.open: dict[Any, None] = {}
+        self.cut = 0
+        """Connections that were cut, for want of a request or of room."""
+
+    def admit(self, newcomer: Any) -> None:
+        self.open[newcomer] = None
+        if len(self.open) <= self._most:
+            return
+        # In order of coming: the first that has no request under way.
+        idle = next((one for one in self.open if one.idle), newcomer)
+        self._cut(idle)
+
+    def leave(self, one: Any) -> None:
+        self.open.pop(one, None)
+
+    def sweep(self) -> None:
+        """Cut those that began a request and have not come to the end of its header."""
+        now = stopwatch_seconds()
+        for one in [one for one in self.open if one.idle and one.begun and now - one.begun > HEADER_SECONDS]:
+            self._cut(one)
+
+    def _cut(self, one: Any) -> None:
+        self.cut += 1
+        self.leave(one)
+        one.transport.abort()
+
+
+def watched(crowd: Crowd) -> type[Any]:
+    """uvicorn's protocol, told apart by whether a request is under way; its transport is in each request's scope."""
+    parent: Any = H11Protocol
+
+    class Watched(parent):  # type: ignore[misc]
+        app_state: dict[str, Any]
+        begun = 0.0
+        """When the first byte of a header came, or the connection; 0: none is coming."""
+
+        @property
+        def idle(self) -> bool:
+            return self.cycle is None or self.cycle.response_complete
+
+        def connection_made(self, transport: Any) -> None:
+            self.app_state = {**self.app_state, "transport": transport}
+            self.begun = stopwatch_seconds()
+            super().connection_made(transport)
+            crowd.admit(self)
+
+        def data_received(self, data: bytes) -> None:
+            if self.idle and not self.begun:
+                self.begun = stopwatch_seconds()
+            super().data_received(data)
+            if not self.idle:
+                self.begun = 0.0
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            crowd.leave(self)
+            super().connection_lost(exc)
+
+    return Watched
+
+
+def tls_context(cert: str, key: str) -> ssl.SSLContext:
+    """For a server.
+
+    Raises:
+        ConfigError: a file is missing, or they do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for name, path in (("tls_cert", cert), ("tls_key", key)):
+        if not path or not Path(path).is_file():
+            raise ConfigError(f"[control] {name} {path!r}: there is no such file; name a PEM file")
+    try:
+        context.load_cert_chain(cert, key)
+    except (OSError, ssl.SSLError) as why:
+        raise ConfigError(f"[control] tls_cert, tls_key: can not be used ({why}); name a pair of PEM files") from why
+    return context
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    clock: Clock,
+    crowd: Crowd,
+    tls: ssl.SSLContext | None = None,
+    on_ready: Callable[[int], None] = lambda _port: None,
+) -> None:
+    """Until cancelled; then close every connection and cancel every request.
+
+    Args:
+        port: 0 takes a free one. clock: of real time. on_ready: called once with the port that is bound.
+
+    Raises:
+        ConfigError: the port can not be bound.
+    """
+    config = uvicorn.Config(
+        _ends_quietly(app),
+        loop="none",
+        lifespan="off",
+        interface="asgi3",
+        http=watched(crowd),
+        ws="none",
+        date_header=True,
+        server_header=False,
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        log_level="critical",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+    )
+    config.load()
+    state = ServerState()
+
+    def connection() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]
+
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(connection, host=host, port=port, ssl=tls)
+    except OSError as error:
+        raise ConfigError(f"port {port} of {host} can not be served ({error.strerror}); choose another port") from None
+    try:
+        on_ready(server.sockets[0].getsockname()[1])
+        while True:
+            await clock.sleep(SECOND_NS)
+            crowd.sweep()
+    finally:
+        server.close()
+        with anyio.CancelScope(shield=True):
+            await _hang_up(state, crowd)
+
+
+async def _hang_up(state: ServerState, crowd: Crowd) -> None:
+    for one in list(crowd.open):
+        one.transport.abort()
+    # Two turns of the loop, so that each request knows its client is gone before it is cancelled.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks = list(state.tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _ends_quietly(app: ASGIApp) -> ASGIApp:
+    async def ended(scope: Scope, receive: Receive, send: Send) -> None:
+        # The task ends here in any case; uvicorn would log the cancellation as a fault of the app.
+        with contextlib.suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return ended
