@@ -64,15 +64,12 @@ class StrategyRunner:
         self.ears: dict[InstrumentId, Handler] = {}
         """One call for each instrument: every strategy that hears its bars, in order of subscription."""
         self.clock = clock
-        self._publish = publish
-        self._working = working
-        self._outside = outside
-        self._note = note
+        self._publish, self._note = publish, note
+        self._working, self._outside = working, outside
         self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
         self.taps: dict[InstrumentId, Handler] = {}
         self._timers: list[tuple[int, int, Timer | Seat | Callable[[], object]]] = []
-        self._serial = 0
-        self._calls = 0
+        self._serial = self._calls = 0
 
     # --- the desk a context uses -------------------------------------------------------------------------------------
 
@@ -116,8 +113,7 @@ class StrategyRunner:
 
     def listen(self, strategy: StrategyId, kind: DataKind, instrument: InstrumentId, interval_ns: int) -> None:
         """Deliver this data to that strategy from now on; ``interval_ns`` 0 takes every bar the source has."""
-        seat = self.seats[strategy]
-        known = self._listeners.get((kind, instrument), ())
+        seat, known = self.seats[strategy], self._listeners.get((kind, instrument), ())
         if any(s is seat and i in (0, interval_ns) for s, i in known):
             return
         if interval_ns == 0:
