@@ -219,6 +219,7 @@ class Daemon:
             tasks.start_soon(self._save, session)
             for companion in self.companions:
                 tasks.start_soon(companion, self, session)
+            await scheduler.begun.wait()
             await anyio.lowlevel.checkpoint()
             self._service.say(f"READY=1\nSTATUS=trading, {len(settings.accounts)} accounts")
             soonest = spoken(scheduler.upcoming(), settings.alone.daemon.timezone)[:1]
