@@ -95,7 +95,8 @@ class Month(Struct, kw_only=True):
     lives: int
     done: int
     """Jobs that ended, and missed days that were reported."""
-    failed: int
+    failures: list[str]
+    """Jobs that failed, and why."""
     missed: int
     orders: int
     days_of_traders: dict[str, int]
@@ -332,7 +333,7 @@ def _judged(hangar: MonthHangar, rows: list[Any], days: int) -> dict[str, Any]:
     states = {row.strategy: row.state for row in rows if isinstance(row, StrategySaved)}
     return {
         "done": sum(ended.values()),
-        "failed": sum(1 for row in rows if isinstance(row, JobEnded) and not row.ok),
+        "failures": [f"{row.job}: {row.text}" for row in rows if isinstance(row, JobEnded) and not row.ok],
         "missed": sum(row.count for row in rows if isinstance(row, JobMissed)),
         "orders": sum(1 for row in rows if isinstance(row, OrderSubmitted)),
         "days_of_traders": {str(name): len(state["days"]) for name, state in sorted(states.items())},

@@ -112,7 +112,7 @@ class MonthData(DataBay):
 
 
 ALL: tuple[type[Hangar], ...] = (MonthEasyths, MonthHuatai, MonthFutu, MonthMarket, MonthData)
-FEW: tuple[type[Hangar], ...] = (MonthEasyths, MonthMarket)
+FEW: tuple[type[Hangar], ...] = (MonthMarket,)
 
 
 class MonthHangar(AllHangar):

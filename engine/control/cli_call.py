@@ -65,13 +65,17 @@ def open_gateway(name: str, config: Path | None, base_url: str | None) -> "Gatew
     from engine.gateways.surroundings import Surroundings
     from engine.runtime.settings_reading import near
 
+    environ = environment()
     if config is not None:
+        from engine.runtime.secret_sources import with_secrets
         from engine.runtime.settings import load_settings
 
-        known = load_settings(config).gateways
+        loaded = load_settings(config)
+        known = loaded.gateways
         if name not in known:
             raise ConfigError(f"config {config}: there is no [gateway.{name}]{near(name, known)}")
         settings = known[name].settings
+        environ = with_secrets(environ, loaded.alone.secrets, f"config {config}")
     elif name in GATEWAYS:
         settings = GATEWAYS[name]()
     else:
@@ -84,6 +88,6 @@ def open_gateway(name: str, config: Path | None, base_url: str | None) -> "Gatew
         # A call needs no order side; routes that want a login find it in the environment.
         changed["account"] = ""
     settings = msgspec.structs.replace(settings, **changed)
-    around = Surroundings(clock=LiveClock(), entropy=Entropy(), environ=environment(), note=log_line)
+    around = Surroundings(clock=LiveClock(), entropy=Entropy(), environ=environ, note=log_line)
     opened: Gateway = settings.open(around)
     return opened

@@ -71,6 +71,7 @@ async def _act(settings: Any, watch: Any) -> dict[str, Any]:
     from engine.gateways.surroundings import Surroundings
     from engine.runtime import sentinel
     from engine.runtime.live_settings import armed
+    from engine.runtime.secret_sources import with_secrets
     from engine.runtime.watchdog import withdraw_all
 
     beat = watch.beat
@@ -80,7 +81,8 @@ async def _act(settings: Any, watch: Any) -> dict[str, Any]:
     complain(f"watchdog: {cause}; cancelling every working order")
     real = settings.clock.speed == 1.0 and settings.start_ns is None
     clock = LiveClock() if real else LiveClock(speed=beat.speed, start_ns=now_ns)
-    around = Surroundings(clock=clock, entropy=Entropy(), environ=environment(), note=log_line)
+    environ = with_secrets(environment(), settings.alone.secrets, f"config {settings.path}")
+    around = Surroundings(clock=clock, entropy=Entropy(), environ=environ, note=log_line)
     traded = dict.fromkeys(row.gateway for row in settings.accounts.values())
     # Armed: an account of real money is to be withdrawn from as well, and nothing here can place an order.
     gateways = {name: armed(settings.gateways[name].settings, arm=True).open(around) for name in traded}

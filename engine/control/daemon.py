@@ -30,10 +30,12 @@ from engine.domain.ids import InstrumentId
 from engine.domain.jobs import JobEnded
 from engine.domain.timestamps import SECOND_NS, duration_ns
 from engine.entropy import Entropy
+from engine.gateways.surroundings import Surroundings
 from engine.journal.backup import forget_compacted
 from engine.journal.compaction import Compacted, compact
 from engine.journal.lock import ProcessLock
 from engine.runtime.job_triggers import Occasion
+from engine.runtime.live_settings import armed, live_spec
 from engine.runtime.market_days import local_day
 from engine.runtime.scheduler import Scheduler
 from engine.runtime.secret_sources import with_secrets
@@ -136,6 +138,7 @@ class Daemon:
         """Read config and strategies anew; gives what came of it, in a sentence that was also told."""
         try:
             found = reload(self.settings)
+            self._try_out(found.settings)
             desk = self._desk(found.settings)
         except SluiceError as why:
             return self._tell("reload", f"refused, the run goes on as it was: {why}")
@@ -216,6 +219,7 @@ class Daemon:
             tasks.start_soon(self._save, session)
             for companion in self.companions:
                 tasks.start_soon(companion, self, session)
+            await scheduler.begun.wait()
             await anyio.lowlevel.checkpoint()
             self._service.say(f"READY=1\nSTATUS=trading, {len(settings.accounts)} accounts")
             soonest = spoken(scheduler.upcoming(), settings.alone.daemon.timezone)[:1]
@@ -293,6 +297,18 @@ class Daemon:
             ports=ports,
             on_ready=task_status.started,
         )
+
+    def _try_out(self, settings: Settings) -> None:
+        """Make what the next run is made of, and throw it away.
+
+        Raises:
+            ConfigError: it can not be made: the next run would not begin.
+        """
+        live_spec(settings, armed=self._arm)
+        environ = with_secrets(self._environ, settings.alone.secrets, f"config {settings.path}")
+        around = Surroundings(clock=self.clock, entropy=Entropy(), environ=environ)
+        for gateway in settings.gateways.values():
+            armed(gateway.settings, arm=self._arm).open(around)
 
     def _desk(self, settings: Settings) -> Desk:
         where = f"config {settings.path}"

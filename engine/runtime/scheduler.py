@@ -74,10 +74,12 @@ class Scheduler:
         self._done_ns: dict[str, int] = {}
         """Job -> up to when its occasions were looked at."""
         self._wake = anyio.Event()
+        self.begun = anyio.Event()
+        """Set once the journal knows every job: from then on none is forgotten."""
 
     async def run(self) -> None:
         """Keep every job until cancelled."""
-        self._begin()
+        await self._begin()
         async with anyio.create_task_group() as tasks:
             for job in self.jobs:
                 broken = self._kept.broken.get(job.name)
@@ -97,11 +99,12 @@ class Scheduler:
 
     # --- when --------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """Jobs that are new here are kept from now on."""
+    async def _begin(self) -> None:
+        """Jobs that are new here are kept from now on, whatever happens to this process."""
         new = tuple(job.name for job in self.jobs if job.name not in self._kept.begun_ns)
         if new:
-            self._kept.tell(JobsBegun(ts_ns=self._clock.now_ns, jobs=new))
+            await self._journal.durable(self._kept.tell(JobsBegun(ts_ns=self._clock.now_ns, jobs=new)))
+        self.begun.set()
 
     def _look(self, tasks: Any, job: Job) -> None:
         """Start it if it is due; say which of its days are lost."""

@@ -30,6 +30,8 @@ LATE_NS: Mapping[Phase, int] = {
 """How long after its moment a job is still of use; what is later is reported as missed."""
 READ_SECONDS = 60.0
 """How long a reading of an account may be waited for (real time)."""
+PRICE_AGE_NS = 12 * DAY_NS
+"""No holiday of any market here is longer."""
 CALENDAR_DAYS = 14
 """Fewer days of a calendar than these ahead are a reason to get a newer one."""
 MEND = "install a newer exchange_calendars"
@@ -141,7 +143,7 @@ class SessionWork:
             found.append(f"its calendar is known for {left} days only: {MEND}")
         if found:
             raise NotReady("; ".join(found))
-        return f"ready: {len(accounts)} accounts reconciled"
+        return f"ready: {len(accounts)} accounts reconciled{self._unpriced(market)}"
 
     async def _check_account(self, account: AccountId) -> list[str]:
         run = self._run
@@ -153,12 +155,17 @@ class SessionWork:
         return [f"account {account}: {why}" for why in found]
 
     def _check_prices(self, market: str, occasion: Occasion) -> list[str]:
-        """Instruments without a price since the sitting before."""
-        run = self._run
-        since_ns = occasion.due_ns - 5 * DAY_NS
-        marks = run.core.portfolio.marks_ns
-        old = [name for name in self.instruments_of(market) if (marks.get(name) or 0) < since_ns]
-        return [f"no price is known of {', '.join(old)}"] if old else []
+        """Instruments whose latest price is older than the sitting before. One that has none yet may be of a run that
+        began since: ``_unpriced`` tells it."""
+        since_ns = occasion.due_ns - PRICE_AGE_NS
+        marks = self._run.core.portfolio.marks_ns
+        old = [name for name in self.instruments_of(market) if 0 < (marks.get(name) or 0) < since_ns]
+        return [f"the latest price of {', '.join(old)} is of before the last sitting"] if old else []
+
+    def _unpriced(self, market: str) -> str:
+        marks = self._run.core.portfolio.marks_ns
+        none = [name for name in self.instruments_of(market) if not marks.get(name)]
+        return f"; no price yet of {', '.join(none)}" if none else ""
 
     # --- while it sits -----------------------------------------------------------------------------------------------
 

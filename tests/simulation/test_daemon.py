@@ -99,6 +99,11 @@ def test_reload_keeps_the_state_and_refuses_what_is_broken(tmp_path: Path) -> No
         refused = daemon.hear("refused, the run goes on as it was")
         assert "lives.py, line 1" in refused
         (tmp_path / "lives.py").write_text(STRATEGY.format(edition="two"), encoding="utf-8")
+        good = config.read_text(encoding="utf-8")
+        config.write_text(good + '\n[secrets]\nSLUICE_VM_PASSWORD = "env:NOT_THERE"\n', encoding="utf-8")
+        daemon.send(signal.SIGHUP)
+        assert "refused, the run goes on as it was" in daemon.hear("NOT_THERE is not set")
+        config.write_text(good, encoding="utf-8")
         config.write_text(config.read_text(encoding="utf-8").replace("/runs", "/elsewhere"), encoding="utf-8")
         daemon.send(signal.SIGHUP)
         assert "not without a restart: [run] data_dir" in daemon.hear("are read anew")
