@@ -140,7 +140,7 @@ async def life(hangar: MonthHangar, process: Process) -> None:
     except BaseException:
         journal.abandon()
         raise
-    if hangar.over:
+    if hangar.month_over:
         hangar.compare(run)
     journal.close()
 
@@ -174,7 +174,7 @@ async def _keep_alive(hangar: MonthHangar) -> int:
         if ending.how is End.RAISED:
             hangar.accuse(f"I13: the daemon died of {type(ending.error).__name__}: {ending.error}")
             return lives
-        if hangar.over:
+        if hangar.month_over:
             return lives
         down, hangar.down_seconds = hangar.down_seconds or ending.down_seconds, 0.0
         if hangar.compacting:
@@ -238,7 +238,7 @@ async def month(
         for _ in range(days):
             await anyio.sleep(24 * HOUR)
             memory.append(_memory_mib())
-        hangar.over = True
+        hangar.month_over = True
         if hangar.run is not None:
             hangar.run.stop("the month is over")
 

@@ -124,7 +124,7 @@ class MonthHangar(AllHangar):
         self.kinds = kinds
         super().__init__(world, place)
         self.down_seconds = 0.0
-        self.over = False
+        self.month_over = False
         self.compacting = False
         self.finished: dict[str, tuple[bool, str]] = {}
         self.steps: Counter[str] = Counter()

@@ -225,7 +225,8 @@ class SessionWork:
 
     def accounts_of(self, market: str) -> Sequence[AccountId]:
         """Accounts whose strategies trade on a market; all of them where none does."""
-        spec, found = self._run.spec, {}
+        spec = self._run.spec
+        found: dict[AccountId, None] = {}
         for account, strategy in spec.strategies:
             if any(_of(spec.instruments[name].market, market) for name in strategy.instruments):
                 found[account] = None
