@@ -68,7 +68,10 @@ class Redactor:
 
     def _in_string(self, match: re.Match[bytes]) -> bytes:
         string = match[0]
-        return string if _NUMBER.fullmatch(string) else b'"' + self._starred(string[1:-1]) + b'"'
+        if _NUMBER.fullmatch(string):
+            # A figure that only has the digits of a secret among its own is a figure.
+            return b'"' + STARS.encode() + b'"' if string[1:-1] in self._variants else string
+        return b'"' + self._starred(string[1:-1]) + b'"'
 
     def _suspect(self, raw: bytes) -> bool:
         return any(form in raw for form in self._variants) or any(hint in raw for hint in _HINTS)
