@@ -30,7 +30,7 @@ _SHAPES = re.compile(
 WORDS = ("reason", "text", "error", "cause", "after")
 """Fields of records that may hold somebody else's words."""
 R = TypeVar("R", bound=Struct)
-_HINTS = (b"sluice_", b"earer ", b"ession", b"assw", b"pwd=", b"oken=", b"key=", b"ecret=")
+_HINTS = (b"sluice_", b"earer ", b"ession", b"assw", b"pwd", b"oken", b"ecret", b"key=", b"key%3")
 
 
 class Redactor:
