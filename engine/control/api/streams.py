@@ -109,6 +109,8 @@ class Streams:
         stream = Stream(topics)
         self.open[stream] = None
         session = self._cockpit.found
+        # From this turn on: what happens behind the whole picture must not fall between it and the next round.
+        self._turn_to(session)
         stream.put(_event("hello", {"topics": [topic for topic in TOPICS if topic in topics]}))
         if session is not None:
             stream.put(b"".join(body for topic, body in self._whole(session) if topic in topics))
