@@ -61,8 +61,7 @@ class OrderManager(Judge):
             if self._checker.errors >= CHECK_ERRORS_MAX:
                 self._stop_for_errors()
             return
-        sheet = self._sheets[command.account]
-        memo = self._view.cost_memo
+        sheet, memo, record = self._sheets[command.account], self._view.cost_memo, self._record
         submitted = OrderSubmitted(
             order=command,
             ts_ns=now_ns,
@@ -71,7 +70,7 @@ class OrderManager(Judge):
             baseline=None if sheet.echoes_client_id else self._baseline(command, now_ns),
             limits=self._limits,
         )
-        self._record(submitted)
+        record(submitted)
         self._adopt(submitted)
 
     def _stop_for_errors(self) -> None:
@@ -107,7 +106,8 @@ class OrderManager(Judge):
         self.orders[client_id] = self.working[client_id] = Order(request, queued=True)
         if event.baseline is not None:
             self._baselines[client_id] = event.baseline
-        self._publish_submitted(event)
+        publish = self._publish_submitted
+        publish(event)
 
     def on_replace(self, command: ReplaceOrder) -> None:
         order = self.working.get(command.client_id)
@@ -155,13 +155,11 @@ class OrderManager(Judge):
 
     def placed(self, client_id: ClientOrderId, venue_id: VenueOrderId) -> None:
         """SEND and ACK at once, of a venue in this process that answers before the call is over."""
-        ts_ns = self._clock.now_ns
+        ts_ns, record = self._clock.now_ns, self._record
         order = self.orders[client_id]
         request = order.request
-        self._record(OrderSent(client_id=client_id, ts_ns=ts_ns))
-        self._record(
-            OrderReport(account=request.account, client_id=client_id, kind=_ACK, ts_ns=ts_ns, venue_id=venue_id)
-        )
+        record(OrderSent(client_id=client_id, ts_ns=ts_ns))
+        record(OrderReport(account=request.account, client_id=client_id, kind=_ACK, ts_ns=ts_ns, venue_id=venue_id))
         order.place(ts_ns, venue_id)
         if self._keep_ended_ns:
             self._changed(request, ts_ns)

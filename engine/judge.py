@@ -92,6 +92,8 @@ class Judge:
         self._keep_ended_ns = keep_ended_ns
         self._publish_submitted = self._publish_fill = self._publish_accepted = publish
         self._quiet: frozenset[StrategyId] = frozenset()
+        self._only_books = False
+        """Whether fills are booked and nobody else hears of them, and orders are forgotten with their last fill."""
         self._limits = checker.limits_hash[:12]
         self._baselines: dict[ClientOrderId, Baseline] = {}
         self._told: dict[ClientOrderId, Told] = {}
@@ -106,6 +108,8 @@ class Judge:
         self._publish_submitted = publisher(OrderSubmitted)
         self._publish_fill = publisher(Fill)
         self._publish_accepted = publisher(OrderAccepted)
+        heard_by_books = self._publish_fill == self._portfolio.on_fill
+        self._only_books = heard_by_books and not self._keep_ended_ns and not self._portfolio.futures
 
     def hush(self, quiet: frozenset[StrategyId]) -> None:
         """Strategies that need not be told of acceptances, where nobody else listens to them either (replay)."""
@@ -117,7 +121,8 @@ class Judge:
         """One piece of evidence from a router, or from our own gate."""
         order = self.orders.get(report.client_id)
         if order is not None and order.take(report):
-            self._record(report)
+            record = self._record
+            record(report)
             self._taken(order, report)
             return
         if order is None:
@@ -146,6 +151,17 @@ class Judge:
             return
         client_id, cum = request.client_id, order.cum
         ended = order.state is _FILLED
+        if ended and self._only_books:
+            # Nobody needs the event, and all the order will ever hear is heard.
+            if self._told:
+                self._told.pop(client_id, None)
+            portfolio = self._portfolio
+            portfolio.forget(client_id)
+            if self._view.open_orders is None:
+                self._view.on_order_filled(client_id)
+            portfolio.book(request, report.quantity, price, fee, report.as_of_ns or report.ts_ns)
+            del self.orders[client_id], self.working[client_id]
+            return
         fill = Fill(
             client_id=client_id,
             account=request.account,

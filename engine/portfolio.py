@@ -10,7 +10,7 @@ from decimal import ROUND_UP, Decimal
 
 from msgspec import Struct
 
-from engine.domain.commands import Offset, Side
+from engine.domain.commands import Offset, Side, SubmitOrder
 from engine.domain.errors import DataError
 from engine.domain.events import Fill, InstructionSubmitted, OrderSubmitted, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
@@ -214,12 +214,16 @@ class Portfolio:
         if self.futures and instrument.market in self.futures:
             self._on_futures_fill(fill, instrument)
             return
-        side, quantity, fee = fill.side, fill.quantity, fill.fee
-        value = fill.price * quantity
+        self.book(fill, fill.quantity, fill.price, fill.fee, fill.ts_ns)
+
+    def book(self, of: Fill | SubmitOrder, quantity: int, price: Decimal, fee: Decimal, ts_ns: int) -> None:
+        """``on_fill`` of what is no future, where nobody needs the event; ``of``: whose it is, of what and which way."""
+        name, side = of.instrument, of.side
+        instrument = self.instruments[name]
+        value = price * quantity
         if instrument.multiplier != 1:
             value *= instrument.multiplier
-        book = self.accounts[fill.account]
-        name = fill.instrument
+        book = self.accounts[of.account]
         bought = side is _BUY or side is _BUY_BACK
         currency, cash = instrument.currency, book.cash
         cash[currency] = cash.get(currency, ZERO) - (fee + value if bought else fee - value)
@@ -227,16 +231,17 @@ class Portfolio:
         self.fills += 1
         position = book.positions.get(name) or book.position(name)
         if bought:
-            free_ns = self._sellable_from(name, fill.ts_ns)
-            if free_ns > fill.ts_ns:
+            sellable_from = self._sellable_from
+            free_ns = sellable_from(name, ts_ns)
+            if free_ns > ts_ns:
                 position.locked.append((free_ns, quantity))
         else:
             quantity = -quantity
         position.book(quantity, value)
-        own = self.strategy_positions.get((fill.strategy, name)) or self._strategy_position(fill.strategy, name)
+        own = self.strategy_positions.get((of.strategy, name)) or self._strategy_position(of.strategy, name)
         own.book(quantity, value)
         if name not in self.marks.latest:
-            self.marks.keep(name, Mark(float(fill.price), fill.ts_ns))
+            self.marks.keep(name, Mark(float(price), ts_ns))
 
     def on_adjusted(self, event: PositionAdjusted) -> None:
         book = self.accounts[event.account]

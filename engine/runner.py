@@ -23,15 +23,7 @@ from engine.domain.order import Order
 from engine.hearing import Calls, hearing
 from engine.schedule import next_due_ns
 from engine.seat import (
-    Handler,
-    Seat,
-    StrategyHungError,
-    Timer,
-    coroutine_of,
-    from_engine,
-    overrides,
-    place_of,
-    without_event,
+    Handler, Seat, StrategyHungError, Timer, coroutine_of, from_engine, overrides, place_of, without_event,
 )  # fmt: skip
 from engine.strategy import Strategy
 
@@ -154,6 +146,13 @@ class StrategyRunner:
     def on_book(self, book: Any) -> None:
         for seat, _ in self._listeners.get((DataKind.BOOK, book.instrument), ()):
             self._deliver(seat, seat.strategy.on_book, book)
+
+    def listeners(self, kind: DataKind, instrument: InstrumentId) -> list[Seat]:
+        return [seat for seat, _ in self._listeners.get((kind, instrument), ())]
+
+    def ear(self, seat: Seat, handler: Handler) -> Handler:
+        """How a seat's handler hears an event, contained as all are; for a loop that looks up once who hears what."""
+        return self._ear(seat, handler, self._wait_in_line)
 
     def _tune(self, instrument: InstrumentId) -> None:
         """Join the ears of all who listen to an instrument's bars into one call."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.context import Ask, CallRequest, Context, NextBarRequest, Recovered, SleepRequest, WorkingOrder
-from engine.domain.algos import AlgoChanged, Bracket, Iceberg, Participate, Twap, Vwap, volume_curve
+from engine.domain.algos import AlgoChanged, Bracket, Iceberg, Participate, Twap, Vwap, custom, volume_curve
 from engine.domain.commands import OrderType, Side
 from engine.domain.errors import ConfigError
 from engine.domain.events import Fill, OrderDenied, OrderEvent, TimerFired
@@ -242,6 +242,12 @@ class Strategy:
         """A limit order of which the market sees ``show`` at a time."""
         algo = Iceberg(price=self.ctx.known(instrument).round_price(price), show=_at_least_one(show))
         return self.ctx.play(algo, Side(side), instrument, quantity)
+
+    def algo(
+        self, name: str, instrument: str, quantity: int, *, side: Side | str = Side.BUY, **settings: Any
+    ) -> ClientOrderId:
+        """An algorithm that another package brought, by its name (docs/plugins.md); settings are plain values."""
+        return self.ctx.play(custom(name, settings), Side(side), instrument, quantity)
 
     def _limit(self, instrument: str, price: float | Decimal | None) -> Decimal | None:
         return None if price is None else self.ctx.known(instrument).round_price(price)

@@ -64,6 +64,8 @@ ROOMS: dict[str, set[str]] = {
         "series", "declared", "context", "strategy",
     },
     "hearing": {"domain", "bus", "series", "declared", "seat"},
+    "bar_loop": {"domain", "bus", "seat"},
+    "quote_loop": {"seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
         "series", "declared", "context", "strategy", "seat", "hearing",

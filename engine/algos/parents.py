@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engine.algos import ALGOS
 from engine.algos.parent import Child, Parent, Services
+from engine.algos.unknown import plays_of
 from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted, AlgoState, PlayedOrder, SubmitAlgo
 from engine.domain.commands import SubmitOrder
 from engine.domain.events import Fill, OrderDenied, OrderEvent, OrderSubmitted
@@ -149,7 +149,7 @@ class Parents:
         outer = self._owners.get(command.client_id)
         if outer is None and tail.isdigit():
             outer = self.parents.get(ClientOrderId(stem))
-        plays = ALGOS[command.name](command.algo, self._view.capabilities[command.account])
+        plays = plays_of(command, self._view.capabilities[command.account])
         parent = Parent(command, plays, self._services(), outer)
         self.parents[command.client_id] = parent
         if outer is not None:

@@ -6,18 +6,23 @@ from typing import Annotated
 import typer
 
 Data = Annotated[list[str] | None, typer.Option(help="A file of bars (CSV, gz, Parquet); repeated. 数据。")]
-Instrument = Annotated[list[str] | None, typer.Option(help="Its instrument, as 000001.SH; one a --data.")]
+Quotes = Annotated[list[str] | None, typer.Option(help="A file of quotes; repeated. 盘口报价数据。")]
+Instrument = Annotated[
+    list[str] | None, typer.Option(help="As 000001.SH: one for each --data, then one for each --quotes. 品种。")
+]
 Parameter = Annotated[list[str] | None, typer.Option("--set", help="Parameter, as fast=10 or name.fast=10.")]
 Config = Annotated[Path | None, typer.Option(help="A config; the command line goes first. 配置文件。")]
 Cash = Annotated[str | None, typer.Option(help="Starting cash. Default 1000000. 初始资金。")]
 Market = Annotated[str | None, typer.Option(help="Rule book of every instrument. Default: as listed.")]
 Commission = Annotated[str | None, typer.Option(help="Share of value, on market free. Default 0.0003.")]
-Fill = Annotated[str | None, typer.Option(help="next_open, touch, path or volume_share. 撮合模型。")]
+Fill = Annotated[
+    str | None, typer.Option(help="next_open, touch, path, volume_share; over quotes: quote, book_walk. 撮合模型。")
+]
 FillSet = Annotated[list[str] | None, typer.Option(help="Its setting, as share=0.1 or slippage.model=bps. 其参数。")]
 RiskSet = Annotated[list[str] | None, typer.Option(help="rule.key=value, as orders_per_day.cap=10. 风控。")]
 Zone = Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")]
 Label = Annotated[str | None, typer.Option(help="Times are the end or the start of a bar.")]
-Interval = Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")]
+Interval = Annotated[str | None, typer.Option(help="Length of a bar, as 1m; with --catalog also: quotes.")]
 Catalog = Annotated[Path | None, typer.Option(help="Take the instruments from this catalog. 数据目录。")]
 First = Annotated[str | None, typer.Option("--from", help="First day, as 20240101.")]
 Last = Annotated[str | None, typer.Option("--to", help="Last day, included.")]

@@ -3,19 +3,20 @@
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from engine.control.options import read_amount, read_day, read_table, split_pairs
-from engine.data.catalog_source import catalog_path
+from engine.control.backtest_data import data_of
+from engine.control.options import read_amount, read_table, split_pairs
 from engine.data.columns import BarSource
 from engine.data.fundamentals import FOLDER, Fundamentals, read_fundamentals
 from engine.data.instruments import derived_instrument, read_instruments
 from engine.data.main_contract import Roll, daily_volumes, main_contracts
-from engine.data.manifest import interval_of
+from engine.data.quotes import open_quotes
 from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
@@ -31,6 +32,8 @@ from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
 from engine.runtime.backtest import Backtest, StrategySpec
 from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.plugins import join_plugins
+from engine.runtime.quotes_backtest import Middles, QuotesBacktest
 from engine.runtime.settings_reading import near
 from engine.runtime.strategies import load_strategy, strategy_spec
 
@@ -45,6 +48,8 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     strategies: Sequence[str] = ()
     data: Sequence[str] = ()
+    quotes: Sequence[str] = ()
+    """``instruments`` names those of ``data`` first, then those of ``quotes``."""
     instruments: Sequence[str] = ()
     parameters: Sequence[str] = ()
     cash: str | None = None
@@ -73,6 +78,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     cash: Decimal
     data: tuple[dict[str, Any], ...]
     """Arguments of ``open_bars``, a file each."""
+    quotes: tuple[dict[str, Any], ...] = ()
+    """Arguments of ``open_quotes``."""
     specs: tuple[StrategySpec, ...]
     instruments: Mapping[InstrumentId, Instrument]
     books: Mapping[str, RuleBook]
@@ -104,9 +111,16 @@ class Plan(Struct, frozen=True, kw_only=True):
         """
         return [open_bars(**arguments) for arguments in self.data]
 
+    def priced(self, sources: Sequence[BarSource], run: Backtest) -> list[Any]:
+        """What costs are measured against: the bars, and the middles of quotes."""
+        return [*sources, *(Middles(source) for source in getattr(run, "quotes", ()))]
+
     def run_of(self, sources: Sequence[BarSource], journal: Journal, mode: str, **watched: Any) -> Backtest:
         """The backtest of these sources; ``watched``: ``strategies`` other than its own, ``note``, ``progress``."""
-        return Backtest(
+        kind: Any = Backtest
+        if self.quotes:
+            kind = partial(QuotesBacktest, quotes=[open_quotes(**arguments) for arguments in self.quotes])
+        made: Backtest = kind(
             sources=sources,
             instruments=self.instruments,
             books=self.books,
@@ -120,6 +134,7 @@ class Plan(Struct, frozen=True, kw_only=True):
             rolls=self.rolls(sources),
             **{"strategies": self.specs, **watched},
         )
+        return made
 
 
 def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
@@ -128,8 +143,9 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
     Raises:
         ConfigError: one sentence with the option or the key, and the mend.
     """
-    data = _data(asked, settings)
-    ids = tuple(dict.fromkeys(InstrumentId(row["instrument"]) for row in data))
+    join_plugins()
+    data, quotes = data_of(asked, settings)
+    ids = tuple(dict.fromkeys(InstrumentId(row["instrument"]) for row in (*data, *quotes)))
     instruments = _instruments(asked, settings, ids)
     used = {instruments[i].market for i in ids}
     specs = _specs(asked, settings, ids)
@@ -139,56 +155,15 @@ def plan_backtest(asked: Asked, settings: "Settings | None" = None) -> Plan:
         name=settings.run.name if settings is not None and not asked.strategies else specs[0].name,
         cash=_cash(asked, settings),
         data=data,
+        quotes=quotes,
         specs=specs,
         instruments=instruments,
         books=_books(asked, settings, used),
         limits=_limits(asked, settings),
-        fill_model=_fill_model(asked, settings),
+        fill_model=_fill_model(asked, settings, "quote" if quotes else "next_open"),
         catalog=asked.catalog,
         roll=asked.roll,
         take_rights=asked.take_rights,
-    )
-
-
-def _data(asked: Asked, settings: "Settings | None") -> tuple[dict[str, Any], ...]:
-    if asked.catalog is not None:
-        return _catalog_data(asked, asked.catalog)
-    if asked.first is not None or asked.last is not None or asked.adjust is not None:
-        raise ConfigError("--from, --to and --adjust go with --catalog; add --catalog DIR")
-    if not asked.data and not asked.instruments and settings is not None and settings.data:
-        return tuple(
-            {
-                "path": settings.path.parent / row.file,
-                "instrument": row.instrument,
-                "tz": asked.tz or row.tz,
-                "label": asked.label or row.label,
-                "interval": asked.interval or row.interval,
-            }
-            for row in settings.data
-        )
-    if not asked.data:
-        raise ConfigError("no data to run on; add --data FILE --instrument ID, as in --instrument 000001.SH")
-    if len(asked.data) != len(asked.instruments):
-        raise ConfigError(
-            f"{len(asked.data)} --data and {len(asked.instruments)} --instrument were given; "
-            "write one --instrument for each --data, in the same order"
-        )
-    label = asked.label or "end"
-    return tuple(
-        {"path": Path(file), "instrument": name, "tz": asked.tz, "label": label, "interval": asked.interval}
-        for file, name in zip(asked.data, asked.instruments, strict=True)
-    )
-
-
-def _catalog_data(asked: Asked, catalog: Path) -> tuple[dict[str, Any], ...]:
-    if asked.data or not asked.instruments or asked.interval is None:
-        raise ConfigError("--catalog takes --instrument ID and --interval 1m, and no --data")
-    first = read_day("--from", asked.first) if asked.first is not None else None
-    last = read_day("--to", asked.last) if asked.last is not None else None
-    interval_ns = interval_of(asked.interval)
-    return tuple(
-        {"path": catalog_path(catalog, name, interval_ns, first, last, asked.adjust or ""), "instrument": name}
-        for name in asked.instruments
     )
 
 
@@ -304,10 +279,10 @@ def _limits(asked: Asked, settings: "Settings | None") -> tuple[Limit, ...]:
     return limits_for(settings.risk_profile if settings is not None else "backtest", rules)
 
 
-def _fill_model(asked: Asked, settings: "Settings | None") -> FillModel:
+def _fill_model(asked: Asked, settings: "Settings | None", default: str) -> FillModel:
     if asked.fill is None and not asked.fill_settings and settings is not None:
         return settings.fill_model
-    name = asked.fill or "next_open"
+    name = asked.fill or default
     if name not in FILL_MODELS:
         raise ConfigError(f"--fill {name}: there is no such fill model{near(name, FILL_MODELS)}")
     return fill_model_of(read_table("--fill-set", asked.fill_settings), f"--fill-set of {name}", name)

@@ -1,4 +1,4 @@
-"""``backtest``: strategies over files of bars."""
+"""``backtest``: strategies over files of bars and quotes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def backtest(
     strategy: Annotated[list[str] | None, typer.Option(help="module:Class or file.py:Class; repeated. 策略。")] = None,
     data: options.Data = None,
+    quotes: options.Quotes = None,
     instrument: options.Instrument = None,
     set_: options.Parameter = None,
     config: options.Config = None,
@@ -47,12 +48,13 @@ def backtest(
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Run strategies over files of bars. 回测。"""
+    """Run strategies over files of bars and quotes. 回测。"""
     from engine.control.backtest_plan import Asked, plan_backtest
 
     asked = Asked(
-        strategies=strategy or (), data=data or (), instruments=instrument or (), parameters=set_ or (), cash=cash,
-        market=market, commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
+        strategies=strategy or (), data=data or (), quotes=quotes or (), instruments=instrument or (),
+        parameters=set_ or (), cash=cash, market=market,
+        commission=commission, fill=fill, fill_settings=fill_set or (), risk=risk_set or (), tz=tz,
         label=label, interval=interval, catalog=catalog, first=first, last=last, adjust=adjust,
         instruments_file=instruments, roll=roll, take_rights=take_rights,
     )  # fmt: skip
@@ -103,6 +105,7 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     from engine.runtime.report import report_of, with_costs
     from engine.runtime.report_costs import costs_as_json
     from engine.runtime.report_reading import Reading
+    from engine.runtime.run_data import fill_model_row
 
     journal = _journal(path)
     began, opened = stopwatch_seconds(), cpu_seconds()
@@ -118,21 +121,23 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     made = report_of(reading)
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
     # The costs need the bars once more, which no statistic does.
-    made = with_costs(made, reading, sources)
+    made = with_costs(made, reading, plan.priced(sources, run))
     figures = {
         "bars": result.bars,
+        "quotes": result.quotes,
         "fills": len(made.fills),
         "orders": result.orders,
         "denied": result.denied,
         "final_equity": cents(result.final_equity),
         "final_equity_exact": str(result.final_equity),
         "digest": result.digest,
-        "bars_per_second": _rate(result.bars, result.replay_cpu_seconds),
-        "whole_bars_per_second": _rate(result.bars, whole),
+        "bars_per_second": _rate(result.bars + result.quotes, result.replay_cpu_seconds),
+        "whole_bars_per_second": _rate(result.bars + result.quotes, whole),
         "seconds": round(seconds, 3),
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
+        "matching": fill_model_row(plan.fill_model),
         "costs": costs_as_json(made.costs),
     }
     return result, made, figures
@@ -172,16 +177,19 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
 
 
 def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
+    from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
     console = for_people()
     console.print(console_table(made))
+    quoted, each = (f"{figures['quotes']:,} quotes, ", "events") if figures["quotes"] else ("", "bars")
     console.print(
-        f"{figures['bars']:,} bars, {figures['fills']:,} fills, {figures['denied']:,} denied, "
-        f"{figures['bars_per_second']:,} bars/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
+        f"{figures['bars']:,} bars, {quoted}{figures['fills']:,} fills, {figures['denied']:,} denied, "
+        f"{figures['bars_per_second']:,} {each}/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
     )
     why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
     console.print(f"mode {figures['mode']}{why}", highlight=False)
+    console.print(f"fill model {matching_text({'fill_model': figures['matching']})}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:
         console.print(f"report: {page}", highlight=False)

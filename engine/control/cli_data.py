@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.control.cli_data_fetch import fetch, statements
+from engine.control.cli_data_quotes import import_quotes
 from engine.control.cli_data_server import detect, fill, sdk_app, tasks
 from engine.control.options import read_day
 from engine.control.printing import complain, for_people, for_progress, print_json
@@ -73,14 +74,18 @@ def check(
 
     from engine.data.calendar import calendar_of
     from engine.data.catalog import Catalog
-    from engine.data.catalog_check import check_series
+    from engine.data.catalog_check import check_quotes, check_series
     from engine.data.manifest import interval_name
+    from engine.data.quote_catalog import QuoteSeries
     from engine.data.series import Series
 
     span = read_day("--from", first) if first else None, read_day("--to", last) if last else None
     found = []
     for held in _chosen(Catalog(catalog), instrument or [], interval):
         manifest = held.manifest
+        if not manifest.interval_ns:
+            found.append(check_quotes(QuoteSeries(held.folder, manifest.instrument)))
+            continue
         days = calendar_of(manifest.instrument, override_file=calendar)
         found.append(check_series(Series(held.folder, manifest.instrument, manifest.interval_ns), days, *span))
     sound = all(finding.sound for finding in found)
@@ -104,9 +109,13 @@ def import_(
     tz: Annotated[str | None, typer.Option(help="Zone of times without one, as Asia/Shanghai. 时区。")] = None,
     label: Annotated[str, typer.Option(help="Times are the end or the start of a bar.")] = "end",
     interval: Annotated[str | None, typer.Option(help="Length of a bar, as 1m. Default: from the file.")] = None,
+    quotes: Annotated[bool, typer.Option("--quotes", help="It is a file of quotes. 盘口报价文件。")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take a file of bars into the catalog. 导入。"""
+    """Take a file of bars, or of quotes, into the catalog. 导入。"""
+    if quotes:
+        import_quotes(file, instrument, catalog, tz, interval, as_json)
+        return
     from engine.data.catalog import Catalog, joined_batches
     from engine.data.manifest import interval_name
     from engine.data.sources import open_bars

@@ -91,6 +91,7 @@ def json_of(found: "Parity") -> dict[str, Any]:
         "outside": {"a": found.outside[0], "b": found.outside[1]},
         "strategies": [{"a": ours, "b": theirs} for ours, theirs in found.strategies],
         "kinds": found.counts,
+        "settings": [{"name": row.name, "a": row.a, "b": row.b} for row in found.settings],
         "first": None if found.first is None else _told(found.first),
         "differences": [_told(difference) for difference in found.differences],
     }
@@ -131,6 +132,8 @@ def _show(found: "Parity", names: tuple[str, str], tz: str, console: "Console") 
     def say(text: str, **more: Any) -> None:
         console.print(text, highlight=False, markup=False, **more)
 
+    for row in found.settings:
+        say(f"[matching] {row.name} differs / 撮合设置不同: A {row.a or '-'}, B {row.b or '-'}", style="yellow")
     ours, theirs = found.decisions
     told = f"{found.compared:,} pairs of {ours:,} in A ({names[0]}) and {theirs:,} in B ({names[1]})"
     if any(found.outside):

@@ -27,12 +27,13 @@ def report(
 
     The password of a PostgreSQL server is taken from SLUICE_PG_PASSWORD. 数据库口令取自该环境变量。
     """
+    from engine.runtime.parity_settings import last_run, matching_text
     from engine.runtime.report import build_report
 
     records = list(records_of(journal, schema))
     if run is not None:
         records = only_run(records, run, journal)
-    made = build_report(records)
+    made, started = build_report(records), last_run(records)
     page = None
     if html is not None:
         from engine.runtime.report_page import write_html
@@ -53,6 +54,7 @@ def report(
                 "denied": sum(row.count for row in made.denials),
                 "statistics": made.statistics,
                 "costs": costs_as_json(made.costs),
+                "matching": started.settings.get("fill_model", {}) if started is not None else {},
                 "notes": made.notes,
                 "report": None if page is None else str(page),
             }
@@ -62,6 +64,8 @@ def report(
 
     console = for_people()
     console.print(console_table(made))
+    if started is not None and (said := matching_text(started.settings)):
+        console.print(f"fill model {said}", highlight=False)
     if page is not None:
         console.print(f"report: {page}")
 

@@ -97,6 +97,8 @@ class Runs:
         self._config = str(config.absolute()) if config is not None else ""
         self._worker = worker
         self._mode = mode
+        if plan.quotes:
+            raise ConfigError("lookahead changes the future of bars; it can not do so with quotes yet: leave them out")
         self._sources = plan.open()
         self._here = Path.cwd()
 

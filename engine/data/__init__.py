@@ -3,7 +3,8 @@
 from engine.data.bar_builder import BarBuilder
 from engine.data.columns import BarSource, Columns, QuoteColumns, QuoteSource
 from engine.data.instruments import derived_instrument, read_instruments
-from engine.data.sources import open_bars, open_quotes
+from engine.data.quotes import open_quotes
+from engine.data.sources import open_bars
 
 __all__ = [
     "BarBuilder",

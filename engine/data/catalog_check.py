@@ -9,6 +9,7 @@ from msgspec import Struct
 from engine.data.calendar import MarketCalendar
 from engine.data.checks import find_bad_bar
 from engine.data.columns import Columns, Ints
+from engine.data.quote_catalog import CatalogQuotes, QuoteSeries
 from engine.data.series import Series, local_days
 from engine.domain.errors import DataError
 from engine.domain.timestamps import DAY_NS, format_time
@@ -80,6 +81,23 @@ def check_series(
         found.unchecked = "no calendar of this venue is known"
     elif days or (first and last):
         _empty_days(look, calendar, set(days), first or min(days), last or max(days))
+    return found
+
+
+def check_quotes(series: QuoteSeries) -> Finding:
+    """Damage, order and quotes that can not be; nobody knows when a quote lacks."""
+    manifest = series.manifest
+    found = Finding(instrument=manifest.instrument, interval_ns=0, bars=manifest.rows)
+    found.damaged = series.damaged()
+    found.unchecked = "quotes come when they come"
+    parts = list(manifest.parts.values())
+    if parts:
+        found.first, found.last = (format_time(t, manifest.tz) for t in (parts[0].first_ns, parts[-1].last_ns))
+        try:
+            for _ in CatalogQuotes(series.folder, series, None, None).batches():
+                pass
+        except DataError as error:
+            found.damaged.setdefault("read", str(error))
     return found
 
 

@@ -67,6 +67,8 @@ def open_catalog_bars(path: str | Path, instrument: str | None = None) -> "Catal
     if instrument is not None and instrument != manifest.instrument:
         raise DataError(f"data file {path}: holds {manifest.instrument}, not {instrument}; name the folder of that one")
     first, last = (date.fromisoformat(match[name]) if match[name] else None for name in ("first", "last"))
+    if not manifest.interval_ns:
+        raise DataError(f"data file {path}: holds quotes, not bars; take it with --quotes, or name a series of bars")
     if match["how"] and match["how"] not in HOWS:
         raise DataError(f"data file {path}: {match['how']!r} is no way to adjust; write {' or '.join(HOWS)}")
     return CatalogBars(path, Series(folder, manifest.instrument, manifest.interval_ns), first, last, match["how"] or "")

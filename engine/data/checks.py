@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.data.columns import Columns, Floats, Ints, QuoteColumns
 
@@ -37,22 +38,59 @@ def find_bad_bar(bars: Columns, after_ns: int | None) -> Fault | None:
 
 def find_bad_quote(quotes: QuoteColumns, after_ns: int | None) -> Fault | None:
     """The first quote that can not be: bid and ask finite and above 0, bid <= ask, sizes not negative, times never
-    falling (two quotes may share an instant)."""
+    falling (two quotes may share an instant); a last price above 0 where something traded; levels in order."""
     bid, ask = quotes.bid, quotes.ask
     sound = (bid > 0) & (ask < np.inf) & (bid <= ask)
-    for size in (quotes.bid_size, quotes.ask_size):
+    sizes = _sizes(quotes)
+    for _, size in sizes:
         sound &= (size >= 0) & (size < np.inf)
+    last, last_size = quotes.last, quotes.last_size
+    if last is not None and last_size is not None:
+        sound &= ((last > 0) & (last < np.inf)) | (last_size == 0)
+    for worse in _out_of_order(quotes):
+        sound &= ~worse
     row = -1 if sound.all() else int(np.argmin(sound))
     late = _first_not_later(quotes.ts_ns, after_ns, may_repeat=True)
     if late is not None and (row < 0 or late[0] <= row):
         return late
     if row < 0:
         return None
+    return row, _unsound_quote(row, quotes, sizes)
+
+
+def _sizes(quotes: QuoteColumns) -> list[tuple[str, Floats]]:
+    named = [("bid_size", quotes.bid_size), ("ask_size", quotes.ask_size)]
+    if quotes.last_size is not None:
+        named.append(("last_size", quotes.last_size))
+    for n, (_, bids, _, asks) in enumerate(quotes.deeper, 2):
+        named += [(f"bid_size{n}", bids), (f"ask_size{n}", asks)]
+    return named
+
+
+def _out_of_order(quotes: QuoteColumns) -> list[NDArray[np.bool_]]:
+    """Of each level below the best: where it is not behind the one before it."""
+    found = []
+    bid, ask = quotes.bid, quotes.ask
+    for next_bid, _, next_ask, _ in quotes.deeper:
+        found.append(~((next_bid == 0) | ((next_bid > 0) & (next_bid < bid))))
+        found.append(~((next_ask == 0) | ((next_ask > ask) & (next_ask < np.inf))))
+        # Behind the end of a side there is nothing.
+        bid, ask = next_bid, np.where(next_ask == 0, np.inf, next_ask)
+    return found
+
+
+def _unsound_quote(row: int, quotes: QuoteColumns, sizes: Sequence[tuple[str, Floats]]) -> str:
+    bid, ask = quotes.bid, quotes.ask
     said = _unsound_number(row, (("bid", bid), ("ask", ask)))
-    if not said and bid[row] > ask[row]:
-        said = f"bid {bid[row]:g} is above ask {ask[row]:g}; {_MEND}"
-    sizes = (("bid_size", quotes.bid_size), ("ask_size", quotes.ask_size))
-    return row, said or f"a size is negative or no number ({', '.join(f'{n} {v[row]:g}' for n, v in sizes)}); {_MEND}"
+    if said:
+        return said
+    if bid[row] > ask[row]:
+        return f"bid {bid[row]:g} is above ask {ask[row]:g}; {_MEND}"
+    if any(not 0 <= size[row] < np.inf for _, size in sizes):
+        return f"a size is negative or no number ({', '.join(f'{n} {v[row]:g}' for n, v in sizes)}); {_MEND}"
+    if any(worse[row] for worse in _out_of_order(quotes)):
+        return f"a level of its book is not behind the one before it; {_MEND}"
+    return f"something traded and last is no price; {_MEND}"
 
 
 def _first_not_later(ts_ns: Ints, after_ns: int | None, *, may_repeat: bool = False) -> Fault | None:

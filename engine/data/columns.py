@@ -35,7 +35,11 @@ class Columns(Struct, frozen=True, gc=False):
 
 
 class QuoteColumns(Struct, frozen=True, gc=False):
-    """Best bids and asks of one instrument, oldest first; sizes are 0 where the file has none."""
+    """Quotes of one instrument, oldest first, one array a field, all of one length; several may share an instant.
+
+    ``ts_ns``: nanoseconds UTC. Prices in the instrument's currency a unit, sizes in units (shares, contracts), 0 where
+    the file has none. A side where nobody stands has the price of the other side and size 0.
+    """
 
     instrument: InstrumentId
     ts_ns: Ints
@@ -43,6 +47,21 @@ class QuoteColumns(Struct, frozen=True, gc=False):
     ask: Floats
     bid_size: Floats
     ask_size: Floats
+    last: Floats | None = None
+    """Price of the latest trade; None: the file has none."""
+    last_size: Floats | None = None
+    """Units traded at ``last`` since the row before; 0 for none."""
+    deeper: tuple[tuple[Floats, Floats, Floats, Floats], ...] = ()
+    """Levels from the second on, as (bid, bid size, ask, ask size); price 0 where a side ends before."""
+
+    def part(self, span: slice | Ints) -> "QuoteColumns":
+        """Some of the rows."""
+        last, size = self.last, self.last_size
+        return QuoteColumns(
+            self.instrument, self.ts_ns[span], self.bid[span], self.ask[span], self.bid_size[span],
+            self.ask_size[span], None if last is None else last[span], None if size is None else size[span],
+            tuple([(b[span], bs[span], a[span], as_[span]) for b, bs, a, as_ in self.deeper]),
+        )  # fmt: skip
 
 
 class BarSource(Protocol):

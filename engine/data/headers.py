@@ -10,6 +10,10 @@ SYMBOL = "symbol"
 BAR_FIELDS = (TIME, "open", "high", "low", "close", "volume")
 QUOTE_FIELDS = (TIME, "bid", "ask")
 QUOTE_SIZES = ("bid_size", "ask_size")
+QUOTE_LAST = ("last", "last_size")
+DEPTH_MAX = 10
+DEPTH = tuple(f"{side}{n}" for n in range(2, DEPTH_MAX + 1) for side in ("bid", "bid_size", "ask", "ask_size"))
+"""Levels from the second on: ``bid2``, ``bid_size2``, ``ask2``, ``ask_size2``, ``bid3`` ..."""
 
 # The first name that a file has is taken, so a full time comes before a mere day. Chinese names: as akshare and the
 # exchanges' own downloads write them.
@@ -27,8 +31,25 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ask": ("ask", "ask_price", "ask1", "ask_price1", "卖一价"),
     "bid_size": ("bid_size", "bid_volume", "bid_vol", "bid_volume1", "bid_vol1", "买一量"),
     "ask_size": ("ask_size", "ask_volume", "ask_vol", "ask_volume1", "ask_vol1", "卖一量"),
+    "last": ("last", "last_price", "trade_price", "最新价"),
+    "last_size": ("last_size", "last_volume", "trade_size", "trade_volume"),
     SYMBOL: ("symbol", "instrument", "code", "ts_code", "order_book_id", "security", "ticker", "代码", "股票代码"),
 }  # fmt: skip
+
+_DIGITS = "一二三四五六七八九十"
+
+
+def _deep_names(field: str) -> tuple[str, ...]:
+    side, number = field[:3], "".join(letter for letter in field if letter.isdigit())
+    digit = _DIGITS[int(number) - 1]
+    if "size" in field:
+        words = ("size", "volume", "vol")
+        plain = [f"{side}_{word}{gap}{number}" for word in words for gap in ("", "_")]
+        return (*plain, f"{'买' if side == 'bid' else '卖'}{digit}量")
+    return field, f"{side}_price{number}", f"{side}_price_{number}", f"{'买' if side == 'bid' else '卖'}{digit}价"
+
+
+ALIASES.update((name, _deep_names(name)) for name in DEPTH)
 
 # Ways the world writes a venue. Source: ISO 10383 codes and the suffixes of the usual data sets.
 _VENUES: dict[str, frozenset[str]] = {
@@ -68,7 +89,8 @@ def find_columns(
     for field, column in named.items():
         if field not in ALIASES:
             raise DataError(
-                f"data file {path}: there is no field {field!r} to give a column to; fields are {', '.join(ALIASES)}"
+                f"data file {path}: there is no field {field!r} to give a column to; fields are "
+                f"{', '.join(name for name in ALIASES if name not in DEPTH)}"
             )
         if column not in header:
             raise DataError(f"data file {path}, line 1: no column {column!r}; its columns are {', '.join(header)}")

@@ -16,11 +16,13 @@ from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, dura
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+QUOTES = "quotes"
+"""The name of a series of quotes, which have no length (0)."""
 _UNITS = (("d", DAY_NS), ("h", HOUR_NS), ("m", MINUTE_NS), ("s", SECOND_NS), ("ms", 1_000_000))
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One file: the bars of one month of the series' own zone. ``days``: bars by day of their end."""
+    """One file: the bars of one month (quotes: of one day) of the series' own zone. ``days``: rows by day."""
 
     file: str
     sha256: str
@@ -31,7 +33,8 @@ class Part(Struct, frozen=True, kw_only=True):
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
-    """``parts`` by month, as ``2024-01``; ``asked``: spans of days a source has answered for, both ends included."""
+    """``parts`` by month, as ``2024-01``, those of quotes by day;
+    ``asked``: spans of days a source has answered for, both ends included."""
 
     format: int = FORMAT
     instrument: str
@@ -54,7 +57,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 def interval_name(interval_ns: int) -> str:
-    """``1m``, ``1h``, ``1d``: one name an interval."""
+    """``1m``, ``1h``, ``1d``: one name an interval; ``quotes`` for 0."""
+    if interval_ns == 0:
+        return QUOTES
     for unit, length in _UNITS:
         if interval_ns > 0 and interval_ns % length == 0:
             return f"{interval_ns // length}{unit}"
@@ -66,6 +71,8 @@ def interval_of(text: str) -> int:
     Raises:
         ConfigError: no interval.
     """
+    if text == QUOTES:
+        return 0
     try:
         return duration_ns(text)
     except ValueError as why:

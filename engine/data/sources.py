@@ -1,4 +1,4 @@
-"""Opening a file of bars or quotes: the door for everybody else."""
+"""Opening a file of bars: the door for everybody else."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.data.catalog_source import CatalogBars, open_catalog_bars
-from engine.data.checks import find_bad_bar, find_bad_quote
-from engine.data.columns import Columns, Ints, QuoteColumns
-from engine.data.headers import BAR_FIELDS, QUOTE_FIELDS, QUOTE_SIZES
+from engine.data.checks import find_bad_bar
+from engine.data.columns import Columns, Ints
+from engine.data.headers import BAR_FIELDS
 from engine.data.rows import Chunk, Rows
 from engine.data.table import file_sha256
 from engine.domain.errors import ConfigError, DataError
@@ -49,20 +49,6 @@ def open_bars(
         return held
     rows = Rows(Path(path), InstrumentId(instrument), BAR_FIELDS, tz=tz, named=columns)
     return FileBars(rows, label, interval)
-
-
-def open_quotes(
-    path: str | Path, instrument: str, *, tz: str | None = None, columns: Mapping[str, str] | None = None
-) -> "FileQuotes":
-    """Open a file of quotes with the columns time, bid, ask and, if there are any, bid_size and ask_size.
-
-    Raises:
-        DataError: the file can not be used.
-    """
-    rows = Rows(
-        Path(path), InstrumentId(instrument), QUOTE_FIELDS, optional=QUOTE_SIZES, tz=tz, named=columns
-    )  # fmt: skip
-    return FileQuotes(rows)
 
 
 class FileBars:
@@ -147,40 +133,6 @@ class FileBars:
             )
         # Where clocks change a day is 23 hours.
         return round(smallest / DAY_NS) * DAY_NS if smallest >= 20 * HOUR_NS else smallest
-
-
-class FileQuotes:
-    """Quotes of one instrument in one file: a ``QuoteSource``."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-        self.path = rows.path
-        self.instrument = rows.instrument
-        self.tz = rows.times.tz
-        self._sha256 = ""
-
-    def sha256(self) -> str:
-        if not self._sha256:
-            self._sha256 = file_sha256(self.path)
-        return self._sha256
-
-    def batches(self) -> Iterator[QuoteColumns]:
-        last_ns: int | None = None
-        for chunk in self._rows.chunks():
-            values, none = chunk.floats, np.zeros(len(chunk.ts_ns))
-            quotes = QuoteColumns(
-                self.instrument,
-                chunk.ts_ns,
-                values["bid"],
-                values["ask"],
-                values.get("bid_size", none),
-                values.get("ask_size", none),
-            )
-            fault = find_bad_quote(quotes, last_ns)
-            if fault is not None:
-                raise self._rows.fault(chunk.row(fault[0]), fault[1])
-            last_ns = int(quotes.ts_ns[-1])
-            yield quotes
 
 
 def _all_midnight(ts_ns: Ints, tz: str) -> bool:

@@ -7,10 +7,13 @@ parent does next follows from the journal: its command, its notes and its childr
 import enum
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from engine.domain.commands import Offset, Side, SubmitOrder
+from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 
 
@@ -61,7 +64,26 @@ class Iceberg(Struct, frozen=True, kw_only=True, tag="iceberg"):
     show: int
 
 
-Algo = PlayedOrder | Bracket | Twap | Vwap | Participate | Iceberg
+class Custom(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="custom"):
+    """An algorithm that another package brought (docs/plugins.md): its name, and its settings as they were given."""
+
+    algo: str
+    settings: dict[str, Any] = {}
+
+
+def custom(name: str, settings: dict[str, Any]) -> Custom:
+    """One as the journal will have it: what was given and what is read back after a restart are the same.
+
+    Raises:
+        ConfigError: a setting that can not be written down.
+    """
+    try:
+        return Custom(algo=name, settings=msgspec.json.decode(msgspec.json.encode(settings)))
+    except (TypeError, ValueError, OverflowError) as why:
+        raise ConfigError(f"algorithm {name!r}: settings are numbers, texts, lists and tables ({why})") from why
+
+
+Algo = PlayedOrder | Bracket | Twap | Vwap | Participate | Iceberg | Custom
 
 
 class SubmitAlgo(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,6 +102,8 @@ class SubmitAlgo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def name(self) -> str:
         """The algo's word: ``twap``."""
+        if isinstance(self.algo, Custom):
+            return self.algo.algo
         return str(self.algo.__struct_config__.tag)
 
 

@@ -326,6 +326,8 @@ class RunStarted(Struct, frozen=True, kw_only=True, tag="run"):
     accounts: tuple[dict[str, Any], ...] = ()
     """Account id, base currency, starting cash as text."""
     schema: int = 1
+    settings: dict[str, Any] = {}
+    """What else decides the outcome: the fill model, the instruments as they were defined, their rule books."""
 
 
 class EquitySampled(Struct, frozen=True, kw_only=True, gc=False, tag="equity"):

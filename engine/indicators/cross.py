@@ -42,22 +42,16 @@ class Cross:
         gap = values - others
         above, below = gap > self.tie, gap < -self.tie
         found = np.zeros(len(gap))
-        if not len(gap):
+        sided = above | below
+        # The everyday case: a side at every value.
+        known = None if sided.all() else np.flatnonzero(sided)
+        ups = above if known is None else above[known]
+        if not len(ups):
             return found
-        if (above | below).all():
-            # The everyday case: a side at every bar, so that turns are where it is not the one before.
-            turned = np.flatnonzero(above[1:] != above[:-1]) + 1
-            found[turned] = np.where(above[turned], 1.0, -1.0)
-            first = 1.0 if above[0] else -1.0
-            if self._side and first != self._side:
-                found[0] = first
-            self._side = 1.0 if above[-1] else -1.0
-            return found
-        sides = above.astype(np.float64) - below
-        known = np.flatnonzero(sides)
-        if len(known):
-            seen = np.concatenate(([self._side], sides[known]))
-            self._side = float(seen[-1])
-            turned = np.flatnonzero((seen[1:] != seen[:-1]) & (seen[:-1] != 0))
-            found[known[turned]] = seen[turned + 1]
+        turned = np.flatnonzero(ups[1:] != ups[:-1]) + 1
+        found[turned if known is None else known[turned]] = np.where(ups[turned], 1.0, -1.0)
+        first = 1.0 if ups[0] else -1.0
+        if self._side and first != self._side:
+            found[0 if known is None else known[0]] = first
+        self._side = 1.0 if ups[-1] else -1.0
         return found

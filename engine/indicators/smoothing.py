@@ -3,8 +3,7 @@
 They are recursive, so their column is a loop too, of the shortest kind; each step is the one ``update`` does.
 """
 
-from collections.abc import Callable
-from itertools import accumulate
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -12,16 +11,18 @@ from engine.indicators.indicator import NAN, Floats
 
 Step = Callable[[float, float], float]
 """The average after a value, from the average before it and the value."""
+Steps = Callable[[float, Iterable[float]], list[float]]
+"""The same for value after value: a call for each would take twice as long as the arithmetic."""
 
 
 class Smoothing:
-    """``step`` from a seed: the mean of the first ``period`` values, added up one by one."""
+    """Step by step from a seed: the mean of the first ``period`` values, added up one by one."""
 
-    __slots__ = ("_seen", "period", "step", "value")
+    __slots__ = ("_seen", "_step", "_steps", "period", "value")
 
-    def __init__(self, period: int, step: Step) -> None:
+    def __init__(self, period: int, way: tuple[Step, Steps]) -> None:
         self.period = period
-        self.step = step
+        self._step, self._steps = way
         self.value = NAN
         """The latest average."""
         self._seen: list[float] = []
@@ -29,7 +30,8 @@ class Smoothing:
     def update(self, value: float) -> float:
         if self._seen is not _FULL:
             return self._seed(value)
-        value = self.value = self.step(self.value, value)
+        step = self._step
+        value = self.value = step(self.value, value)
         return value
 
     def _seed(self, value: float) -> float:
@@ -54,9 +56,7 @@ class Smoothing:
                 found[done - 1] = last
         rest = values[done:].tolist()
         if rest:
-            steps = accumulate(rest, self.step, initial=self.value)
-            next(steps)
-            found[done:] = np.fromiter(steps, np.float64, len(rest))
+            found[done:] = self._steps(self.value, rest)
             self.value = float(found[-1])
         return found
 
@@ -65,13 +65,29 @@ _FULL: list[float] = []
 """In the place of the seen values once they have given the seed."""
 
 
-def exponential(period: int) -> Step:
+def exponential(period: int) -> tuple[Step, Steps]:
     """TA-Lib's EMA: ``k = 2 / (period + 1)``."""
     k = 2 / (period + 1)
-    return lambda average, value: (value - average) * k + average
+
+    def steps(average: float, values: Iterable[float]) -> list[float]:
+        found = []
+        for value in values:
+            average = (value - average) * k + average
+            found.append(average)
+        return found
+
+    return lambda average, value: (value - average) * k + average, steps
 
 
-def wilder(period: int) -> Step:
+def wilder(period: int) -> tuple[Step, Steps]:
     """Wilder's: the average counts ``period - 1`` times, the value once (New Concepts in Technical Trading, 1978)."""
     kept = period - 1
-    return lambda average, value: (average * kept + value) / period
+
+    def steps(average: float, values: Iterable[float]) -> list[float]:
+        found = []
+        for value in values:
+            average = (average * kept + value) / period
+            found.append(average)
+        return found
+
+    return lambda average, value: (average * kept + value) / period, steps

@@ -10,7 +10,7 @@ have a sum of exactly 0, and prices, which are near each other, lose nothing.
 """
 
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import add, sub
 from typing import Any
 
@@ -156,24 +156,39 @@ class WindowSum:
             self._turn(float(values[0]))
         begun = len(self._block)
         rows = -(-(begun + count) // size)
-        series = in_rows(values, self._block, rows, size)
-        own = series[:, 0]
+        # A row for each place in a block: what is done to all blocks at once lies side by side.
+        series = np.ascontiguousarray(in_rows(values, self._block, rows, size).T)
+        own = series[0]
         refs = np.concatenate(([self.ref], own[:-1]))
-        tail = np.empty((rows, size))
-        tail[0, begun:] = self._left[::-1]
-        tail[:, -1] = 0.0
-        np.add.accumulate(series[:-1, :0:-1] - own[:-1, None], axis=1, out=tail[1:, -2::-1])
-        total = np.add.accumulate(series - refs[:, None], axis=1)
+        tail = np.empty((size, rows))
+        tail[begun:, 0] = self._left[::-1]
+        tail[-1] = 0.0
+        np.subtract(series[:0:-1, :-1], own[:-1], out=tail[-2::-1, 1:])
+        _run(tail[-2::-1, 1:])
+        total = series - refs
+        _run(total)
         end = begun + count
         row, place = divmod(end - 1, size)
         self.ref = float(refs[row])
-        self._total = float(total[row, place])
-        self._block = series[row, : place + 1].tolist()
-        self._left = tail[row, :place:-1].tolist()
+        self._total = float(total[place, row])
+        self._block = series[: place + 1, row].tolist()
+        self._left = tail[:place:-1, row].tolist()
         tail += total
         tail /= size
-        tail += refs[:, None]
-        return tail.reshape(-1)[begun:end]
+        tail += refs
+        return tail.T.reshape(-1)[begun:end]
+
+
+def _run(places: Floats) -> None:
+    """Make each row the sum of the rows up to it, added one by one.
+
+    ``accumulate`` takes twice as long, but for rows so short that to call for each costs more.
+    """
+    if len(places) > places.shape[1]:
+        places[:] = np.add.accumulate(places, axis=0)
+        return
+    for before, row in pairwise(places):
+        np.add(before, row, out=row)
 
 
 class WindowExtreme:

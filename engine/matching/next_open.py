@@ -8,6 +8,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from engine.domain.market import Bar
+from engine.domain.money import exact_price
 from engine.matching.fill_model import open_within
 from engine.matching.waiting import Floats
 
@@ -23,7 +24,7 @@ class NextOpen(Struct, frozen=True, forbid_unknown_fields=True):
 
     def match(self, buys: bool, limit: Decimal | None, leaves: int, bar: Bar) -> tuple[int, Decimal] | None:
         if limit is None:
-            return leaves, Decimal(repr(bar.open))
+            return leaves, exact_price(bar.open)
         price = open_within(buys, limit, bar)
         return None if price is None else (leaves, price)
 

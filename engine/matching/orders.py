@@ -103,7 +103,8 @@ class Orders:
             self._sent(request.client_id)
             return
         venue_id: VenueOrderId = str(number)  # type: ignore[assignment]
-        self._placed(request.client_id, venue_id)
+        placed = self._placed
+        placed(request.client_id, venue_id)
 
     def arrive(self, order: Resting, now_ns: int) -> bool:
         """Whether it has reached the venue by now; its acceptance is told once."""
@@ -139,16 +140,17 @@ class Orders:
             if floor is not None and (band := floor.band) is not None:
                 price = min(price, Decimal(repr(band[1]))) if order.buys else max(price, Decimal(repr(band[0])))
         leaves = order.leaves = order.leaves - quantity
-        book = self._by_order.get(instrument.market)
-        if self._futures_fee is not None and instrument.market in self._futures:
+        market, report = instrument.market, self._report
+        book = self._by_order.get(market) if self._by_order else None
+        if self._futures_fee is not None and market in self._futures:
             fee = self._futures_fee(request, quantity, price, ts_ns)
         elif book is None:
-            fee = self._books[instrument.market].fee(request.type, request.side, quantity, price, instrument, ts_ns)
+            fee = self._books[market].fee(request.type, request.side, quantity, price, instrument, ts_ns)
         else:
             order.value += price * quantity * instrument.multiplier
             whole = book.order_fee(request.side, order.quantity - leaves, order.value, instrument, order.acts_ns)
             fee, order.charged = whole - order.charged, whole
-        self._report(
+        report(
             OrderReport(
                 account=request.account,
                 client_id=request.client_id,

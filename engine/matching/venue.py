@@ -95,12 +95,12 @@ class SimulatedVenue(Depth):
 
     def _pass_by(self, orders: list[Resting], bar: Bar, start_ns: int) -> list[Resting]:
         """The everyday bar: one order after the other; gives those that go on working."""
-        kept = []
+        kept, match = [], self._match
         for order in orders:
             if order.accepted_ns > start_ns:
                 kept.append(order)
             elif order.plain and order.limit is None and order.leaves:
-                found = self._match(order.buys, None, order.leaves, bar)
+                found = match(order.buys, None, order.leaves, bar)
                 if found is not None:
                     self.fill(order, found[0], found[1], bar.ts_ns, start_ns)
                 if order.leaves:

@@ -9,6 +9,7 @@ import msgspec
 from engine.domain.commands import SubmitOrder
 from engine.domain.errors import SluiceError
 from engine.domain.verdict import Denial, Verdict
+from engine.risk.everyday import everyday
 from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 
@@ -36,11 +37,15 @@ class RiskChecker:
         for limit in self.limits:
             limit.prepare(view)
         self._first_no = _in_turn([limit.check for limit in self.limits])
+        self._passes = everyday(self.limits, view)
 
     def check(self, order: SubmitOrder, now_ns: int) -> Denial | None:
         """The first limit's no, its reason starting ``limit check failed: ``; None if all pass."""
+        first_no, passes = self._first_no, self._passes
         try:
-            denial = self._first_no(order, self.view, now_ns)
+            if passes is not None and passes(order, now_ns):
+                return None
+            denial = first_no(order, self.view, now_ns)
         except FAILURES as error:
             self.errors += 1
             return _failed(self._culprit(order, now_ns), error)

@@ -28,6 +28,9 @@ class Line(Struct, gc=False):
     """Units held when the day began."""
     held: int = 0
     paid: Decimal = ZERO
+    won: Decimal = ZERO
+    won_by: tuple[int, Decimal, tuple[int, Decimal]] | None = None
+    """What ``won`` was reckoned from: day, latest price, first price of the day. None: not since the last booking."""
 
 
 Key = tuple[StrategyId, AccountId]
@@ -72,6 +75,7 @@ class DayProfit:
         elif event.quantity:
             line = self._book(event.strategy, event.account, event.instrument, event.ts_ns, event.quantity, ZERO)
             line.start += event.quantity
+            line.won_by = None
 
     def on_priced(self, event: DayPriced) -> None:
         known = self.first.get(event.instrument)
@@ -104,6 +108,7 @@ class DayProfit:
             line.day, line.start, line.paid = day, line.held, ZERO
         line.held += quantity
         line.paid += paid
+        line.won_by = None
         return line
 
     # --- readers -----------------------------------------------------------------------------------------------------
@@ -139,10 +144,13 @@ class DayProfit:
         if not start and not line.held:
             return -paid
         first, latest = self.first.get(instrument), self._latest(instrument)
-        multiplier = self._instruments[instrument].multiplier
         if latest is None or first is None or first[0] != day:
             if start == line.held and not paid:
                 # Held and not traded, and no price of today: it has not moved as far as anybody knows.
                 return ZERO
             raise DataError(f"no price of {instrument} today")
-        return (latest * line.held - first[1] * start) * multiplier - paid
+        # Losses are looked at once a second over everything held; most of it was not priced since.
+        if line.won_by is None or line.won_by != (day, latest, first):
+            line.won = (latest * line.held - first[1] * start) * self._instruments[instrument].multiplier - paid
+            line.won_by = (day, latest, first)
+        return line.won

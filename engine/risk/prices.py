@@ -18,19 +18,26 @@ _INFINITE = float("inf")
 class Minute:
     """The samples of the last minute of one instrument, by time and sorted; at most 61 of them."""
 
-    __slots__ = ("_sorted", "last_ns", "latest", "samples")
+    __slots__ = ("_exact", "_sorted", "last_ns", "latest", "samples")
 
     def __init__(self) -> None:
         self.samples: deque[tuple[int, float]] = deque()
         self._sorted: list[float] = []
         self.last_ns = -(2**62)
         self.latest = 0.0
+        self._exact: Decimal | None = None
 
     def add(self, ts_ns: int, price: float) -> None:
-        self.last_ns, self.latest = ts_ns, price
+        self.last_ns, self.latest, self._exact = ts_ns, price, None
         self.samples.append((ts_ns, price))
         insort(self._sorted, price)
         self._drop(ts_ns)
+
+    def exact(self) -> Decimal | None:
+        """The last sample as it reads; None before the first."""
+        if self._exact is None and self.latest:
+            self._exact = Decimal(repr(float(self.latest)))
+        return self._exact
 
     def median(self, now_ns: int) -> float | None:
         """None without a sample in the last minute; the lower of the two in the middle where they are even."""
@@ -83,7 +90,7 @@ class Prices:
     def latest(self, instrument: InstrumentId) -> Decimal | None:
         """The last sample, as it reads; None where this life has seen none."""
         minute = self.minutes.get(instrument)
-        return None if minute is None or not minute.latest else Decimal(repr(float(minute.latest)))
+        return None if minute is None else minute.exact()
 
     def add(self, instrument: InstrumentId, ts_ns: int, price: float) -> None:
         """Remember a price, if it is one and a second has gone by since the last that was."""

@@ -54,7 +54,8 @@ class RiskWatch:
         publish: Callable[[Any], object],
     ) -> None:
         self.limits = tuple(limit for limit in limits if limit.monitors)
-        self._marked = tuple(limit for limit in self.limits if limit.name in ("strategy_loss", "account_loss"))
+        self._of_strategies = tuple(limit for limit in self.limits if limit.name == "strategy_loss")
+        self._of_accounts = tuple(limit for limit in self.limits if limit.name == "account_loss")
         self._view = view
         self._now_ns = now_ns
         self._latch = latch
@@ -84,9 +85,14 @@ class RiskWatch:
         if now_ns < self._due_ns or profit is None:
             return
         self._due_ns = now_ns + PERIOD_NS
+        looked_at: set[str] = set()
         for (strategy, account), lines in list(profit.lines.items()):
             for instrument in list(lines)[:1]:
-                self._ask(self._marked, Holder(strategy, account, instrument))
+                holder = Holder(strategy, account, instrument)
+                self._ask(self._of_strategies, holder)
+                if account not in looked_at:
+                    looked_at.add(account)
+                    self._ask(self._of_accounts, holder)
 
     def on_new_day(self, turn: NewDay) -> None:
         """What losses of the day are counted from: the close before where it is known, else the first price."""

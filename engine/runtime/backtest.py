@@ -1,6 +1,6 @@
 """Replay of bars: walk two of DESIGN. It moves the clock; everything else is the code that trades."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -23,7 +23,6 @@ from engine.domain.ids import AccountId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, DataKind
 from engine.domain.timestamps import DAY_NS
-from engine.execution import CancelWanted, ReplaceWanted
 from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
 from engine.matching.floor import floors_of
@@ -40,7 +39,8 @@ from engine.runtime.ex_dates import begin_day
 from engine.runtime.futures import Rolling, futures_fee
 from engine.runtime.matching_settings import refuse_unless_bars_fill
 from engine.runtime.replay import Merged, Stage, merged, play
-from engine.runtime.run_data import data_rows
+from engine.runtime.replay_venue import ReplayVenue
+from engine.runtime.run_data import data_rows, run_settings
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -69,6 +69,7 @@ MODES = ("auto", "event", "column")
 
 class BacktestResult(Struct, frozen=True, kw_only=True):
     bars: int
+    quotes: int = 0
     fills: int
     orders: int
     denied: int
@@ -82,22 +83,6 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     """``event``: every bar was played; ``column``: only those at which something happens."""
     mode_reason: str = ""
     """Why bars could not be left out, where that was tried."""
-
-
-class _ReplayVenue:
-    """The simulated venue as the wiring wants it."""
-
-    def __init__(self, venue: SimulatedVenue) -> None:
-        self.venue = venue
-        self.on_submitted = venue.on_submitted
-
-    def on_cancel_wanted(self, event: CancelWanted) -> None:
-        request = event.order.request
-        self.venue.cancel(request.client_id, request.instrument)
-
-    def on_replace_wanted(self, event: ReplaceWanted) -> None:
-        request = event.order.request
-        self.venue.replace(request.client_id, request.instrument, event.quantity, event.price)
 
 
 class Backtest:
@@ -129,11 +114,12 @@ class Backtest:
             ConfigError: the data has several currencies or none; ``mode`` is ``column`` and that can not be done.
         """
         self.sources = list(sources)
-        self._shortest_ns = min((source.interval_ns for source in self.sources), default=DAY_NS)
+        self._shortest_ns = self._shortest()
         self._start_ns = self._sample_due_ns = 0
         self._strategies = strategies
         self._journal = journal
         self._cash = cash
+        self._settings = run_settings(self._data(), fill_model, instruments, books)
         self._statements = statements
         self._progress = progress
         self._pack: Callable[[int], None] | None = getattr(journal, "pack", None)
@@ -155,16 +141,36 @@ class Backtest:
             core.view.open_orders = core.manager.working.values
         self._takes_rights = takes_rights
         self.venue = self._venue(fill_model, instruments, books)
-        join(core, _ReplayVenue(self.venue), keep_history=False, subscriptions=self._on_subscription)
+        self._due = [0]
+        join(core, self._door(), keep_history=False, subscriptions=self._on_subscription)
         core.portfolio.open_account(ACCOUNT, self._currency(), cash)
         self._seat(strategies)
         self.rolling = Rolling(rolls, core)
-        self._due = [0]
         core.runner.rescheduled = self._on_rescheduled
         self.mode, self.mode_reason = self._mode(mode)
 
+    # --- what a run over more than bars answers otherwise (``quotes_backtest.py``) ------------------------------------
+
+    def _shortest(self) -> int:
+        return min((source.interval_ns for source in self.sources), default=DAY_NS)
+
+    def _data(self) -> list[Any]:
+        """Every file of market data."""
+        return [*self.sources]
+
+    def _refuse_unless_fills(self, model: FillModel) -> None:
+        refuse_unless_bars_fill(model)
+
+    def _door(self) -> ReplayVenue:
+        return ReplayVenue(self.venue)
+
+    def _stream(self) -> Iterator[Any]:
+        return merged(self.sources, self._load)
+
+    # --- making -------------------------------------------------------------------------------------------------------
+
     def _currency(self) -> str:
-        currencies = {self.core.instruments[source.instrument].currency for source in self.sources}
+        currencies = {self.core.instruments[source.instrument].currency for source in self._data()}
         if len(currencies) != 1:
             listed = ", ".join(sorted(currencies)) or "none"
             raise ConfigError(f"one backtest trades one currency; the data has {listed}: run them apart")
@@ -174,10 +180,10 @@ class Backtest:
         self, model: FillModel, instruments: Mapping[InstrumentId, Instrument], books: Mapping[str, RuleBook]
     ) -> SimulatedVenue:
         """The venue, with what the exchanges' days decide: the close before, ex-dates, when waiting orders act."""
-        refuse_unless_bars_fill(model)
+        self._refuse_unless_fills(model)
         core = self.core
-        actions, self._action_files = actions_of(self.sources)
-        self.days = DayPrices(instruments, books, actions, [source.instrument for source in self.sources])
+        actions, self._action_files = actions_of(self._data())
+        self.days = DayPrices(instruments, books, actions, [source.instrument for source in self._data()])
         if self._shortest_ns >= DAY_NS:
             core.view.waits = Waits(instruments, books, core.view.marks, self.days)
         floors = floors_of(instruments, books, core.view.previous_close.get, self.days.has_volume)
@@ -231,7 +237,7 @@ class Backtest:
         """
         core, clock = self.core, self.clock
         opened = cpu_seconds()
-        stream = merged(self.sources, self._load)
+        stream = self._stream()
         batch = next(stream, None)
         clock.now_ns = self._start_ns = batch.first_start_ns if batch is not None else 0
         self._sample_due_ns = clock.now_ns + self._shortest_ns + 1
@@ -268,7 +274,7 @@ class Backtest:
             mode_reason=self.mode_reason,
         )
 
-    def _player(self) -> Callable[[Merged], float]:
+    def _player(self) -> Callable[[Any], float]:
         """Start the strategies; gives what plays a batch and says how many CPU seconds of that were decoding."""
         core = self.core
         if self.mode == "column":
@@ -296,14 +302,14 @@ class Backtest:
 
     def _stage(self) -> Stage:
         """What the replay loop drives. Where books and strategies are all that hear bars it goes to them directly."""
-        core, names = self.core, [source.instrument for source in self.sources]
+        core, names, alone = self.core, [source.instrument for source in self.sources], None
         if core.bus.subscribers(Bar) == (core.portfolio.on_bar, core.runner.on_bar):
-            latest, ears = core.portfolio.marks.latest, core.runner.ears
+            latest, ears, alone = core.portfolio.marks.latest, core.runner.ears, core.runner
             for name in names:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears)
+        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears, alone)
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""
@@ -347,7 +353,7 @@ class Backtest:
             ts_ns=ts_ns,
             mode="backtest",
             config_hash=self.core.checker.limits_hash,
-            data=data_rows(self.sources, self._statements, self._action_files),
+            data=data_rows(self._data(), self._statements, self._action_files),
             strategies=tuple(
                 {"name": spec.name, "path": spec.path, "parameters": msgspec.to_builtins(spec.parameters)}
                 for spec in self._strategies
@@ -356,6 +362,7 @@ class Backtest:
                 {"account": book.account, "currency": book.currency, "cash": str(self._cash)}
                 for book in self.core.portfolio.accounts.values()
             ),
+            settings=self._settings,
         )
 
     def _on_subscription(self, event: SubscriptionRequested) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from engine.quote_loop import rush
 from engine.runner import StrategyRunner
 from engine.seat import StrategyHungError
 
@@ -23,7 +24,7 @@ class _Watch:
     """What the last look saw: the frame that called a handler, and for what."""
 
     def __init__(self, runner: StrategyRunner, limit_seconds: float) -> None:
-        self._dispatchers = runner.dispatchers()
+        self._dispatchers = runner.dispatchers() | {rush.__code__}
         self._limit = limit_seconds
         self._seen: tuple[FrameType, Any] | None = None
 
@@ -35,7 +36,7 @@ class _Watch:
         if frame is None:
             self._seen = None
             return
-        # ``_drain`` calls many handlers from one frame: the queue's entry tells them apart.
+        # ``_drain`` and ``rush`` call many handlers from one frame: the entry tells them apart.
         call = (frame, frame.f_locals.get("entry"))
         if self._seen is None or self._seen[0] is not frame or self._seen[1] is not call[1]:
             self._seen = call

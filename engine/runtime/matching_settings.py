@@ -61,3 +61,14 @@ def refuse_unless_bars_fill(model: FillModel) -> None:
             f"fill model {name} fills from quotes or books, and this run has bars alone: nothing would ever fill; "
             "take next_open, touch, path or volume_share"
         )
+
+
+def refuse_unless_quotes_fill(model: FillModel) -> None:
+    """
+    Raises:
+        ConfigError: the model fills from bars, and the run is one over quotes.
+    """
+    inner = model.model if isinstance(model, Friction) else model
+    if not isinstance(inner, ReadsQuotes | ReadsBooks):
+        name = next((name for name, kind in FILL_MODELS.items() if isinstance(inner, kind)), type(inner).__name__)
+        raise ConfigError(f"fill model {name} fills from bars, and this run fills from quotes: take quote or book_walk")

@@ -46,6 +46,8 @@ class Scene(Struct, kw_only=True):
     """Gateway -> when its login ends, ns UTC."""
     since: dict[str, int] = {}
     """Condition -> when it was first seen, for what has to last."""
+    open_since: dict[InstrumentId, int] = {}
+    """When an instrument was first looked at with its market open."""
     worths: dict[AccountId, deque[tuple[int, Decimal]]] = {}
 
 
@@ -98,9 +100,9 @@ def feeds(scene: Scene, settings: MonitorsTable, now_ns: int) -> Iterator[Findin
         if pace_ns is not None and market not in opened:
             opened[market] = core.books[market].is_open(now_ns)
         if pace_ns is None or not opened[market]:
-            scene.since.pop(f"open {instrument}", None)
+            scene.open_since.pop(instrument, None)
             continue
-        open_ns = scene.since.setdefault(f"open {instrument}", now_ns)
+        open_ns = scene.open_since.setdefault(instrument, now_ns)
         # A bar is as long under way as it lasts, and then waits for its poll; one of either may be missed.
         most_ns = max(age_ns, 2 * (pace_ns + bar_ns))
         marked_ns = max(core.portfolio.marks_ns.get(instrument) or 0, open_ns)

@@ -17,6 +17,7 @@ from engine.domain.ids import ClientOrderId
 from engine.domain.money import ZERO
 from engine.domain.timestamps import SECOND_NS
 from engine.runtime.decisions import ORDER, Decision, decisions_of
+from engine.runtime.parity_settings import SettingDifference, matching_differences
 from engine.runtime.report_reading import Reading
 
 TOLERANCE_NS = SECOND_NS
@@ -64,6 +65,8 @@ class Parity(Struct, frozen=True, kw_only=True):
     """Decisions left out, as made outside the time that both journals cover."""
     strategies: tuple[tuple[str, str], ...]
     """Which strategy of A was held against which of B."""
+    settings: tuple[SettingDifference, ...] = ()
+    """Where what filled their orders was set up otherwise: no difference of decisions, but often why there is one."""
 
     @property
     def same(self) -> bool:
@@ -120,6 +123,7 @@ def compare_journals(a: Records, b: Records, rule: Rule | None = None) -> Parity
         decisions=(len(rows[0]), len(rows[1])),
         outside=(whole[0] - len(rows[0]), whole[1] - len(rows[1])),
         strategies=tuple(pairs),
+        settings=matching_differences(a, b),
     )
 
 

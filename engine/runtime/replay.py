@@ -3,16 +3,19 @@
 Ties within an instant go by the number of the source, never by anything that differs between runs.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
+from engine.bar_loop import in_a_row, listener
 from engine.data.columns import BarSource, Columns, Floats, Ints
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
+from engine.runner import StrategyRunner
 
 
 class Merged(Struct, frozen=True):
@@ -131,6 +134,8 @@ class Stage(Struct):
     """What the first subscriber of ``Bar`` does, marking the books, is to keep the bar here."""
     ears: dict[InstrumentId, Callable[[Bar], None]]
     """All the others, by instrument."""
+    runner: StrategyRunner | None = None
+    """Where strategies are all that hear bars: a strategy that is alone may be given them in a row."""
 
 
 def play(chunk: Chunk, stage: Stage) -> None:
@@ -148,7 +153,8 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
     )  # fmt: skip
     turn(chunk.ts_ns[0])
     ear = ears[name]
-    for bar in map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns)):
+    bars = map(Bar, repeat(name), chunk.ts_ns, *chunk.rows, repeat(interval_ns))
+    for bar in bars if stage.runner is None else _in_a_row(bars, chunk.ts_ns, name, stage, stage.runner):
         ts_ns = bar.ts_ns
         if ts_ns >= due[0]:
             turn(ts_ns)
@@ -159,6 +165,29 @@ def _play_plain(chunk: Chunk, stage: Stage) -> None:
             ear = ears[name]
         latest[name] = bar
         ear(bar)
+
+
+def _in_a_row(
+    bars: Iterator[Bar], times: list[int], name: InstrumentId, stage: Stage, runner: StrategyRunner
+) -> Iterator[Bar]:
+    """The bars that are not just one ``on_bar``'s: all, but where a strategy is alone and nothing else is due."""
+    ears, clock, due = stage.ears, stage.clock, stage.due
+    left: list[Bar] = []
+    ear = None
+    while True:
+        if ears[name] is not ear:
+            ear, alone = ears[name], listener(runner, name)
+            if alone is None:
+                yield from bars
+                return
+            hear = runner.ear(alone, in_a_row(alone, name, stage, left))
+        if not alone.busy:
+            row = bisect_right(times, clock.now_ns)
+            hear(islice(bars, bisect_left(times, due[0], row) - row))
+        bar = left.pop() if left else next(bars, None)
+        if bar is None:
+            return
+        yield bar
 
 
 def _play_instants(chunk: Chunk, ends: list[int], stage: Stage) -> None:

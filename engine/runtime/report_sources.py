@@ -12,7 +12,7 @@ def sources_of(data: Iterable[Mapping[str, Any]], notes: list[str]) -> list[BarS
     """Those that are still there and the same; ``notes`` gets a sentence for each of the others."""
     found: list[BarSource] = []
     for row in data:
-        if not row.get("path") or not row.get("instrument"):
+        if not row.get("path") or not row.get("instrument") or row.get("kind") == "quotes":
             continue
         try:
             source = open_bars(

@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from engine.data.columns import BarSource
+from engine.data.columns import BarSource, QuoteSource
 from engine.data.instruments import read_instruments
+from engine.data.quotes import open_quotes
 from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
@@ -36,6 +37,7 @@ from engine.runtime.backtest import StrategySpec
 from engine.runtime.control_table import ControlTable
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
+from engine.runtime.plugins import join_plugins
 from engine.runtime.recording_table import RecordingTable
 from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
@@ -92,9 +94,10 @@ class StrategyTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class DataTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of bars for a backtest."""
+    """One file of bars or quotes for a backtest."""
 
     file: str
+    kind: Literal["bars", "quotes"] = "bars"
     instrument: str
     tz: str | None = None
     label: Literal["end", "start"] = "end"
@@ -185,8 +188,8 @@ def load_settings(path: str | Path) -> Settings:
     Raises:
         ConfigError: one sentence with the file, the table, the key and the mend.
     """
-    path = Path(path)
-    where = f"config {path}"
+    path, where = Path(path), f"config {path}"
+    join_plugins()
     table = read_toml(path)
     refuse_secrets({key: value for key, value in table.items() if key != "simulator"}, where)
     document = convert(table, Document, where)
@@ -214,7 +217,7 @@ def load_settings(path: str | Path) -> Settings:
         accounts=accounts,
         gateways=gateways,
         strategies=tuple(_strategies(document, where, accounts, instruments)),
-        fill_model=fill_model_of(document.matching, f"{where}, [matching]"),
+        fill_model=fill_model_of(document.matching, f"{where}, [matching]", _usual_model(document)),
         data=document.data,
         rates=_rates(document, where),
         reconcile=document.reconcile,
@@ -225,7 +228,7 @@ def load_settings(path: str | Path) -> Settings:
     )
 
 
-def open_data(settings: Settings) -> list[BarSource]:
+def open_data(settings: Settings) -> list[BarSource | QuoteSource]:
     """The files of ``[[data]]``, opened and their first rows read.
 
     Raises:
@@ -235,8 +238,14 @@ def open_data(settings: Settings) -> list[BarSource]:
         open_bars(
             settings.path.parent / row.file, row.instrument, tz=row.tz, label=row.label, interval=row.interval
         )
+        if row.kind == "bars"
+        else open_quotes(settings.path.parent / row.file, row.instrument, tz=row.tz)
         for row in settings.data
     ]  # fmt: skip
+
+
+def _usual_model(document: Document) -> str:
+    return "quote" if any(row.kind == "quotes" for row in document.data) else "next_open"
 
 
 def refuse_unless_tradable(
