@@ -4,13 +4,13 @@ It stands here, and not with the replay that uses it, because what a strategy's 
 runner takes an error that came through the engine's inner rooms for the engine's own (``seat.USER_ROOMS``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from inspect import iscoroutinefunction
 from typing import Any, Protocol
 
 from engine.bus import own_code
 from engine.domain.ids import InstrumentId
-from engine.domain.market import Bar, DataKind
+from engine.domain.market import Bar
 from engine.seat import Handler, Seat
 
 
@@ -20,9 +20,11 @@ class Stage(Protocol):
     clock: Any
     due: list[int]
     resting: dict[InstrumentId, Any]
-    show: Callable[[Bar], None]
     latest: dict[InstrumentId, Any]
     ears: dict[InstrumentId, Callable[[Bar], None]]
+
+    @property
+    def show(self) -> Callable[[Bar], None]: ...
 
 
 class Runner(Protocol):
@@ -30,16 +32,16 @@ class Runner(Protocol):
 
     taps: dict[InstrumentId, Handler]
 
-    def listeners(self, kind: DataKind, instrument: InstrumentId) -> list[Seat]: ...
+    def declared(self, instrument: InstrumentId) -> Sequence[tuple[Seat, Sequence[object], object]]: ...
 
 
 def listener(runner: Runner, name: InstrumentId) -> Seat | None:
     """Whose ``on_bar`` is all that hears an instrument's bars, of every length; None if more does, or nothing."""
-    seats = runner.listeners(DataKind.BAR, name)
-    if len(seats) != 1 or runner.taps.get(name) is not None:
+    heard = runner.declared(name)
+    if len(heard) != 1 or runner.taps.get(name) is not None:
         return None
-    seat = seats[0]
-    return seat if seat.hears_bars and not seat.context.bar_interval_ns and not seat.streams(name) else None
+    seat, streams, _ = heard[0]
+    return seat if seat.hears_bars and not seat.context.bar_interval_ns and not streams else None
 
 
 def in_a_row(seat: Seat, name: InstrumentId, stage: Stage, left: list[Bar]) -> Callable[[Iterator[Bar]], Any]:

@@ -21,7 +21,7 @@ from engine.domain.instructions import (
     StopLossProfit,
     SubmitInstruction,
     SubscribeIpo,
-)
+)  # fmt: skip
 from engine.domain.instrument import Instrument
 from engine.domain.market import DataKind
 from engine.domain.money import exact
@@ -55,6 +55,7 @@ class Recovered(Struct, frozen=True, kw_only=True):
 
     positions: Mapping[InstrumentId, int]
     working: Sequence[WorkingOrder]
+    state: Any = None
 
 
 class SleepRequest(Struct, frozen=True):
@@ -79,8 +80,7 @@ class Ask:
         self.request = request
 
     def __await__(self) -> Any:
-        answer = yield self.request
-        return answer
+        return (yield self.request)
 
 
 class Desk(Protocol):
@@ -277,14 +277,10 @@ class Context:
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
             SubmitInstruction(
-                client_id=client_id,
-                account=self.account,
-                strategy=self.strategy,
-                action=action,
-                ts_ns=self._clock.now_ns,
-                instrument=InstrumentId(instrument),
+                client_id=client_id, account=self.account, strategy=self.strategy, action=action,
+                ts_ns=self._clock.now_ns, instrument=InstrumentId(instrument),
             )
-        )
+        )  # fmt: skip
         return client_id
 
     def condition_buy(

@@ -27,11 +27,15 @@ Function = Callable[[Any, Any], Any]
 class Stream:
     """All that is declared about the bars of one instrument, of one length or of any (0)."""
 
-    def __init__(self, instrument: InstrumentId, interval_ns: int) -> None:
+    def __init__(self, instrument: InstrumentId, interval_ns: int, adjuster: Any = None) -> None:
         self.instrument = instrument
         self.interval_ns = interval_ns
+        self.adjuster = adjuster
+        """Makes of raw bars those that are taken (``data.adjusting.Adjuster``); None: they are taken as they come."""
         self.bar: Bar | None = None
         """The latest bar taken."""
+        self.raw: Bar | None = None
+        """What it was made of; kept where there is an adjuster."""
         self.row: Callable[[], int] | None = None
         """In column mode: the row of the latest bar published; -1 for one of an earlier batch."""
         self.fields = {name: Field(self, name) for name in FIELDS}
@@ -84,6 +88,8 @@ class Stream:
 
     def work_out(self, columns: Any) -> None:
         """Every node for the rows of a batch (``data.columns.Columns``)."""
+        if self.adjuster is not None:
+            columns = self.adjuster.columns(columns)
         for name, field in self.fields.items():
             field.column = getattr(columns, name)
         count = len(columns.ts_ns)
@@ -103,6 +109,8 @@ class Declarations:
 
     def __init__(self) -> None:
         self.streams: dict[tuple[InstrumentId, int], Stream] = {}
+        self.adjuster: Callable[[InstrumentId], Any] = lambda _instrument: None
+        """Gives each stream its own; a backtest with corporate actions sets it."""
         self.closed = False
         """The strategy has started: it can declare nothing more."""
 
@@ -110,7 +118,7 @@ class Declarations:
         self._open("self.bars_of")
         stream = self.streams.get((instrument, interval_ns))
         if stream is None:
-            stream = self.streams[instrument, interval_ns] = Stream(instrument, interval_ns)
+            stream = self.streams[instrument, interval_ns] = Stream(instrument, interval_ns, self.adjuster(instrument))
         return BarSeries(stream)
 
     def when(self, condition: Condition, handler: Handler) -> None:

@@ -20,13 +20,22 @@ def hearing(seat: Seat, streams: Sequence[Stream], calls: Sequence[Calls], own: 
     if not streams:
         return list(own)
     firing = [_firing(stream, some) for stream, some in zip(streams, calls, strict=True)]
-    if len(streams) > 1 or seat.hears_bars:
+    if len(streams) > 1 or seat.hears_bars or streams[0].adjuster is not None:
         return [*[_taking(stream) for stream in streams], *own, *firing]
     return [_all_in_one(seat, streams[0], calls[0], firing[0], own)]
 
 
 def _taking(stream: Stream) -> Handler:
-    steps, interval_ns = one_call(stream.steps), stream.interval_ns
+    steps, interval_ns, adjuster = one_call(stream.steps), stream.interval_ns, stream.adjuster
+
+    def take_adjusted(bar: Bar) -> None:
+        if interval_ns in (0, bar.interval_ns):
+            stream.raw = bar
+            stream.bar = seen = adjuster.bar(bar)
+            steps(seen)
+
+    if adjuster is not None:
+        return take_adjusted
 
     def take(bar: Bar) -> None:
         if interval_ns in (0, bar.interval_ns):
@@ -37,8 +46,10 @@ def _taking(stream: Stream) -> Handler:
 
 
 def _firing(stream: Stream, calls: Calls) -> Handler:
+    adjusts = stream.adjuster is not None
+
     def fire(bar: Bar) -> None:
-        if stream.bar is bar:
+        if (stream.raw if adjusts else stream.bar) is bar:
             for condition, call in calls:
                 if condition.holds():
                     call(bar)

@@ -120,6 +120,8 @@ class Judge:
     def on_report(self, report: OrderReport) -> None:
         """One piece of evidence from a router, or from our own gate."""
         order = self.orders.get(report.client_id)
+        if self._only_books and order is not None and report.kind is _FILL and self._booked(order, report):
+            return
         if order is not None and order.take(report):
             record = self._record
             record(report)
@@ -138,6 +140,20 @@ class Judge:
             report = msgspec.structs.replace(report, client_id=order.request.client_id)
         self._join(order, report)
 
+    def _booked(self, order: Order, report: OrderReport) -> bool:
+        """Take the FILL that ends an order at once, where only the books need to hear of it; False if it is none."""
+        client_id, price, fee = report.client_id, report.price, report.fee
+        if price is None or fee is None or report.venue_id or not order.finish(report.quantity):
+            return False
+        record, portfolio, request = self._record, self._portfolio, order.request
+        record(report)
+        portfolio.forget(client_id)
+        if self._view.open_orders is None:
+            self._view.on_order_filled(client_id)
+        portfolio.book(request, report.quantity, price, fee, report.as_of_ns or report.ts_ns)
+        del self.orders[client_id], self.working[client_id]
+        return True
+
     def _taken(self, order: Order, report: OrderReport) -> None:
         """``_join`` for the ACK or FILL of everyday, which the order has taken already."""
         request = order.request
@@ -151,17 +167,6 @@ class Judge:
             return
         client_id, cum = request.client_id, order.cum
         ended = order.state is _FILLED
-        if ended and self._only_books:
-            # Nobody needs the event, and all the order will ever hear is heard.
-            if self._told:
-                self._told.pop(client_id, None)
-            portfolio = self._portfolio
-            portfolio.forget(client_id)
-            if self._view.open_orders is None:
-                self._view.on_order_filled(client_id)
-            portfolio.book(request, report.quantity, price, fee, report.as_of_ns or report.ts_ns)
-            del self.orders[client_id], self.working[client_id]
-            return
         fill = Fill(
             client_id=client_id,
             account=request.account,

@@ -217,7 +217,7 @@ class Portfolio:
         self.book(fill, fill.quantity, fill.price, fill.fee, fill.ts_ns)
 
     def book(self, of: Fill | SubmitOrder, quantity: int, price: Decimal, fee: Decimal, ts_ns: int) -> None:
-        """``on_fill`` of what is no future, where nobody needs the event; ``of``: whose it is, of what and which way."""
+        """``on_fill`` of what is no future, where nobody needs the event; ``of``: whose, of what and which way."""
         name, side = of.instrument, of.side
         instrument = self.instruments[name]
         value = price * quantity

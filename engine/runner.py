@@ -23,7 +23,15 @@ from engine.domain.order import Order
 from engine.hearing import Calls, hearing
 from engine.schedule import next_due_ns
 from engine.seat import (
-    Handler, Seat, StrategyHungError, Timer, coroutine_of, from_engine, overrides, place_of, without_event,
+    Handler,
+    Seat,
+    StrategyHungError,
+    Timer,
+    coroutine_of,
+    from_engine,
+    overrides,
+    place_of,
+    without_event,
 )  # fmt: skip
 from engine.strategy import Strategy
 
@@ -98,7 +106,7 @@ class StrategyRunner:
                 self._tune(instrument)
             snapshot = (recovered or {}).get(seat.name)
             if snapshot is not None:
-                self._deliver(seat, seat.strategy.on_recovered, snapshot)
+                self._deliver(seat, seat.recover, snapshot)
 
     def stop(self) -> None:
         """``on_stop`` of each; nothing is delivered afterwards."""
@@ -119,12 +127,16 @@ class StrategyRunner:
         if kind is DataKind.BAR:
             self._tune(instrument)
 
+    def listeners(self, kind: DataKind, instrument: InstrumentId) -> list[Seat]:
+        """Who hears this kind of an instrument's data, in the order they asked for it."""
+        return [seat for seat, _ in self._listeners.get((kind, instrument), ())]
+
     def declared(self, instrument: InstrumentId) -> list[tuple[Seat, list[Stream], list[Calls]]]:
         """Of each who listens to an instrument's bars: what it has declared about them, and how that is called."""
         found: list[tuple[Seat, list[Stream], list[Calls]]] = []
         for seat in {seat.name: seat for seat, _ in self._listeners.get((DataKind.BAR, instrument), ())}.values():
             streams = seat.streams(instrument)
-            calls = [[(c, self._ear(seat, f, self._line_up)) for c, f in stream.triggers] for stream in streams]
+            calls = [[(c, self.ear(seat, f, self._line_up)) for c, f in stream.triggers] for stream in streams]
             found.append((seat, streams, [*calls]))
         return found
 
@@ -147,13 +159,6 @@ class StrategyRunner:
         for seat, _ in self._listeners.get((DataKind.BOOK, book.instrument), ()):
             self._deliver(seat, seat.strategy.on_book, book)
 
-    def listeners(self, kind: DataKind, instrument: InstrumentId) -> list[Seat]:
-        return [seat for seat, _ in self._listeners.get((kind, instrument), ())]
-
-    def ear(self, seat: Seat, handler: Handler) -> Handler:
-        """How a seat's handler hears an event, contained as all are; for a loop that looks up once who hears what."""
-        return self._ear(seat, handler, self._wait_in_line)
-
     def _tune(self, instrument: InstrumentId) -> None:
         """Join the ears of all who listen to an instrument's bars into one call."""
         ears: list[Handler] = []
@@ -175,7 +180,7 @@ class StrategyRunner:
         """How a seat's ``on_bar`` hears bars of one length, or of all."""
         if not seat.hears_bars:
             return partial(self.offer, seat)
-        ear = self._ear(seat, seat.strategy.on_bar, self._wait_in_line)
+        ear = self.ear(seat, seat.strategy.on_bar)
         return ear if not only_ns else lambda bar: ear(bar) if bar.interval_ns == only_ns else None
 
     def offer(self, seat: Seat, bar: Bar) -> bool:
@@ -186,9 +191,9 @@ class StrategyRunner:
         self._resume(seat, bar, None)
         return True
 
-    def _ear(self, seat: Seat, handler: Handler, wait: Callable[[Seat, Handler, Bar], None]) -> Handler:
+    def ear(self, seat: Seat, handler: Handler, wait: Callable[[Seat, Handler, Bar], None] | None = None) -> Handler:
         """How one handler hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
-        queue = seat.queue
+        queue, wait = seat.queue, wait or self._wait_in_line
         failed, step, drain = self._failed, self._step, self._drain
 
         def hear(bar: Bar) -> None:
@@ -395,5 +400,5 @@ class StrategyRunner:
 
     def dispatchers(self) -> frozenset[CodeType]:
         """The code of every function here that calls a strategy's: where its frames begin on the stack."""
-        hear = next(c for c in StrategyRunner._ear.__code__.co_consts if isinstance(c, CodeType))
+        hear = next(c for c in StrategyRunner.ear.__code__.co_consts if isinstance(c, CodeType))
         return frozenset({hear, StrategyRunner._drain.__code__, StrategyRunner._advance.__code__})

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from engine.context import Context
+from engine.context import Context, Recovered
 from engine.declared import Stream
 from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.ids import InstrumentId, StrategyId
@@ -53,6 +53,18 @@ class Seat:
     def streams(self, instrument: InstrumentId) -> list[Stream]:
         """What it has declared about an instrument's bars."""
         return [stream for stream in self.context.declared.streams.values() if stream.instrument == instrument]
+
+    def recover(self, snapshot: Recovered) -> Any:
+        """``on_recovered``, after what was saved was given back."""
+        if snapshot.state is not None:
+            self.strategy.restore(snapshot.state)
+        return self.strategy.on_recovered(snapshot)
+
+    def save(self, keep: Callable[[StrategyId, Any], None]) -> None:
+        """Ask the strategy what it wants back after a restart."""
+        state = self.strategy.dump()
+        if state is not None:
+            keep(self.name, state)
 
     def close(self, reason: str) -> None:
         """Nothing is delivered from here on."""

@@ -87,6 +87,17 @@ class Strategy:
     def on_stop(self) -> Handled:
         """Last; orders made here are denied."""
 
+    # --- over restarts -----------------------------------------------------------------------------------------------
+
+    def dump(self) -> Any:
+        """What you want back after a restart, as plain JSON values; None: nothing. Asked often: only look, do nothing.
+
+        Numbers that must be exact are written as text.
+        """
+
+    def restore(self, state: Any) -> None:
+        """What ``dump`` gave last, in a run before; between ``on_start`` and ``on_recovered``."""
+
     # --- orders ------------------------------------------------------------------------------------------------------
 
     @property

@@ -108,7 +108,7 @@ NEVER: dict[str, tuple[str, ...]] = {
     "threading": ("engine/journal/sqlite.py", "engine/journal/group_writer.py", "engine/chaos/"),
     "concurrent": ("engine/journal/sqlite.py",),
     "multiprocessing": (),
-    "socket": ("engine/chaos/",),
+    "socket": ("engine/chaos/", "engine/control/service_notify.py"),
     "pickle": (),
     "marshal": (),
     "shelve": (),

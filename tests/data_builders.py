@@ -69,6 +69,7 @@ class JournalScript:
 
     def __init__(self, cash: str = "1000", start: str = "2026-03-02 09:30", tz: str = "Asia/Shanghai") -> None:
         self.tz = tz
+        self.strategy = "cross"
         self.records: list[tuple[int, JournalRecord]] = []
         self._number = 0
         self.add(
@@ -92,7 +93,7 @@ class JournalScript:
         return SubmitOrder(
             client_id=ClientOrderId(f"C-{self._number}"),
             account=ACCOUNT,
-            strategy=StrategyId("cross"),
+            strategy=StrategyId(self.strategy),
             instrument=InstrumentId(instrument),
             side=side,
             quantity=quantity,

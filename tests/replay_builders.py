@@ -14,7 +14,7 @@ from engine.chaos.faults import Schedule
 from engine.chaos.flying import fly
 from engine.chaos.hangar import Hangar
 from engine.chaos.world import Outcome, World, simulated
-from engine.control.cli_demo import _credentials, _pointed
+from engine.control.cli_demo import _pointed, credentials_of
 from engine.control.cli_simulate import simulators
 from engine.control.journal_reading import journal_bodies
 from engine.domain.timestamps import SECOND_NS
@@ -96,7 +96,7 @@ def a_recorded_session(
         serving = world.start("brokers", lambda: simulate(faces, clock=clock, entropy=Entropy(seed), ports=ports))
         await anyio.sleep(1.0)
         mine = world.clock(start_ns=start_ns + SECOND_NS)
-        around = Surroundings(clock=mine, entropy=Entropy(seed + 1), environ=_credentials(settings))
+        around = Surroundings(clock=mine, entropy=Entropy(seed + 1), environ=credentials_of(settings))
         run = LiveRun(
             spec,
             clock=mine,

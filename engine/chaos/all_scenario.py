@@ -34,6 +34,7 @@ from engine.domain.commands import SubmitOrder
 from engine.domain.events import KillLevel
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
+from engine.domain.order import OrderState
 from engine.domain.timestamps import SECOND_NS, parse_time
 from engine.entropy import Entropy
 from engine.markets.rulebook import RuleBook
@@ -130,6 +131,7 @@ class AllHangar(Hangar):
     fly_after_seconds = all_schedule.CALM_SECONDS
     orders_per_minute = ORDERS_PER_MINUTE
     max_position = MAX_POSITION
+    kinds: tuple[type[Hangar], ...] = BAYS
 
     def __init__(self, world: World, place: Path) -> None:
         asleep = sum(fault.seconds for fault in world.schedule if isinstance(fault, SuspendFault))
@@ -145,10 +147,9 @@ class AllHangar(Hangar):
         # The mainland's market, which the stream shows and both desktop brokers and the platform trade and tell of.
         self.exchange: Any = bare_market(self.world.seed, self.clock)
         self.bays: list[Hangar] = []
-        for kind in BAYS:
+        for kind in self.kinds:
             self.bays.append(kind(self.world, self.path.parent, self))
-        start = next(label for text, label in all_schedule.STARTS.items() if parse_time(text) == self.start_ns)
-        self.world.network.fired[f"start.{start}"] += 1
+        self._note_start()
         self.traded = {bay.account_name: bay for bay in self.bays if not isinstance(bay, DataBay)}
         self.watcher = watcher = HandWatcher(
             self.accuse,
@@ -158,11 +159,16 @@ class AllHangar(Hangar):
             self._price_age,
             ill=lambda name: name.startswith("faulty"),
             sane=self._sane,
+            shut=self._shut,
         )
         # What is found there is summed up; where nobody traded by hand and nothing is disputed, the end must be even.
         watcher.hands = frozenset(name for name, bay in self.traded.items() if isinstance(bay, DesktopHangar))
         for bay in self.bays:
             bay.watcher = watcher
+
+    def _note_start(self) -> None:
+        start = next(label for text, label in all_schedule.STARTS.items() if parse_time(text) == self.start_ns)
+        self.world.network.fired[f"start.{start}"] += 1
 
     # --- the world ---------------------------------------------------------------------------------------------------
 
@@ -220,8 +226,14 @@ class AllHangar(Hangar):
         # No order can be taken back in a closing auction: a person's may fill at the close, long after the calm began.
         if any(bay.still_seconds() < TWO_READINGS_SECONDS for bay in by_hand):
             return False
-        return not manager.working and all(
-            now_ns - manager.last_change_ns.get(name, 0) > run.boxes[name].sheet.max_lag_ns for name in self.traded
+        lags = {name: run.boxes[name].sheet.max_lag_ns for name in self.traded}
+        if any(now_ns - manager.last_change_ns.get(name, 0) <= lag_ns for name, lag_ns in lags.items()):
+            return False
+        # A disputed order stays so until a person decides: waiting for it ends where the venue has nothing more of it.
+        return all(
+            order.state is OrderState.DISPUTED
+            and self.traded[order.request.account].over(order, lags[order.request.account])
+            for order in manager.working.values()
         )
 
     def compare(self, run: LiveRun) -> None:
@@ -234,6 +246,13 @@ class AllHangar(Hangar):
     def _sane(self, order: SubmitOrder) -> bool:
         bay = self.traded[order.account]
         return bay.sane(order) if isinstance(bay, SharedDesk) else True
+
+    def _shut(self, order: SubmitOrder) -> bool:
+        """Whether the exchange itself is closed."""
+        exchange: Any = self.traded[order.account].venue.exchange
+        stock = exchange.stock(exchange.code_of(str(order.instrument)))
+        hours = exchange if stock is None or stock.board is None else stock.board.sessions
+        return not hours.is_open(self.clock.now_ns)
 
     # --- the engine --------------------------------------------------------------------------------------------------
 

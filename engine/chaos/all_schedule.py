@@ -207,4 +207,10 @@ def _of_people(rng: random.Random) -> list[Fault]:
         faults.append(RaceFault(at_seconds=round(rng.uniform(40, HURT_SECONDS - 20), 3)))
     if rng.random() < 0.3:
         faults.append(StrategyFault(kind=rng.choice(tuple(FaultyKind)), call=rng.randint(1, 40)))
+    races = [fault for fault in faults if isinstance(fault, RaceFault)]
+    if races and rng.random() < 0.5:
+        # In the midst of the race: there stand orders in line that must not leave any more.
+        at = round(races[0].at_seconds + rng.uniform(0.5, 9.0), 3)
+        seconds = round(rng.uniform(5, 30), 3)
+        faults.append(LatchFault(start=0, seam=0, cancels=rng.random() < 0.5, seconds=seconds, at_seconds=at))
     return faults

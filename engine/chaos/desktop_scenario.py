@@ -281,6 +281,10 @@ class DesktopHangar(Hangar):
         found = self.ours().get(client_id, [])
         return any(entrust.status is not EntrustStatus.REJECTED for entrust in found)
 
+    def over(self, order: Order, lag_ns: int) -> bool:
+        now_ns, found = self.present_ns(), self.ours().get(order.request.client_id, [])
+        return all(entrust.is_final and now_ns - entrust.updated_ns > lag_ns for entrust in found)
+
     def compare(self, run: LiveRun) -> None:
         """Every order of ours once at the counter, every fill booked once, our books the counter's."""
         now_ns, checked = self.present_ns(), self.flight.checked

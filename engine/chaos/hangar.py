@@ -186,6 +186,10 @@ class Hangar:
             return self.whole.cap_of(order)
         return self.max_position
 
+    def over(self, order: Order, lag_ns: int) -> bool:
+        """Whether nothing more of an order can come from the venue, nor has for ``lag_ns``; False: nobody can tell."""
+        return False
+
     async def errand(self, run: LiveRun) -> None:
         """What people ask of the venue beside trading."""
 

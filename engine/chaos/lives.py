@@ -62,8 +62,15 @@ class SimTimer(asyncio.TimerHandle):
 
     _scheduled: bool
 
-    def __init__(self, number: int, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(
+        self, number: int, when: float, callback: Any, args: tuple[Any, ...], loop: Any, context: Context | None
+    ) -> None:
+        # What the two classes above do, but for their calls: every sleep and every deadline makes one.
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = self._scheduled = False
+        self._repr = self._source_traceback = None
+        self._when = when
         self.number = number
 
     def __lt__(self, other: object) -> bool:

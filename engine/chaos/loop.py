@@ -52,6 +52,8 @@ class VirtualLoop(MachinelessLoop):
         events_max: callbacks after which the run counts as hung (a busy loop never moves the clock).
     """
 
+    _closed: bool
+    _check_closed: Callable[[], None]
     _ready: deque[asyncio.Handle]
     _scheduled: list[tuple[float, int, SimTimer]]
     _stopping: bool
@@ -89,8 +91,9 @@ class VirtualLoop(MachinelessLoop):
         return self._now - START_SECONDS
 
     def _run_once(self) -> None:
-        self._drop_cancelled_timers()
         ready, scheduled = self._ready, self._scheduled
+        if self._timer_cancelled_count:
+            self._drop_cancelled_timers()
         if not ready and not self._stopping:
             if not scheduled:
                 raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
@@ -149,11 +152,14 @@ class VirtualLoop(MachinelessLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
+        if self._closed:
+            self._check_closed()
+        handle = asyncio.Handle(callback, args, self, context)
         if is_dead(context):
-            handle = asyncio.Handle(callback, args, self, context)
             handle.cancel()
-            return handle
-        return super().call_soon(callback, *args, context=context)
+        else:
+            self._ready.append(handle)
+        return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -205,6 +211,10 @@ class VirtualLoop(MachinelessLoop):
             return False
         self._frozen = life
         return True
+
+    def asleep(self, life: Life) -> bool:
+        """Whether a process is frozen."""
+        return self._frozen is life
 
     def thaw(self) -> None:
         """Let it go on: first what was due while it slept, in the order in which it was due."""

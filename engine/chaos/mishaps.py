@@ -163,12 +163,16 @@ class SkewFault(Struct, frozen=True, kw_only=True, tag="skew"):
 
 
 class LatchFault(Struct, frozen=True, kw_only=True, tag="latch"):
-    """K1: the kill switch is pressed at a seam of a life, and let go of by a person later."""
+    """K1: the kill switch is pressed at a seam of a life, and let go of by a person later.
+
+    ``at_seconds``: pressed at that moment of the flight instead, in whichever life.
+    """
 
     start: int
     seam: int
     cancels: bool
     seconds: float
+    at_seconds: float = 0.0
 
 
 class LimitFault(Struct, frozen=True, kw_only=True, tag="limit"):

@@ -8,7 +8,7 @@ random's own generator                 websockets' back-off, uvicorn's pings; se
 anyio's CancelScope                    gets a number as its hash: scopes are kept in sets, and sets are cancelled in
                                        their order, which by memory address differs from process to process
 uvicorn's protocols                    likewise, for the set it closes on shutdown
-httpcore's look at an idle socket      asks the simulated socket
+httpcore's look at an idle socket      asks the simulated socket, and not for encryption, which is not simulated
 threading.Thread.start                 refused; so is what anyio.to_thread would start
 uvicorn's signal handlers              not installed: a crashed server would never put the old ones back
 LiveClock's defaults                   were bound to the real functions when the class was made
@@ -59,7 +59,7 @@ def patched(seconds: Callable[[], float], wall_ns: Callable[[], int], rng: rando
         _patch_chance(stack, rng)
         _patch_order(stack)
         _patch(stack, anyio_backend, "_task_states", WeakKeyDictionary())
-        _patch(stack, httpcore_anyio, "is_socket_readable", _is_readable)
+        _patch(stack, httpcore_anyio.AnyIOStream, "get_extra_info", _told_of)
         stack.callback(setattr, sniffio.thread_local, "name", sniffio.thread_local.name)
         sniffio.thread_local.name = "asyncio"
         _patch(stack, threading.Thread, "start", _no_thread)
@@ -130,8 +130,13 @@ def _patch_order(stack: contextlib.ExitStack) -> None:
         numbered.__hash__ = number  # type: ignore[method-assign]
 
 
-def _is_readable(sock: Any) -> bool:
-    return sock.readable() if isinstance(sock, SimSocket) else True
+def _told_of(stream: Any, info: str) -> Any:
+    """What httpcore asks of a stream, thrice a request: anyio would make a table of everything each time."""
+    sock = stream._stream._raw_socket
+    if info == "is_readable":
+        return sock.readable() if isinstance(sock, SimSocket) else True
+    found = {"client_addr": "getsockname", "server_addr": "getpeername"}.get(info)
+    return sock if info == "socket" else getattr(sock, found)() if found else None
 
 
 def _no_thread(thread: threading.Thread) -> None:

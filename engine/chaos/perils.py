@@ -5,6 +5,7 @@ each new life is looked at for the latches the last one had (I9).
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
@@ -38,13 +39,18 @@ class Perils:
             SuspendFault: self._suspend,
             JumpFault: self._jump,
             FlapFault: self._flap,
+            LatchFault: self._press,
         }
         for fault in world.schedule:
-            if isinstance(fault, SuspendFault | JumpFault | FlapFault):
-                world.loop.call_later(fault.at_seconds, self._strike, fault)
-            elif isinstance(fault, StopFault | LatchFault):
-                strike = self._stop if isinstance(fault, StopFault) else self._latch
-                world.at_seams[ENGINE, fault.start, fault.seam] = lambda f=fault, s=strike: s(f)  # type: ignore[misc]
+            match fault:
+                case SuspendFault() | JumpFault() | FlapFault():
+                    world.loop.call_later(fault.at_seconds, self._strike, fault)
+                case LatchFault() if fault.at_seconds:
+                    world.loop.call_later(fault.at_seconds, self._strike, fault)
+                case StopFault():
+                    world.at_seams[ENGINE, fault.start, fault.seam] = partial(self._stop, fault)
+                case LatchFault():
+                    world.at_seams[ENGINE, fault.start, fault.seam] = partial(self._latch, fault)
 
     # --- during a life -----------------------------------------------------------------------------------------------
 
@@ -96,7 +102,7 @@ class Perils:
 
     # --- by the clock ------------------------------------------------------------------------------------------------
 
-    def _strike(self, fault: SuspendFault | JumpFault | FlapFault) -> None:
+    def _strike(self, fault: SuspendFault | JumpFault | FlapFault | LatchFault) -> None:
         if not self._world.healed:
             self._timers[type(fault)](fault)
 
@@ -107,6 +113,12 @@ class Perils:
         self._world.network.note(fault)
         self._world.trace("suspended")
         self._world.loop.call_later(fault.seconds, self._world.loop.thaw)
+
+    def _press(self, fault: LatchFault) -> None:
+        process = self._world.processes.get(ENGINE)
+        if process is not None and process.alive and not self._world.loop.asleep(process.life):
+            # The process itself acts on the operator's word: it is its code, and dies with it.
+            self._world.loop.call_soon(self._latch, fault, context=process.context)
 
     def _jump(self, fault: JumpFault) -> None:
         self._world.network.note(fault)

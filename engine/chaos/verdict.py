@@ -55,6 +55,7 @@ class Watcher:
         *,
         ill: Callable[[StrategyId], bool] = lambda _name: False,
         sane: Callable[[SubmitOrder], bool] = lambda _order: True,
+        shut: Callable[[SubmitOrder], bool] = lambda _order: False,
     ) -> None:
         """
         Args:
@@ -62,9 +63,11 @@ class Watcher:
             price_age_ns: how old a price an order may be decided on.
             ill: whether a strategy was brought in to fail.
             sane: whether an order's price could be one of its market.
+            shut: whether the venue, and not our rule book, has its market closed now.
         """
         self._ill = ill
         self._sane = sane
+        self._shut = shut
         self._price_age_ns = price_age_ns
         self._accuse = accuse
         self._booked = booked
@@ -114,6 +117,8 @@ class Watcher:
             case PositionAdjusted():
                 if event.quantity and not event.reason.startswith("opening"):
                     self._accuse(f"lost: {event.quantity:+d} {event.instrument} had to be booked: {event.reason}")
+            case OrderDenied():
+                self._checked["denied while closed" if self._shut(event.order) else "denied"] += 1
             case _:
                 if isinstance(event, OrderNotPlaced | OrderRejected) and self._booked(event.client_id):
                     self._accuse(f"I7: {event.client_id} was called {event.state} though the venue had booked it")
@@ -122,7 +127,7 @@ class Watcher:
                     self._check(order)
 
     def _check(self, order: Order) -> None:
-        """I1 and I2."""
+        """I1, I2, and of I3 what needs no venue to be known."""
         self._checked["orders looked at"] += 1
         name = order.request.client_id
         if order.state in TERMINAL:
@@ -130,6 +135,9 @@ class Watcher:
                 self._accuse(f"I1: {name} is {order.state} and still open for {order.leaves}")
         elif order.cum + order.leaves != order.quantity and order.state is not OrderState.DISPUTED:
             self._accuse(f"I1: {name} is {order.state} with {order.cum} + {order.leaves} of {order.quantity}")
+        # Whoever else trades the account, no venue here fills more than was asked for: something was counted twice.
+        if order.cum > (asked := max(order.quantity, order.request.quantity)):
+            self._accuse(f"I3 duplicated: {name} is {order.state} with {order.cum} filled of {asked}")
         before = self._cums.get(name, 0)
         if order.cum < before:
             self._accuse(f"I2: {name} fell from {before} filled to {order.cum}")

@@ -24,7 +24,7 @@ import gc
 import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -86,6 +86,11 @@ class Process:
     @property
     def alive(self) -> bool:
         return self.ending is None
+
+    @property
+    def context(self) -> Context:
+        """What its code runs in."""
+        return self._task._context
 
     def on_death(self, callback: Callable[[], None]) -> None:
         """Call back at the moment of a crash: the time to take a copy of what is on its disk."""

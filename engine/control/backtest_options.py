@@ -31,3 +31,7 @@ Instruments = Annotated[Path | None, typer.Option(help="Default config/instrumen
 Roll = Annotated[bool, typer.Option("--roll", help="Move positions to each new main contract. 主力换月。")]
 TakeRights = Annotated[bool, typer.Option("--take-rights", help="Pay for rights on the ex-date. 参与配股。")]
 Mode = Annotated[str, typer.Option(help="event: every bar; column: where something happens. 模式。")]
+Benchmark = Annotated[
+    str | None, typer.Option(help="An instrument of the run, FILE or NAME=FILE. Default: hold. 基准。")
+]
+Picture = Annotated[Path | None, typer.Option("--png", help="Draw a picture here too; needs sluice[png]. 图片。")]

@@ -2,8 +2,8 @@
 
 Exit codes: 0 done; 1 the answer is no, or something outside failed; 2 a mistake of the user; 130 interrupted. Of
 ``instruct`` also 3 refused, 4 not known whether it was done; of ``resume`` 3: say it once more with the code; of
-``live`` 3 the journal failed; of ``watchdog`` 3 the engine was silent and everything is withdrawn, 4 something may
-still be open.
+``live`` and ``daemon`` 3 the journal failed; of ``watchdog`` 3 the engine was silent and everything is withdrawn, 4
+something may still be open.
 """
 
 import sys
@@ -16,6 +16,7 @@ from engine.control.cli_backtest import backtest
 from engine.control.cli_call import call
 from engine.control.cli_chaos import chaos
 from engine.control.cli_check import check_app
+from engine.control.cli_daemon import daemon
 from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
@@ -23,7 +24,9 @@ from engine.control.cli_live import live
 from engine.control.cli_look import fills, flatten, logs, orders, positions, strategies
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
+from engine.control.cli_notify import notify_app
 from engine.control.cli_operator import accept, kill, reconcile, resolve, resume, status
+from engine.control.cli_optimize import optimize
 from engine.control.cli_parity import parity
 from engine.control.cli_replay import replay
 from engine.control.cli_report import report
@@ -56,12 +59,15 @@ def _options(
 app.command()(demo)
 app.command()(backtest)
 app.command()(lookahead)
+app.command()(optimize)
 app.command()(live)
 app.command()(watchdog)
+app.command()(daemon)
 app.command()(instruct)
 app.command()(simulate)
 app.add_typer(check_app, name="check")
 app.add_typer(data_app, name="data")
+app.add_typer(notify_app, name="notify")
 app.command()(report)
 app.command()(parity)
 app.command()(replay)

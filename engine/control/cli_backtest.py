@@ -45,6 +45,8 @@ def backtest(
     instruments: options.Instruments = None,
     journal: Annotated[Path | None, typer.Option(help="Keep the journal in this new file.")] = None,
     report: Annotated[Path | None, typer.Option(help="Default runs/backtest-<name>.html.")] = None,
+    benchmark: options.Benchmark = None,
+    png: options.Picture = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no HTML page.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -59,8 +61,12 @@ def backtest(
         instruments_file=instruments, roll=roll, take_rights=take_rights,
     )  # fmt: skip
     plan = plan_backtest(asked, _settings(config))
-    result, made, figures = _run(plan, journal, checked_mode(mode))
+    result, made, figures = _run(plan, journal, checked_mode(mode), benchmark)
     page = None if no_report else report or Path("runs") / f"backtest-{plan.name}.html"
+    if png is not None:
+        from engine.runtime.report_png import write_png
+
+        figures["picture"] = str(write_png(made, png))
     _tell(result, made, figures, page, as_json)
 
 
@@ -98,12 +104,15 @@ def checked_mode(asked: str) -> str:
     return asked
 
 
-def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", "Report", dict[str, Any]]:
+def _run(
+    plan: "Plan", path: Path | None, mode: str, benchmark: str | None
+) -> tuple["BacktestResult", "Report", dict[str, Any]]:
     """The replay and its statistics, under the stop watch; imports and the page stay outside."""
     from engine.clock import cpu_seconds, stopwatch_seconds
+    from engine.control.benchmark_option import read_benchmark
     from engine.runtime.interrupt import interrupting
-    from engine.runtime.report import report_of, with_costs
-    from engine.runtime.report_costs import costs_as_json
+    from engine.runtime.report import report_of, with_bars
+    from engine.runtime.report_figures import figures_of
     from engine.runtime.report_reading import Reading
     from engine.runtime.run_data import fill_model_row
 
@@ -120,9 +129,11 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
     reading = Reading(journal.records(), plan.instruments)
     made = report_of(reading)
     whole, seconds = cpu_seconds() - opened, stopwatch_seconds() - began
-    # The costs need the bars once more, which no statistic does.
-    made = with_costs(made, reading, plan.priced(sources, run))
+    # Costs, excursions and the benchmark need the bars once more, which no statistic does.
+    beside = read_benchmark(benchmark, made.instruments, made.tz)
+    made = with_bars(made, reading, plan.priced(sources, run), benchmark=beside)
     figures = {
+        **figures_of(made),
         "bars": result.bars,
         "quotes": result.quotes,
         "fills": len(made.fills),
@@ -138,7 +149,6 @@ def _run(plan: "Plan", path: Path | None, mode: str) -> tuple["BacktestResult", 
         "mode": result.mode,
         "mode_reason": result.mode_reason,
         "matching": fill_model_row(plan.fill_model),
-        "costs": costs_as_json(made.costs),
     }
     return result, made, figures
 

@@ -3,8 +3,9 @@
 import enum
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from engine.control.printing import complain, for_people, log_line, print_json
 from engine.domain.errors import ConfigError
 
 if TYPE_CHECKING:
-    from engine.control.live_session import Session
+    from engine.control.live_session import Screen, Session
     from engine.runtime.settings import Settings
 
 
@@ -44,14 +45,18 @@ def demo(
     ] = DemoGateway.VIRTUAL_MARKET,
     config: Annotated[Path | None, typer.Option(help="Default config/demo.toml, or demo-<gateway>.toml.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the prices. Default: the config's.")] = None,
+    control_port: Annotated[
+        int | None, typer.Option(help="Serve the dashboard here; 0: a free port. 网页面板端口。", min=0, max=65_535)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
 ) -> None:
     """Watch a strategy trade on a simulated market. 演示：策略在仿真市场上交易。"""
     import anyio
 
+    from engine.control.api.hosting import with_port
     from engine.runtime.settings import load_settings
 
-    settings = load_settings(config or CONFIGS[gateway])
+    settings = with_port(load_settings(config or CONFIGS[gateway]), control_port)
     session = anyio.run(_play, settings, seconds, seed, as_json)
     page = session.write_report(settings.data_dir / "report.html")
     figures = {**session.figures(), "report": str(page)}
@@ -72,8 +77,10 @@ async def _play(settings: "Settings", seconds: float, seed: int | None, as_json:
     from msgspec.structs import replace
 
     from engine.clock import LiveClock
+    from engine.control.api.hosting import beside
     from engine.control.live_session import Session
 
+    control = beside(settings, log_line)
     _clear(settings)
     anchor_ns = LiveClock().now_ns
     async with _simulator(settings, anchor_ns, seed) as urls:
@@ -86,10 +93,19 @@ async def _play(settings: "Settings", seconds: float, seed: int | None, as_json:
         clock = LiveClock(speed=settings.clock.speed, start_ns=settings.start_ns, anchor_ns=anchor_ns)
         quiet = as_json or for_people().is_terminal
         session = Session(
-            told, environ=_credentials(told), note=_silent if quiet else log_line, clock=clock, mode="demo"
+            told, environ=credentials_of(told), note=_silent if quiet else log_line, clock=clock, mode="demo"
         )
-        await session.conduct(seconds=seconds, screen=None if as_json else _screen)
+        screens = [control, None if as_json else _screen]
+        await session.conduct(seconds=seconds, screen=partial(_together, [one for one in screens if one is not None]))
     return session
+
+
+async def _together(screens: "Sequence[Screen]", session: "Session") -> None:
+    import anyio
+
+    async with anyio.create_task_group() as tasks:
+        for screen in screens:
+            tasks.start_soon(screen, session)
 
 
 async def _screen(session: "Session") -> None:
@@ -142,7 +158,7 @@ def _pointed(settings: Any, url: str) -> Any:
     return replace(settings, base_url=url + urlsplit(settings.base_url).path)
 
 
-def _credentials(settings: "Settings") -> dict[str, str]:
+def credentials_of(settings: "Settings") -> dict[str, str]:
     """The simulator's own users: nothing secret, and nothing of the user's environment reaches a demo."""
     from engine.simulators.amazingdata.platform import User as AmazingDataUser
     from engine.simulators.futu import EXAMPLE_TOKEN

@@ -1,73 +1,147 @@
-"""``report``: figures and page of a run from its journal, while it runs or afterwards."""
+"""``report``: figures, page and picture of a run from its journal, while it runs or afterwards; or several compared."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from engine.control.journal_reading import read_journal
-from engine.control.printing import cents, for_people, print_json
+from engine.control.printing import for_people, print_json
 from engine.domain.errors import ConfigError
 
 if TYPE_CHECKING:
     from engine.domain.events import JournalRecord
+    from engine.domain.ids import InstrumentId
+    from engine.domain.instrument import Instrument
+    from engine.runtime.report import Report
+
+Records = list[tuple[int, "JournalRecord"]]
 
 
 def report(
-    journal: Annotated[
-        str, typer.Argument(help="A journal file, postgresql://..., or a config. 日志文件、数据库地址或配置文件。")
+    journals: Annotated[
+        list[str],
+        typer.Argument(
+            help="A journal file, postgresql://..., or a config; JOURNAL#2 is its second run. Several are compared "
+            "with the first. 日志文件、数据库地址或配置文件；多个则与第一个对比。"
+        ),
     ],
     schema: Annotated[str, typer.Option(help="Of a journal in PostgreSQL. 数据库模式名。")] = "sluice",
     run: Annotated[int | None, typer.Option(help="Only this run of the journal, from 1. Default: all of it.")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the HTML page here.")] = None,
+    benchmark: Annotated[
+        str | None,
+        typer.Option(help="An instrument of the run, FILE or NAME=FILE. Default: hold the run's own. 基准。"),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the HTML page here. 网页。")] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw a picture here; needs sluice[png]. 图片。")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Read a journal: figures, and a page if asked. 由日志生成报告。
 
     The password of a PostgreSQL server is taken from SLUICE_PG_PASSWORD. 数据库口令取自该环境变量。
     """
-    from engine.runtime.parity_settings import last_run, matching_text
-    from engine.runtime.report import build_report
-
-    records = list(records_of(journal, schema))
-    if run is not None:
-        records = only_run(records, run, journal)
-    made, started = build_report(records), last_run(records)
-    page = None
+    if len(journals) > 1:
+        if run is not None or png is not None:
+            raise ConfigError("--run and --png go with one journal; of several write JOURNAL#2 for the second run")
+        _compare(journals, schema, benchmark, html, as_json)
+        return
+    made = _made(journals[0], schema, benchmark, run)
+    page = picture = None
     if html is not None:
         from engine.runtime.report_page import write_html
 
         page = write_html(made, html)
-    if as_json:
-        from engine.runtime.report_costs import costs_as_json
+    if png is not None:
+        from engine.runtime.report_png import write_png
 
-        print_json(
-            {
-                "mode": made.mode,
-                "currency": made.currency,
-                "starting_equity": cents(made.starting_equity),
-                "final_equity": cents(made.final_equity),
-                "final_equity_exact": str(made.final_equity),
-                "fills": len(made.fills),
-                "orders": made.orders,
-                "denied": sum(row.count for row in made.denials),
-                "statistics": made.statistics,
-                "costs": costs_as_json(made.costs),
-                "matching": started.settings.get("fill_model", {}) if started is not None else {},
-                "notes": made.notes,
-                "report": None if page is None else str(page),
-            }
-        )
+        picture = write_png(made, png)
+    if as_json:
+        from engine.runtime.report_figures import figures_of, lists_of
+
+        print_json({**figures_of(made), **lists_of(made), "report": _said(page), "picture": _said(picture)})
         return
+    from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
     console = for_people()
     console.print(console_table(made))
-    if started is not None and (said := matching_text(started.settings)):
+    if said := matching_text(made.settings):
         console.print(f"fill model {said}", highlight=False)
+    for name, place in (("report", page), ("picture", picture)):
+        if place is not None:
+            console.print(f"{name}: {place}", highlight=False)
+
+
+def _made(place: str, schema: str, benchmark: str | None, run: int | None = None) -> "Report":
+    from engine.control.benchmark_option import read_benchmark
+    from engine.runtime.report import report_of, with_bars
+    from engine.runtime.report_reading import Reading
+
+    path, number = split_run(place) if run is None else (place, run)
+    records: Records = list(records_of(path, schema))
+    if number is not None:
+        records = only_run(records, number, path)
+    reading = Reading(records, _instruments(path))
+    made = report_of(reading)
+    beside = read_benchmark(benchmark, made.instruments, made.tz)
+    return with_bars(made, reading, benchmark=beside)
+
+
+def _compare(places: list[str], schema: str, benchmark: str | None, html: Path | None, as_json: bool) -> None:
+    from engine.runtime.report_compare import compare
+
+    comparison = compare(
+        [(name, _made(place, schema, benchmark)) for name, place in zip(run_names(places), places, strict=True)]
+    )
+    page = None
+    if html is not None:
+        from engine.runtime.report_compare_page import write_comparison
+
+        page = write_comparison(comparison, html)
+    if as_json:
+        print_json({**_plain(comparison), "report": _said(page)})
+        return
+    from engine.runtime.report_console import comparison_table
+
+    console = for_people()
+    console.print(comparison_table(comparison))
     if page is not None:
-        console.print(f"report: {page}")
+        console.print(f"report: {page}", highlight=False)
+
+
+def _plain(comparison: Any) -> dict[str, Any]:
+    import msgspec
+
+    found: dict[str, Any] = msgspec.to_builtins(comparison)
+    return found
+
+
+def _said(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def run_names(places: list[str]) -> list[str]:
+    """What each run is called beside the others: its file's name, with folders or a number where that is not enough."""
+    short = [Path(place.rpartition("/")[2]).stem if "#" not in place else place.rpartition("/")[2] for place in places]
+    if len(set(short)) < len(short):
+        short = list(places)
+    return [name if short.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(short)]
+
+
+def split_run(place: str) -> tuple[str, int | None]:
+    """``journal.db#2`` as its path and the number of the run; None: all of it."""
+    path, mark, number = place.rpartition("#")
+    return (path, int(number)) if mark and path and number.isdecimal() else (place, None)
+
+
+def _instruments(place: str) -> "Mapping[InstrumentId, Instrument] | None":
+    """What a config says of its instruments; a journal alone says it itself."""
+    if not place.endswith(".toml"):
+        return None
+    from engine.runtime.settings import load_settings
+
+    return load_settings(place).instruments
 
 
 def records_of(place: str, schema: str) -> Iterator[tuple[int, "JournalRecord"]]:
@@ -98,7 +172,7 @@ def _environ() -> Mapping[str, str]:
     return environment()
 
 
-def only_run(records: list[tuple[int, "JournalRecord"]], number: int, path: str) -> list[tuple[int, "JournalRecord"]]:
+def only_run(records: Records, number: int, path: str) -> Records:
     """The records of one run of a journal.
 
     Raises:

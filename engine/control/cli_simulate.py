@@ -1,6 +1,6 @@
 """``simulate``: serve copies of remote systems on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,11 @@ from engine.control.printing import complain, print_json
 from engine.domain.errors import ConfigError
 
 if TYPE_CHECKING:
+    from engine.clock import LiveClock
+    from engine.data.columns import Columns
+    from engine.entropy import Entropy
     from engine.simulators import Simulator
+    from engine.simulators.exchange import Exchange
 
 SCHEMES = {"stream": "ws"}
 ALIASES = {"ht": "huatai"}
@@ -36,6 +40,12 @@ def simulate(
         list[str] | None,
         typer.Option("--set", help="Setting of the first, as rate_limits=off; of another: NAME.key=value."),
     ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", help="Play these bars as the market's prices: CY=cy.csv; may be repeated. 回放行情文件。"
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Take [simulator.<name>] from this config.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print addresses as one JSON object, then serve.")] = False,
 ) -> None:
@@ -57,6 +67,8 @@ def simulate(
     chosen = faces_and_ports(faces)
     made = simulators(list(chosen), config, read_table("--set", set_ or ()), seed)
     ports = served_at(chosen, port)
+    entropy = Entropy(seed)
+    market = playing(made, data, clock, entropy) if data else None
 
     def ready(bound: Mapping[str, int]) -> None:
         urls = {name: f"{SCHEMES.get(name, 'http')}://{host}:{number}" for name, number in bound.items()}
@@ -67,9 +79,43 @@ def simulate(
             complain(f"{name} is served at {url}; stop with Ctrl-C")
 
     async def serve() -> None:
-        await serve_all(made, clock=clock, entropy=Entropy(seed), host=host, ports=ports, on_ready=ready)
+        await serve_all(made, clock=clock, entropy=entropy, host=host, ports=ports, exchange=market, on_ready=ready)
 
     anyio.run(serve)
+
+
+def playing(made: "dict[str, Simulator]", texts: list[str], clock: "LiveClock", entropy: "Entropy") -> "Exchange":
+    """The market of the first face with the bars of files as its prices, each bar at its own time.
+
+    Only the virtual market makes one that plays bars; every face served with it shows the same prices.
+
+    Raises:
+        ConfigError: the first face is another one, a text is no CODE=FILE, or a file can not be used.
+    """
+    from msgspec.structs import replace
+
+    from engine.data.sources import open_bars
+    from engine.domain.market import Bar
+    from engine.simulators.virtual_market import VirtualMarketSimulator
+
+    first, face = next(iter(made.items()))
+    if not isinstance(face, VirtualMarketSimulator):
+        raise ConfigError(f"--data: {first} makes no market that plays bars; name virtual_market first, or all")
+    bars: dict[str, list[Bar]] = {}
+    for text in texts:
+        code, equals, file = text.partition("=")
+        if not (equals and code and file):
+            raise ConfigError(f"--data {text!r}: write CODE=FILE, as CY=cy.csv")
+        source = open_bars(file, f"{code}.VSM", tz=face.timezone)
+        rows = (row for batch in source.batches() for row in _rows_of(batch))
+        bars[code] = [Bar(source.instrument, *row, interval_ns=source.interval_ns) for row in rows]
+    face = made[first] = replace(face, market="replay", replay_by="time")
+    return face.exchange(clock, entropy, bars=bars)
+
+
+def _rows_of(batch: "Columns") -> Iterator[tuple[int, float, float, float, float, float]]:
+    columns = (batch.ts_ns, batch.open, batch.high, batch.low, batch.close, batch.volume)
+    yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def faces_and_ports(texts: list[str]) -> dict[str, int | None]:

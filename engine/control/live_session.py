@@ -2,7 +2,7 @@
 
 import signal
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from engine.data.columns import Columns
 from engine.domain.errors import DataError, GatewayError
 from engine.domain.events import (
     Alert,
+    EquitySampled,
     InstructionDenied,
     JournalRecord,
     OrderDenied,
@@ -48,6 +49,7 @@ from engine.runtime.operator_hands import Hands
 from engine.runtime.operator_inbox import INBOX, Inbox
 from engine.runtime.report import build_report
 from engine.runtime.report_page import write_html
+from engine.runtime.secret_sources import with_secrets
 from engine.runtime.settings import Settings
 from engine.runtime.turns import Turns
 
@@ -66,6 +68,7 @@ class Told(Struct):
     denied: int = 0
     fills: int = 0
     latest: deque[str] = msgspec.field(default_factory=lambda: deque(maxlen=8))
+    equity: deque[EquitySampled] = msgspec.field(default_factory=lambda: deque(maxlen=4_000))
     hear: Callable[[int, JournalRecord], None] = nobody
     """Told of each record as it is appended."""
 
@@ -82,7 +85,9 @@ class TellingJournal(JournalOver):
         record = self._clean(record)
         seq = self._journal.append(record)
         told = self._told
-        if isinstance(record, OrderSubmitted):
+        if isinstance(record, EquitySampled):
+            told.equity.append(record)
+        elif isinstance(record, OrderSubmitted):
             told.orders += 1
         elif isinstance(record, OrderDenied):
             told.denied += 1
@@ -97,6 +102,12 @@ class TellingJournal(JournalOver):
             told.latest.append(f"instruction {record.client_id} is {record.state} {record.reason}".rstrip())
         told.hear(seq, record)
         return seq
+
+    def records(self) -> Iterator[tuple[int, JournalRecord]]:
+        for seq, record in self._journal.records():
+            if isinstance(record, EquitySampled) and not (self._told.orders or self._told.fills):
+                self._told.equity.append(record)
+            yield seq, record
 
 
 Screen = Callable[["Session"], Coroutine[Any, Any, None]]
@@ -129,6 +140,7 @@ class Session:
             JournalError: the journal is damaged.
         """
         self.settings = settings
+        environ = with_secrets(environ, settings.alone.secrets, f"config {settings.path}")
         self.told = Told()
         spec = live_spec(settings, mode=mode, armed=arm)
         self.clock = clock or LiveClock(
@@ -181,8 +193,13 @@ class Session:
             hands=Hands(self.run, self.seen.denials).acts(),
         )
 
-    async def conduct(self, *, seconds: float | None = None, screen: Screen | None = None) -> None:
+    async def conduct(
+        self, *, seconds: float | None = None, screen: Screen | None = None, signals: bool = True
+    ) -> None:
         """Run until a signal, or for some real seconds after trading was enabled.
+
+        Args:
+            signals: listen to them; a daemon does so itself, for longer than one run.
 
         Raises:
             ConfigError, GatewayError, JournalError: as ``LiveRun.run``.
@@ -192,7 +209,8 @@ class Session:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.inbox.run)
                 tasks.start_soon(self.log.run)
-                tasks.start_soon(self._stop_on_signal)
+                if signals:
+                    tasks.start_soon(self._stop_on_signal)
                 if seconds is not None:
                     tasks.start_soon(self._stop_after, seconds)
                 if screen is not None:

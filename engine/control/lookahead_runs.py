@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from engine.control.backtest_plan import Asked, Plan
 from engine.control.lookahead_worker import FORKS, Request, SourceFile
+from engine.control.options import path_as_text
 from engine.data.columns import BarSource
 from engine.data.sources import FileBars
 from engine.domain.errors import ConfigError
@@ -53,7 +54,7 @@ class Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(msgspec.json.encode(request) + b"\n")
+            process.stdin.write(msgspec.json.encode(request, enc_hook=path_as_text) + b"\n")
             process.stdin.flush()
             said = process.stdout.readline()
         except BrokenPipeError:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from engine.control.backtest_plan import Asked, Plan, plan_backtest
+from engine.control.options import path_from_text
 from engine.data.columns import BarSource
 from engine.data.sources import open_bars
 from engine.domain.errors import SluiceError
@@ -162,7 +163,7 @@ def _swapped(spec: StrategySpec, swaps: dict[str, str]) -> StrategySpec:
 
 
 def _answer(line: bytes) -> None:
-    request = msgspec.json.decode(line, type=Request)
+    request = msgspec.json.decode(line, type=Request, dec_hook=path_from_text)
     Path(request.answer).write_bytes(msgspec.json.encode(make(request)))
 
 

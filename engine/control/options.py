@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -84,6 +85,28 @@ def read_moment(option: str, text: str, tz: str | None = None) -> int:
         return parse_time(text, tz)
     except ValueError as why:
         raise ConfigError(f"{option}: {why}; write it as in 2026-03-02T09:30:00+08:00") from why
+
+
+def path_as_text(value: Any) -> str:
+    """``enc_hook`` of msgspec for what was asked on the command line.
+
+    Raises:
+        NotImplementedError: it is no path.
+    """
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} has no text")
+
+
+def path_from_text(kind: type, value: Any) -> Any:
+    """``dec_hook`` to ``path_as_text``.
+
+    Raises:
+        NotImplementedError: no path is wanted.
+    """
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"{kind.__name__} is not read from text")
 
 
 def read_day(option: str, text: str) -> date:

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.domain.secret import Secret
+
 STARS = "***"
 SHORT = 4
 """Shorter values are no secrets, and would be found everywhere."""
@@ -107,7 +109,9 @@ def secrets_of(environ: Mapping[str, str], gateways: Iterable[Any] = (), files: 
                 names.append(value)
             elif field in _FILES and isinstance(value, str) and value:
                 places.append(value)
-    yield from (environ[name].strip() for name in dict.fromkeys(names) if environ.get(name))
+    for name in dict.fromkeys(names):
+        value = environ.get(name, "")
+        yield (value.reveal() if isinstance(value, Secret) else value).strip()
     for place in places:
         yield from _words_of(Path(place))
 

@@ -1,19 +1,27 @@
 """``docs/risk.md``: every limit with its default, its codes and an example, from the limits themselves.
 
-Write it anew with ``python -m engine.control.risk_page``; a test holds the page equal.
+Write it and its Chinese twin anew with ``python -m engine.control.risk_page``; a test holds the pages equal.
 """
 
+import inspect
+import re
+import sys
+import textwrap
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from engine.control.limit_samples import BASE_ORDER, DENIED, SETTINGS
 from engine.control.limit_words import LIMIT_WORDS
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES
 from engine.risk.rules import RULES
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "risk.md"
+PAGE_CHINESE = PAGE.parent / "zh" / "risk.md"
 
 SHOWN: dict[str, tuple[str, str, str]] = {
     "kill": ("1", "KILLED", "trading halted: account:ht is at level HALT (message_rate: ...)"),
@@ -77,7 +85,7 @@ SHOWN: dict[str, tuple[str, str, str]] = {
 
 HEAD = """# Limits 风控
 
-Written by `python -m engine.control.risk_page` from the limits themselves.
+Written by `python -m engine.control.risk_page` from the limits themselves. [中文](zh/risk.md)
 
 Every order is shown to these limits in this order before it is journaled and sent; the first that says no denies it,
 and `OrderDenied` carries its code and words. What is not known denies. No limit and no latch refuses a cancel. All
@@ -93,16 +101,46 @@ counters are rebuilt from the journal after a restart; latches are raised by the
 * Limits marked W also watch what has happened: they tell a person (an alert) at `warn`, and raise a latch at `stop`:
   `strategy_loss` REDUCE on the strategy, `account_loss` REDUCE and then CANCEL on the account, the others HALT on the
   account. 240 a second and 16 000 a day can not be configured above.
-* `python run.py check order ...` shows one order to all of them, with figures and with what it would change.
+* `python run.py check order ...` shows one order to all of them, with figures and with what it would change; see
+  [asking](#ask-what-if).
 
 | # | limit | asks | settings and defaults | codes | a denial reads |
 |---|---|---|---|---|---|
 """
 
 
+ASKING = f"""
+## Ask what if
+
+One order, a made-up account, every limit with its figures; nothing is sent. Exit code 1: one says no. `--config`
+takes limits, markets and instruments of a config, `--risk-set limit.key=value` changes one, `--profile`, `--cash`,
+`--position`, `--mark`, `--previous-close` and `--at` make the situation. Counters (rates, values of the day) start
+empty, and the account is taken for reconciled; so limits that count show their figures here and deny only in a run.
+
+```sh
+{BASE_ORDER}
+```
+
+`order OPTIONS` below is that order with other options; one that is said twice counts the second time. In a run `run.py
+status` shows the latches, and a strategy hears a denial in `on_order`, as `OrderDenied` with `code` and `reason`.
+
+## One by one
+
+The text is that of the limit's own source; rows are those of RELIABILITY 4.1.
+"""
+
+
 def page() -> str:
-    """The whole page."""
-    return HEAD + "".join(_row(name, rule) for name, rule in RULES.items())
+    """The whole page, in English."""
+    table = "".join(_row(name, rule) for name, rule in RULES.items())
+    return HEAD + table + ASKING + "".join(_section(name, rule) for name, rule in RULES.items())
+
+
+def page_chinese() -> str:
+    """The whole page, in Chinese; a text of its own for each limit, figures from the limit."""
+    words = tomllib.loads(files("engine.control").joinpath("limit_chinese.toml").read_text(encoding="utf-8"))
+    sections = [_section_chinese(name, rule, words["limit"][name]) for name, rule in RULES.items()]
+    return str(words["head"]).lstrip().replace("@ORDER@", BASE_ORDER) + "".join(sections)
 
 
 def _row(name: str, rule: type[Limit]) -> str:
@@ -110,8 +148,86 @@ def _row(name: str, rule: type[Limit]) -> str:
     english, chinese = LIMIT_WORDS[name]
     marks = "".join([" B" if name in PROFILES["backtest"] else "", " W" if rule.monitors else ""])
     named = "" if name in PROFILES["live"] else ", only where named"
-    codes = ", ".join(f"`{code}`" for code in codes.split(", "))
-    return f"| {number} | `{name}`{marks} | {english} {chinese}{named} | {_defaults(rule)} | {codes} | {example} |\n"
+    return (
+        f"| {number} | [`{name}`](#{name}){marks} | {english} {chinese}{named} | {_defaults(rule)} | {_codes(codes)} |"
+        f" {example} |\n"
+    )
+
+
+def _codes(codes: str) -> str:
+    return ", ".join(f"`{code}`" for code in codes.split(", "))
+
+
+def _section(name: str, rule: type[Limit]) -> str:
+    number, codes, example = SHOWN[name]
+    row = "" if number == "-" else f"Row {number}. "
+    lines = [
+        f"- {row}In force: {_profiles(name)}. Code: {_codes(codes)}.{_watching(rule)}",
+        f"- Defaults: {_defaults(rule)}.{_differing(name)}",
+        f"- A denial reads: {example}",
+    ]
+    text = _wrapped(f"{_first_sentence(rule)} {_said(rule)}")
+    return f"\n### {name}\n\n{text}\n\n" + "\n".join(lines) + "\n" + _sample(name) + _question(name)
+
+
+def _section_chinese(name: str, rule: type[Limit], words: str) -> str:
+    number, codes, example = SHOWN[name]
+    row = "" if number == "-" else f"（RELIABILITY 4.1 第 {number} 行）"
+    defaults = _defaults(rule) if msgspec.structs.fields(rule) else "无设置项"
+    watching = "同时事后监控。" if rule.monitors else ""
+    lines = [
+        f"- 生效：{_profiles(name, '、', '仅在配置中写明时')}。代码：{_codes(codes)}。{watching}",
+        f"- 默认值：{defaults}。{_differing(name)}",
+        f"- 拒绝原因示例：{example}",
+    ]
+    text = f"**{LIMIT_WORDS[name][1]}**{row}。{words}"
+    return f"\n### {name}\n\n{text}\n\n" + "\n".join(lines) + "\n" + _sample(name) + _question(name)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
+
+
+def _first_sentence(rule: type[Limit]) -> str:
+    """What the limit's file says it is, without where the rule comes from, which the page has."""
+    said = (inspect.getdoc(sys.modules[rule.__module__]) or "").partition("\n\n")[0]
+    said = re.sub(r" \((?:RELIABILITY|DESIGN|issue)[^)]*\)", "", " ".join(said.split()))
+    return said if said.endswith(".") else f"{said}."
+
+
+def _said(rule: type[Limit]) -> str:
+    """What its class says, as Markdown, without a sentence that the page says in a better place."""
+    said = " ".join((inspect.getdoc(rule) or "").split()).replace("``", "`")
+    return re.sub(r" \(contracts/[^)]*\)", "", said)
+
+
+def _profiles(name: str, comma: str = ", ", named: str = "only where a config names it") -> str:
+    there = [f"`{profile}`" for profile in PROFILES if name in PROFILES[profile]]
+    return comma.join(there) or named
+
+
+def _watching(rule: type[Limit]) -> str:
+    return " It also watches what has happened." if rule.monitors else ""
+
+
+def _differing(name: str) -> str:
+    """Profiles whose defaults are not the limit's own."""
+    differ = [(profile, rules[name]) for profile, rules in PROFILES.items() if rules.get(name)]
+    return "".join(
+        f" `{profile}`: {', '.join(f'`{k}` {_plain(v)}' for k, v in own.items())}." for profile, own in differ
+    )
+
+
+def _plain(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sample(name: str) -> str:
+    return f"\n```toml\n[risk.{name}]\n{SETTINGS[name]}\n```\n" if name in SETTINGS else ""
+
+
+def _question(name: str) -> str:
+    return f"\n<!-- long, exit 1 -->\n```sh\norder {DENIED[name]}\n```\n" if name in DENIED else ""
 
 
 def _defaults(rule: type[Limit]) -> str:
@@ -133,3 +249,4 @@ def _default(field: Any) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    PAGE_CHINESE.write_text(page_chinese(), encoding="utf-8")

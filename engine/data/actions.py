@@ -74,6 +74,12 @@ def actions_of(sources: Iterable[BarSource]) -> tuple[Actions, tuple[dict[str, s
     actions: dict[InstrumentId, tuple[CorporateAction, ...]] = {}
     files: list[dict[str, str]] = []
     for source in sources:
+        held = getattr(source, "held_actions", None)
+        if held is not None:
+            # Bars that are kept in memory bring theirs along: the file may be on another machine.
+            actions[source.instrument] = held[0]
+            files.append(held[1])
+            continue
         path = actions_file(source)
         if path is not None:
             actions[source.instrument] = read_actions(path)

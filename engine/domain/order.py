@@ -111,6 +111,13 @@ class Order(Known):
         self._sent = self._acked = True
         self.sent_ns, self.venue_id, self.state = ts_ns, venue_id, _WORKING
 
+    def finish(self, quantity: int) -> bool:
+        """``take`` of one FILL of all that is asked, for an order that is forgotten with it: its price is not kept."""
+        if self.state is not _WORKING or self._odd or self.cum or quantity != self._quantity:
+            return False
+        self.cum, self.state = quantity, _FILLED
+        return True
+
     def take(self, report: OrderReport) -> bool:
         """``apply``, if this is an ACK or FILL like nearly all others; False, and nothing done, if it must go there.
 

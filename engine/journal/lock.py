@@ -5,6 +5,7 @@ process id and start time in the file name him, and decide on systems without su
 """
 
 import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ if sys.platform != "win32":
 
 
 HOLDER_BYTES = 128
+NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+"""A lock that is a link would lock, and write to, a file of somebody else's choice (RELIABILITY 6, files)."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -61,7 +64,12 @@ class ProcessLock:
     def __init__(self, path: Path, what: str) -> None:
         self.left_seq = 0
         """The last durable record of the holder before this one, if it died; 0 if it closed in order."""
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | NO_FOLLOW, 0o600)
+        except OSError as problem:
+            if problem.errno == errno.ELOOP:
+                raise ConfigError(f"{path} is a link, and a lock is none: remove it") from None
+            raise
         try:
             self._take(path, what)
         except BaseException:

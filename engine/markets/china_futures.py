@@ -146,8 +146,8 @@ class ChinaFutures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return shanghai().day(day) is not None
         start, end = product.night
         if start <= minute < end:
-            return _has_night(day)
-        return minute + 24 * 60 < end and _has_night(day - 1)
+            return has_night(day)
+        return minute + 24 * 60 < end and has_night(day - 1)
 
 
 def _local(ts_ns: int) -> tuple[int, int]:
@@ -155,7 +155,7 @@ def _local(ts_ns: int) -> tuple[int, int]:
     return day_number(ts_ns), (ts_ns + 8 * HOUR_NS) % DAY_NS // MINUTE_NS
 
 
-def _has_night(day: int) -> bool:
+def has_night(day: int) -> bool:
     """Whether an evening is followed by its trading day with nothing but a weekend between."""
     following = shanghai().next_day(day)
     if shanghai().day(day) is None or following is None:

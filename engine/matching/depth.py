@@ -3,12 +3,13 @@
 What one of our orders took from a price is gone for the others until that price changes: the data does not know of us.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from engine.domain.commands import TimeInForce
 from engine.domain.ids import InstrumentId
 from engine.domain.market import OrderBook, Quote, Trade
-from engine.domain.money import exact
+from engine.domain.money import exact, exact_price
 from engine.domain.order import Evidence
 from engine.matching.course import Course
 from engine.matching.fill_model import ReadsBooks, ReadsQuotes
@@ -35,17 +36,19 @@ class Depth(Orders):
         model = self._by_quotes
         if model is None or not self.resting.get(quote.instrument):
             return
-        bids, asks = model.sizes(quote)
-        sides = {True: [(exact(quote.ask), asks)], False: [(exact(quote.bid), bids)]}
-        self._show(quote.instrument, quote.ts_ns, sides)
+
+        def side(buys: bool) -> list[Level]:
+            bids, asks = model.sizes(quote)
+            return [(exact_price(quote.ask), asks)] if buys else [(exact_price(quote.bid), bids)]
+
+        self._show(quote.instrument, quote.ts_ns, side)
 
     def on_book(self, book: OrderBook) -> None:
         """Show the levels of the book: what crosses takes them, what rests learns its place in the queue."""
         model = self._by_books
         if model is None or not self.resting.get(book.instrument):
             return
-        sides = {buys: model.levels(buys, book) for buys in (True, False)}
-        self._show(book.instrument, book.ts_ns, sides)
+        self._show(book.instrument, book.ts_ns, lambda buys: model.levels(buys, book))
         for order in self.resting.get(book.instrument, ()):
             if order.limit is not None and order.told and not order.waits:
                 self._queue(order, dict(model.levels(not order.buys, book)), model.cancels_ahead)
@@ -77,13 +80,16 @@ class Depth(Orders):
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _show(self, instrument: InstrumentId, ts_ns: int, sides: dict[bool, list[Level]]) -> None:
-        """Let every order that is there take what it crosses."""
+    def _show(self, instrument: InstrumentId, ts_ns: int, side: Callable[[bool], list[Level]]) -> None:
+        """Let every order that is there take what it crosses; ``side``: the levels that who buys, or sells, meets."""
+        sides: dict[bool, list[Level]] = {}
         orders = self.resting.pop(instrument)
         self._shown = orders
         for order in orders:
             if not order.leaves or not self.arrive(order, ts_ns) or self._over(order, ts_ns):
                 continue
+            if order.buys not in sides:
+                sides[order.buys] = side(order.buys)
             levels = self._left(instrument, order.buys, sides[order.buys])
             if order.waits and not self._triggered(order, levels):
                 continue

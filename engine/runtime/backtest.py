@@ -218,6 +218,7 @@ class Backtest:
                 bar_interval_ns=spec.bar_interval_ns,
                 statements=self._statements,
             )
+            context.declared.adjuster = self.days.adjuster
             core.runner.seat(spec.name, spec.make(), context)
         leave_out_the_deaf(core)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from msgspec import Struct
 
+from engine.data.adjusting import Adjuster
 from engine.data.adjustments import Adjustment
 from engine.data.columns import Columns, Ints
 from engine.domain.actions import CorporateAction, after
@@ -101,6 +102,10 @@ class DayPrices:
         Backward factors change no bar by what comes after it, so that columns may be adjusted a batch at a time.
         """
         return tuple(self._factors.get(instrument, ()))
+
+    def adjuster(self, instrument: InstrumentId) -> Adjuster | None:
+        """For one reader of an instrument's bars; None where it has no corporate actions."""
+        return Adjuster(self._factors.setdefault(instrument, [])) if self._actions.get(instrument) else None
 
     def turn(self, now_ns: int) -> list[Morning]:
         """The mornings that have come, oldest first."""

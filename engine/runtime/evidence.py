@@ -23,6 +23,8 @@ ALERT_AFTER_NS = 120 * SECOND_NS
 class EvidenceSeeker:
     """One an account."""
 
+    every_ns = SEEK_EVERY_NS
+
     def __init__(
         self, router: OrderRouter, manager: OrderManager, clock: Clock, publish: Publish, poke: Callable[[], None]
     ) -> None:
@@ -38,7 +40,7 @@ class EvidenceSeeker:
         period_ns = self._router.capabilities().snapshot_period_ns
         read_ns = self._clock.now_ns
         while True:
-            await self._clock.sleep(SEEK_EVERY_NS)
+            await self._clock.sleep(self.every_ns)
             unknown = self._unknown()
             if unknown or self._clock.now_ns - read_ns >= period_ns:
                 await self.look()

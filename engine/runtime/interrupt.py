@@ -8,9 +8,10 @@ it, so that nothing is left half done. Handlers stuck inside a single call of C 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
+from engine.bar_loop import in_a_row
 from engine.quote_loop import rush
 from engine.runner import StrategyRunner
 from engine.seat import StrategyHungError
@@ -19,12 +20,15 @@ LIMIT_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.005
 """How soon to look again when the engine was at work."""
 
+LOOPS = frozenset({rush.__code__, *(code for code in in_a_row.__code__.co_consts if isinstance(code, CodeType))})
+"""The loops of a replay that call a handler many times in a row."""
+
 
 class _Watch:
     """What the last look saw: the frame that called a handler, and for what."""
 
     def __init__(self, runner: StrategyRunner, limit_seconds: float) -> None:
-        self._dispatchers = runner.dispatchers() | {rush.__code__}
+        self._dispatchers = runner.dispatchers() | LOOPS
         self._limit = limit_seconds
         self._seen: tuple[FrameType, Any] | None = None
 
@@ -36,7 +40,7 @@ class _Watch:
         if frame is None:
             self._seen = None
             return
-        # ``_drain`` and ``rush`` call many handlers from one frame: the entry tells them apart.
+        # ``_drain`` and the loops call many handlers from one frame: the entry tells them apart.
         call = (frame, frame.f_locals.get("entry"))
         if self._seen is None or self._seen[0] is not frame or self._seen[1] is not call[1]:
             self._seen = call

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from engine.algos.held_limit import HeldLimits
 from engine.clock import LiveClock
 from engine.domain.commands import CancelOrder, OrderType
-from engine.domain.errors import ConfigError, DataError, GatewayError
+from engine.domain.errors import ConfigError, DataError
 from engine.domain.events import (
     Alert,
     CallAnswered,
@@ -31,6 +31,7 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.execution import CancelWanted
 from engine.outside import ask_outside
 from engine.ports import Gateway, Journal
+from engine.runtime.arrivals import SETTLE_NS, Arrivals
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.gate import close_gate, environment_of, sample
 from engine.runtime.instruction_outbox import Instructions
@@ -48,9 +49,6 @@ from engine.strategy import CallRequest, Context, Recovered
 
 __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 
-RETRY_NS = 5 * SECOND_NS
-SETTLE_NS = 10 * MINUTE_NS
-"""How long a start or a stop waits for orders of unknown outcome before it says so and goes on."""
 LAST_LOOKS = 5
 """So often a stop reads an account that differs from our book: what two readings agree on is booked."""
 
@@ -66,6 +64,11 @@ class _HeldVenue:
 
 class LiveRun:
     """One run. Make it, ``await run()`` it, ask it to stop with ``stop()``."""
+
+    drain_seconds = float("inf")
+    """How long a stop may take to bring what is under way to an end (real time)."""
+    patience_seconds = float("inf")
+    """How long a start waits for gateways that do not answer (real time; see ``Arrivals``)."""
 
     def __init__(
         self,
@@ -169,17 +172,14 @@ class LiveRun:
             if observe is not None:
                 tasks.start_soon(observe)
             tasks.start_soon(self._until_stopped, tasks)
-            await self._connect_all()
+            arrivals = Arrivals(self, tasks)
+            await arrivals.log_in()
             self.safety.start(tasks)
-            async with anyio.create_task_group() as starts:
-                for account in self.spec.accounts:
-                    starts.start_soon(self.reconciling.at_start, account.id, self.clock.now_ns + SETTLE_NS)
-            for gateway in self.gateways.values():
-                tasks.start_soon(gateway.run, self.core.bus.publish)
+            await arrivals.reconcile()
+            arrivals.go_on()
             self.core.runner.rescheduled = self._on_rescheduled
             self._start_strategies(fresh)
-            for seeker in self.seekers.values():
-                tasks.start_soon(seeker.run)
+            arrivals.seek()
             self.instructions.start(tasks)
             tasks.start_soon(self.reconciling.run)
             tasks.start_soon(self._fire_timers)
@@ -189,8 +189,12 @@ class LiveRun:
     async def _until_stopped(self, tasks: Any) -> None:
         await self._stopping.wait()
         with anyio.CancelScope(shield=True):
+            self.core.kept.save()
             self.core.runner.stop()
-            await self._drain()
+            with anyio.move_on_after(self.drain_seconds) as limit:
+                await self._drain()
+            if limit.cancelled_caught:
+                self._alert("run", f"not all was decided within {self.drain_seconds:g} s; the next start finds out")
             for account in self.spec.accounts:
                 self._sample(account.id)
             await self.safety.seal(tasks.cancel_scope.cancel)
@@ -263,21 +267,6 @@ class LiveRun:
                 self.pace.leaves(order.request).over_ns = self.clock.now_ns
         return fresh
 
-    async def _connect_all(self) -> None:
-        async with anyio.create_task_group() as tasks:
-            for name, gateway in self.gateways.items():
-                tasks.start_soon(self._connect, name, gateway)
-
-    async def _connect(self, name: str, gateway: Gateway) -> None:
-        while True:
-            try:
-                await gateway.connect()
-            except GatewayError as error:
-                self._alert(f"gateway:{name}", f"not reachable: {error}; trying again in {RETRY_NS // SECOND_NS} s")
-                await self.clock.sleep(RETRY_NS)
-            else:
-                return
-
     def _start_strategies(self, fresh: bool) -> None:
         core = self.core
         recovered: dict[StrategyId, Recovered] = {}
@@ -303,7 +292,9 @@ class LiveRun:
             core.runner.seat(strategy.name, strategy.make(), context)
             if not fresh:
                 held = {i: p.quantity for (s, i), p in core.portfolio.strategy_positions.items() if s == strategy.name}
-                recovered[strategy.name] = Recovered(positions=held, working=context.working_orders())
+                recovered[strategy.name] = Recovered(
+                    positions=held, working=context.working_orders(), state=core.kept.states.get(strategy.name)
+                )
         core.runner.start(recovered)
         core.algos.resume()
 

@@ -6,7 +6,8 @@ venue's are ``reconciliation``'s.
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -115,7 +116,7 @@ def watched(run: "LiveRun", pulse: "Pulse") -> Scene:
         worst_lag=worst_lag,
         free_mib=free_mib_of(run.spec.safety.folder),
         offsets=lambda: offsets_of(clock) if clock.real else {},
-        expiries=lambda: _expiries(gateways),
+        expiries=partial(_expiries, [(name, one) for name, one in gateways.items() if isinstance(one, Expires)]),
     )
 
 
@@ -140,6 +141,6 @@ def offsets_of(clock: LiveClock) -> Mapping[str, int]:
     return found | {f"the clock of {address}": theirs.offset_ns for address, theirs in clock.servers.items()}
 
 
-def _expiries(gateways: Mapping[str, Gateway]) -> Mapping[str, int]:
-    known = {name: gateway.expires_ns() for name, gateway in gateways.items() if isinstance(gateway, Expires)}
-    return {name: at for name, at in known.items() if at is not None}
+def _expiries(gateways: Sequence[tuple[str, Expires]]) -> Mapping[str, int]:
+    known = ((name, gateway.expires_ns()) for name, gateway in gateways)
+    return {name: at for name, at in known if at is not None}

@@ -82,7 +82,8 @@ def _take_indicator(name: str, kind: Any, whose: str) -> None:
 def _take_fill_model(name: str, kind: Any, whose: str) -> None:
     if not (isinstance(kind, type) and issubclass(kind, Struct) and callable(getattr(kind, "match", None))):
         raise ConfigError(f"{whose}: fill model {name!r} is no msgspec Struct with a method match")
-    FILL_MODELS[name] = kind
+    model: Any = kind
+    FILL_MODELS[name] = model
 
 
 def _take_algo(name: str, kind: Any, whose: str) -> None:

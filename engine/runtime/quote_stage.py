@@ -34,15 +34,24 @@ class QuoteStage:
     """One a run; ``play`` takes span after span.
 
     Args:
-        turn: runs what is due before an instant; ``due[0]``: from which instant on something is.
+        turn: runs what is due before an instant; ``due[0]``: from which instant on something is, 0 for an order that
+            was sent or somebody who hears more than before; ``plan``: makes it the true one again.
     """
 
-    def __init__(self, core: Core, venue: SimulatedVenue, turn: Callable[[int], None], due: list[int]) -> None:
+    def __init__(
+        self,
+        core: Core,
+        venue: SimulatedVenue,
+        turn: Callable[[int], None],
+        due: list[int],
+        plan: Callable[[], None],
+    ) -> None:
         self._core = core
         self._clock: Any = core.clock
         self._resting = venue.resting
         self._due = due
         self._run_due = turn
+        self._plan = plan
         self._shows: dict[type, Callable[[Any], None]] = {
             Bar: venue.on_bar, Quote: venue.on_quote, Trade: venue.on_trade, OrderBook: venue.on_book,
         }  # fmt: skip
@@ -67,6 +76,10 @@ class QuoteStage:
             self._play_instants(played, played.ends)
 
     def _turn(self, ts_ns: int) -> None:
+        if not self._due[0]:
+            self._plan()
+            if ts_ns < self._due[0]:
+                return
         self._run_due(ts_ns)
         taps = self._core.runner.taps
         if taps != self._taps:
@@ -120,14 +133,14 @@ class QuoteStage:
     def _rush(self, name: InstrumentId) -> tuple[Seat, Handler] | None:
         """The only strategy that hears an instrument's quotes, if it is alone, and how it hears many in a row."""
         runner = self._core.runner
-        listeners = self._listeners(DataKind.QUOTE, name)
+        listeners = runner.listeners(DataKind.QUOTE, name)
         found = None
         if len(listeners) == 1 and name not in runner.taps and self._plain(Quote):
             (seat,) = listeners
             marks = self._core.portfolio.marks.latest
             hands = (seat.strategy.on_quote, self._left, self._clock, self._due, marks, seat.queue, name)
             # Code of its own: see ``own_code``.
-            found = (seat, self._hearing(seat, partial(own_code(rush), *hands)))
+            found = (seat, runner.ear(seat, partial(own_code(rush), *hands)))
         self._rushes[name] = found
         return found
 
@@ -151,18 +164,10 @@ class QuoteStage:
             heard = [] if kind is OrderBook else [self._keeping(name)]
             if kind is Bar:
                 return one_call([*heard, runner.ears.get(name, nobody)])
-            heard += [self._hearing(seat, getattr(seat.strategy, f"on_{data}")) for seat in self._listeners(data, name)]
+            heard += [runner.ear(seat, getattr(seat.strategy, f"on_{data}")) for seat in runner.listeners(data, name)]
         # Parents that the engine plays hear prices after the strategies; those of bars are with the runner's ears.
         wanted = tap is not None and kind in (Quote, Trade)
         return one_call([*heard, *([tap] if tap is not None and wanted else [])])
-
-    def _listeners(self, kind: DataKind, name: InstrumentId) -> list[Seat]:
-        return [seat for seat, _ in self._core.runner._listeners.get((kind, name), ())]
-
-    def _hearing(self, seat: Seat, handler: Handler) -> Handler:
-        """How a strategy's handler hears an event, contained as the runner contains all of them."""
-        runner = self._core.runner
-        return runner._ear(seat, handler, runner._wait_in_line)
 
     def _keeping(self, name: InstrumentId) -> Handler:
         latest = self._core.portfolio.marks.latest

@@ -90,7 +90,7 @@ class QuotesBacktest(Backtest):
         core.runner.start()
         if core.bus.subscribers(OrderBook) != (core.runner.on_book,):
             self._books = self._quoted
-        stage = self._stage_of_quotes = QuoteStage(core, self.venue, self._turn, self._due)
+        stage = self._stage_of_quotes = QuoteStage(core, self.venue, self._turn, self._due, self._on_rescheduled)
 
         held: list[Played] = []
 

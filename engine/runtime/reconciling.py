@@ -66,6 +66,8 @@ class Reconciling:
         self._wake = anyio.Event()
         self._why: dict[AccountId, str] = {}
         self._written: dict[AccountId, bool] = {}
+        self._to_start: dict[AccountId, None] = dict.fromkeys(boxes)
+        """Accounts whose start is not over: a reading of theirs is the start's to judge."""
 
     # --- at the start ------------------------------------------------------------------------------------------------
 
@@ -100,7 +102,7 @@ class Reconciling:
     def on_account(self, event: AccountObserved) -> None:
         """Every reading, whoever asked for it."""
         account = event.snapshot.account
-        if self._ready() and account in self._boxes:
+        if self._ready() and account in self._boxes and account not in self._to_start:
             self.take(event.snapshot)
             self._boxes[account].poke()
 
@@ -167,6 +169,7 @@ class Reconciling:
     def proved(self, account: AccountId, environment: Environment | None, *, problem: str) -> None:
         """The start knows the account: what it proved itself to be; orders may leave, unless there is a problem."""
         view, name = self._core.view, f"account:{account} {RECONCILED}"
+        self._to_start.pop(account, None)
         if environment is not None:
             view.environments[account] = environment
         if problem:

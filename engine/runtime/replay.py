@@ -181,7 +181,7 @@ def _in_a_row(
                 yield from bars
                 return
             hear = runner.ear(alone, in_a_row(alone, name, stage, left))
-        if not alone.busy:
+        if alone is not None and not alone.busy:
             row = bisect_right(times, clock.now_ns)
             hear(islice(bars, bisect_left(times, due[0], row) - row))
         bar = left.pop() if left else next(bars, None)

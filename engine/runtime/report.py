@@ -1,92 +1,40 @@
 """The report of a run, read from its journal: figures, curves and lists; a backtest and a live day alike."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 
 from engine.data.columns import BarSource
 from engine.data.headers import zone_of
+from engine.data.prices import PriceSeries
 from engine.domain.errors import DataError
 from engine.domain.events import JournalRecord, PositionAdjusted
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
-from engine.runtime.report_costs import Costs, costs_of
-from engine.runtime.report_reading import Execution, Incident, Reading
-from engine.runtime.report_round_trips import (
-    OpenPosition,
-    RoundTrip,
-    pair_first_in_first_out,
-    time_in_market,
-)
+from engine.runtime.report_candles import Floats, Ints
+from engine.runtime.report_drawdowns import deepest_falls
+from engine.runtime.report_market import add_market, costs_with
+from engine.runtime.report_model import Band, DenialCount, FillMark, Report
+from engine.runtime.report_reading import Execution, Reading
+from engine.runtime.report_rolling import rolling_of
+from engine.runtime.report_round_trips import RoundTrip, pair_first_in_first_out, time_in_market
 from engine.runtime.report_sources import sources_of
-from engine.runtime.report_statistics import Drawdown, MonthlyReturn, Statistics, statistics_of
+from engine.runtime.report_statistics import (
+    MonthlyTurnover,
+    date_of,
+    day_numbers,
+    day_places,
+    statistics_of,
+    turnover_by_month,
+    yearly_returns,
+)
 
-
-class FillMark(Struct, frozen=True, kw_only=True, gc=False):
-    """One of our fills, as a chart and a list want it. ``quantity`` is signed, + bought."""
-
-    ts_ns: int
-    strategy: str
-    instrument: str
-    quantity: int
-    price: float
-    fee: float
-
-
-class DenialCount(Struct, frozen=True, kw_only=True, gc=False):
-    """How often our risk checks said no with one code, and the last time in full."""
-
-    code: str
-    count: int
-    example: str
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    """All of one run; ``msgspec.json.encode`` turns it into JSON. Times are ns UTC; ``tz`` is how to show them."""
-
-    mode: str
-    started_ns: int
-    ended_ns: int
-    tz: str
-    currency: str
-    starting_equity: Decimal
-    final_equity: Decimal
-    statistics: Statistics
-    equity_ns: tuple[int, ...]
-    equity: tuple[float, ...]
-    drawdown: tuple[float, ...]
-    monthly: tuple[MonthlyReturn, ...]
-    round_trips: tuple[RoundTrip, ...]
-    fills: tuple[FillMark, ...]
-    open_positions: tuple[OpenPosition, ...]
-    orders: dict[str, int]
-    """State -> how many orders are in it, most first."""
-    denials: tuple[DenialCount, ...]
-    incidents: tuple[Incident, ...]
-    data: tuple[dict[str, Any], ...]
-    strategies: tuple[dict[str, Any], ...]
-    accounts: tuple[dict[str, Any], ...]
-    config_hash: str
-    notes: tuple[str, ...]
-    costs: Costs | None = None
-    """Fees, slippage, delay, and profit before and after them; None: not reckoned, see ``with_costs``."""
-
-    @property
-    def title(self) -> str:
-        """Names of the strategies, or the mode."""
-        names = [str(s.get("name", "")) for s in self.strategies] or sorted({f.strategy for f in self.fills})
-        return ", ".join(name for name in names if name) or self.mode
-
-    @property
-    def instruments(self) -> tuple[str, ...]:
-        """Instruments of the data and of the fills, in that order."""
-        named = [str(d["instrument"]) for d in self.data if d.get("instrument")]
-        return tuple(dict.fromkeys([*named, *(f.instrument for f in self.fills)]))
+__all__ = ["Band", "DenialCount", "FillMark", "Report", "build_report", "report_of", "with_bars", "with_costs"]
 
 
 def build_report(
@@ -94,22 +42,53 @@ def build_report(
     *,
     instruments: Mapping[InstrumentId, Instrument] | None = None,
     tz: str | None = None,
+    benchmark: InstrumentId | PriceSeries | None = None,
 ) -> Report:
-    """Read a journal into a report, costs included; see ``report_of`` and ``with_costs``.
+    """Read a journal into a report with everything in it; see ``report_of`` and ``with_bars``.
 
     Args:
-        instruments: for multipliers.
+        instruments: for multipliers and price limits; default: as the run itself defined them.
         tz: zone of days and months; see ``report_of``.
 
     Raises:
-        DataError: the journal holds no run.
+        DataError: the journal holds no run, or the benchmark has no prices.
     """
     reading = Reading(records, instruments)
-    return with_costs(report_of(reading, tz=tz), reading)
+    return with_bars(report_of(reading, tz=tz), reading, benchmark=benchmark)
+
+
+def with_bars(
+    report: Report,
+    reading: Reading,
+    sources: Sequence[BarSource] | None = None,
+    *,
+    benchmark: InstrumentId | PriceSeries | None = None,
+) -> Report:
+    """The report with what only bars can tell: costs, MAE and MFE, exposure, price limits, the benchmark.
+
+    Args:
+        sources: the bars of the run; default: those it names, where they are still there and the same, and a note of
+            those that are not.
+        benchmark: an instrument of the run's data, or prices; default: to hold the run's own instruments.
+
+    Raises:
+        DataError: a source given can not be read, or there are no prices of the benchmark asked for.
+    """
+    executions, ours = _ours(reading)
+    notes: list[str] = []
+    found = sources_of(report.data, notes) if sources is None else list(sources)
+    try:
+        made = add_market(report, reading, executions, ours, found, benchmark)
+    except DataError as why:
+        if sources is not None or benchmark is not None:
+            raise
+        notes.append(f"no bars for the costs: {why}")
+        made = add_market(report, reading, executions, ours, [])
+    return _with_notes(made, notes)
 
 
 def with_costs(report: Report, reading: Reading, sources: Sequence[BarSource] | None = None) -> Report:
-    """The report with what trading cost.
+    """The report with what trading cost, and nothing else of ``with_bars``.
 
     Args:
         sources: the bars of the run; default: those it names, where they are still there and the same, and a note of
@@ -122,25 +101,33 @@ def with_costs(report: Report, reading: Reading, sources: Sequence[BarSource] | 
     executions, ours = _ours(reading)
     if not executions:
         return report
+    found = sources_of(report.data, notes) if sources is None else list(sources)
     try:
-        costs = costs_of(reading, executions, ours, sources_of(report.data, notes) if sources is None else sources)
+        costs = costs_with(reading, executions, ours, found)
     except DataError as why:
         if sources is not None:
             raise
         notes.append(f"no bars for the costs: {why}")
-        costs = costs_of(reading, executions, ours)
-    if costs.total.unpriced and costs.total.slippage is not None:
-        unpriced, fills = costs.total.unpriced, costs.total.fills
+        costs = costs_with(reading, executions, ours, ())
+    return _with_notes(msgspec.structs.replace(report, costs=costs), notes)
+
+
+def _with_notes(report: Report, notes: list[str]) -> Report:
+    """The report with notes of its own costs, and these."""
+    if report.costs is None:
+        return msgspec.structs.replace(report, notes=(*report.notes, *notes))
+    total = report.costs.total
+    if total.unpriced and total.slippage is not None:
         notes.append(
-            f"slippage is without {unpriced:,} of {fills:,} fills: what was known when they were decided is not"
+            f"slippage is without {total.unpriced:,} of {total.fills:,} fills: what was known when they were decided "
+            "is not"
         )
-    rest = report.final_equity - report.starting_equity - costs.total.net
-    if rest:
+    if report.beside:
         notes.append(
-            f"equity changed by {rest:+,.2f} {report.currency} beside the net profit: prices since each strategy's "
-            "last fills, and what no strategy did (rounding, fees found at the venue, trades by hand)"
+            f"equity changed by {report.beside:+,.2f} {report.currency} beside the net profit: prices since each "
+            "strategy's last fills, and what no strategy did (rounding, fees found at the venue, trades by hand)"
         )
-    return msgspec.structs.replace(report, costs=costs, notes=(*report.notes, *notes))
+    return msgspec.structs.replace(report, notes=(*report.notes, *notes))
 
 
 def _ours(reading: Reading) -> tuple[list[Execution], frozenset[AccountId]]:
@@ -171,7 +158,6 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         points = _from_fills(reading, executions, starting, ours)
     trips, opened = pair_first_in_first_out(executions)
     zone = tz or _zone(reading)
-    statistics, fall, monthly = _figures(points, zone, trips, executions)
     return Report(
         mode=run.mode,
         started_ns=reading.first_ns,
@@ -180,31 +166,31 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         currency=currency,
         starting_equity=points[0][1],
         final_equity=points[-1][1],
-        statistics=statistics,
-        equity_ns=tuple(ts_ns for ts_ns, _ in points),
-        equity=tuple(float(value) for _, value in points),
-        drawdown=tuple(fall.curve.tolist()),
-        monthly=monthly,
+        **_figures(points, zone, trips, executions),
         round_trips=tuple(trips),
         fills=tuple(_mark(e) for e in executions if e.quantity),
         open_positions=tuple(opened),
         orders=reading.orders,
-        denials=_denials(reading),
+        denials=_denials(reading, zone),
         incidents=tuple(reading.incidents),
         data=run.data,
         strategies=run.strategies,
         accounts=run.accounts,
         config_hash=run.config_hash,
+        settings=run.settings,
         notes=tuple(notes),
     )
 
 
 def _figures(
     points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution]
-) -> tuple[Statistics, Drawdown, tuple[MonthlyReturn, ...]]:
-    return statistics_of(
-        ts_ns=np.array([ts_ns for ts_ns, _ in points], np.int64),
-        equity=np.array([float(value) for _, value in points]),
+) -> dict[str, Any]:
+    """Statistics and curves, by the names of ``Report``."""
+    ts_ns = np.array([ts_ns for ts_ns, _ in points], np.int64)
+    equity = np.array([float(value) for _, value in points])
+    statistics, fall, monthly = statistics_of(
+        ts_ns=ts_ns,
+        equity=equity,
         tz=tz,
         trips=trips,
         fills=sum(1 for e in executions if e.quantity),
@@ -212,6 +198,27 @@ def _figures(
         fees=sum((e.fee for e in executions), ZERO),
         exposure=time_in_market(executions, points[0][0], points[-1][0]),
     )
+    places = day_places(ts_ns[1:], tz)[1] + 1
+    levels = np.concatenate([equity[:1], equity[places]])
+    return {
+        "statistics": statistics,
+        "equity_ns": tuple(ts_ns.tolist()),
+        "equity": tuple(equity.tolist()),
+        "drawdown": tuple(fall.curve.tolist()),
+        "monthly": monthly,
+        "yearly": yearly_returns(monthly),
+        "falls": deepest_falls(ts_ns, equity),
+        "day_ns": tuple(ts_ns[places].tolist()),
+        "day_equity": tuple(equity[places].tolist()),
+        "turnover": _turnover(executions, ts_ns, equity, tz),
+        "rolling": rolling_of(ts_ns[places], levels, statistics.days_a_year),
+    }
+
+
+def _turnover(executions: list[Execution], ts_ns: Ints, equity: Floats, tz: str) -> tuple[MonthlyTurnover, ...]:
+    moved = np.array([e.ts_ns for e in executions], np.int64)
+    values = np.array([abs(float(e.value)) for e in executions])
+    return turnover_by_month(ts_ns, equity, moved, values, tz)
 
 
 def _accounts(reading: Reading) -> tuple[str, Decimal, frozenset[AccountId], list[str]]:
@@ -298,8 +305,18 @@ def _mark(done: Execution) -> FillMark:
     )
 
 
-def _denials(reading: Reading) -> tuple[DenialCount, ...]:
-    counted = [
-        DenialCount(code=code, count=len(group), example=group[-1].reason) for code, group in reading.denials.items()
-    ]
+def _denials(reading: Reading, tz: str) -> tuple[DenialCount, ...]:
+    counted = []
+    for code, group in reading.denials.items():
+        days = Counter(day_numbers(np.array([denied.ts_ns for denied in group], np.int64), tz).tolist())
+        counted.append(
+            DenialCount(
+                code=code,
+                count=len(group),
+                example=group[-1].reason,
+                first_ns=group[0].ts_ns,
+                last_ns=group[-1].ts_ns,
+                days=tuple((date_of(number).isoformat(), count) for number, count in sorted(days.items())),
+            )
+        )
     return tuple(sorted(counted, key=lambda d: (-d.count, d.code)))

@@ -7,8 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS, format_time
-from engine.runtime.report import Report
+from engine.runtime.report_compare import Comparison
 from engine.runtime.report_costs import Costs
+from engine.runtime.report_model import Report
 from engine.runtime.report_round_trips import RoundTrip
 
 _NONE = "-"
@@ -36,6 +37,35 @@ def console_table(report: Report, *, trips_max: int = 5) -> RenderableType:
         parts.append(_list("incidents", ("time", "kind", "what"), rows))
     parts.extend(Text(f"note: {note}", style="yellow") for note in report.notes)
     return Group(*parts)
+
+
+def comparison_table(comparison: Comparison) -> RenderableType:
+    """Figures of every run and their differences from the first's, and the settings that differ."""
+    figures = Table(title="figures", title_justify="left", pad_edge=False)
+    figures.add_column("figure", no_wrap=True)
+    settings = Table(title="settings that differ", title_justify="left", pad_edge=False)
+    settings.add_column("setting")
+    for place, run in enumerate(comparison.runs):
+        figures.add_column(Text(run.name), justify="right", no_wrap=True)
+        settings.add_column(Text(run.name))
+        if place:
+            figures.add_column("+/-", justify="right", no_wrap=True, style="dim")
+    for row in comparison.figures:
+        cells = [row.figure]
+        for place, (value, apart) in enumerate(zip(row.values, row.differences, strict=True)):
+            cells += [_plain_figure(row.figure, value)] + ([_plain_figure(row.figure, apart)] if place else [])
+        figures.add_row(*cells)
+    for setting in comparison.settings:
+        settings.add_row(*(Text(_NONE if text is None else text) for text in (setting.setting, *setting.values)))
+    return Group(figures, settings)
+
+
+def _plain_figure(name: str, value: float | None) -> str:
+    if not value:
+        return _NONE if value is None else "0"
+    if name.endswith("_ns"):
+        return ("-" if value < 0 else "") + span(abs(int(value)))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}" if abs(value) < 100 else f"{value:,.2f}"
 
 
 def percent(share: float | None) -> str:
@@ -68,6 +98,7 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         ("starting equity", f"{report.starting_equity:,.2f} {report.currency}"),
         ("final equity", f"{report.final_equity:,.2f} {report.currency}"),
         ("return", percent(s.total_return)),
+        *_benchmark(report),
         ("annual return", percent(s.annual_return)),
         ("annual volatility", percent(s.annual_volatility)),
         ("Sharpe / Sortino", f"{ratio(s.sharpe)} / {ratio(s.sortino)}"),
@@ -85,6 +116,17 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         ("turnover", f"{s.turnover:,.1f}x"),
         ("fees", f"{s.fees:,.2f} {report.currency}"),
         ("open positions", ", ".join(f"{p.quantity:+,} {p.instrument}" for p in report.open_positions) or _NONE),
+    ]
+
+
+def _benchmark(report: Report) -> list[tuple[str, str]]:
+    b = report.benchmark
+    if b is None:
+        return []
+    name = f"hold {b.name}" if b.kind == "hold" else b.name
+    return [
+        ("benchmark", f"{percent(b.total_return)} ({name if len(name) < 24 else name[:21] + '...'})"),
+        ("alpha / beta", f"{percent(b.alpha)} / {ratio(b.beta)}"),
     ]
 
 

@@ -13,20 +13,19 @@ price moved until the venue had the order (its acknowledgement, else the sending
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-import numpy as np
 from msgspec import Struct
 
-from engine.data.columns import BarSource
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId
-from engine.domain.money import ZERO, exact
+from engine.domain.money import ZERO
 from engine.runtime.report_reading import Decided, Execution, Reading
 
 
 class CostRow(Struct, frozen=True, kw_only=True):
-    """Of one strategy, or of all (``strategy`` is empty)."""
+    """Of one strategy, of one instrument, of one in the other, or of all (the names are empty)."""
 
     strategy: str
+    instrument: str = ""
     fills: int = 0
     unpriced: int = 0
     """Fills whose reference is not known: they count as without slippage."""
@@ -50,70 +49,68 @@ class CostRow(Struct, frozen=True, kw_only=True):
 
 
 class Costs(Struct, frozen=True, kw_only=True):
+    """Every table adds up to ``total``, exactly."""
+
     rows: tuple[CostRow, ...]
     """A strategy each, in the order of their first fill."""
     total: CostRow
-
-
-def costs_of(
-    reading: Reading, executions: Sequence[Execution], ours: frozenset[AccountId], sources: Iterable[BarSource] = ()
-) -> Costs:
-    """Costs of the executions; ``sources`` are the bars of the run, which are read once, a batch at a time.
-
-    Raises:
-        DataError: a source can not be read.
-    """
-    decided = {e.client_id: found for e in executions if (found := reading.decided(e.client_id)) is not None}
-    prices = _prices(_wanted(reading, executions, decided), sources)
-    adjusted = [
-        row for row in reading.adjustments if row.strategy != EXTERNAL and (not ours or row.account in ours)
-    ]  # fmt: skip
-    names = dict.fromkeys((*(e.strategy for e in executions), *(a.strategy for a in adjusted)))
-    rows: list[CostRow] = []
-    for name in names:
-        cash = sum((row.cash for row in adjusted if row.strategy == name), ZERO)
-        own = [e for e in executions if e.strategy == name]
-        held: dict[InstrumentId, int] = {}
-        moves: list[Execution | PositionAdjusted] = [*own, *(row for row in adjusted if row.strategy == name)]
-        for moved in moves:
-            held[moved.instrument] = held.get(moved.instrument, 0) + moved.quantity
-        worth = sum((_worth(reading, own, instrument, held[instrument], prices) for instrument in held), ZERO)
-        rows.append(_row(name, own, decided, prices, reading, cash + worth))
-    return Costs(rows=tuple(rows), total=_total(rows))
+    instruments: tuple[CostRow, ...] = ()
+    """An instrument each."""
+    parts: tuple[CostRow, ...] = ()
+    """A strategy in an instrument each."""
 
 
 Prices = Mapping[tuple[InstrumentId, int], Decimal]
 """The last price known at an instant."""
 
 
-def _wanted(
-    reading: Reading, executions: Sequence[Execution], decided: Mapping[ClientOrderId, Decided]
-) -> dict[InstrumentId, list[int]]:
-    """At which instants the price of which instrument is needed."""
+def price_instants(reading: Reading, executions: Iterable[Execution]) -> dict[InstrumentId, list[int]]:
+    """At which instants the costs need the price of which instrument, rising."""
     wanted: dict[InstrumentId, dict[int, None]] = {}
     for done in executions:
         at = wanted.setdefault(done.instrument, {reading.last_ns: None})
-        order = decided.get(done.client_id)
+        order = reading.decided(done.client_id)
         if order is not None:
             at[order.ts_ns] = None
             at[order.arrived_ns or order.ts_ns] = None
     return {instrument: sorted(at) for instrument, at in wanted.items()}
 
 
-def _prices(wanted: Mapping[InstrumentId, Sequence[int]], sources: Iterable[BarSource]) -> Prices:
-    found: dict[tuple[InstrumentId, int], Decimal] = {}
-    for source in sources:
-        if source.instrument not in wanted:
-            continue
-        at = np.array(wanted[source.instrument], np.int64)
-        closes = np.full(len(at), np.nan)
-        for bars in source.batches():
-            first = int(np.searchsorted(at, bars.ts_ns[0]))
-            closes[first:] = bars.close[np.searchsorted(bars.ts_ns, at[first:], "right") - 1]
-        for ts_ns, close in zip(at.tolist(), closes.tolist(), strict=True):
-            if close > 0:
-                found[source.instrument, ts_ns] = exact(close)
-    return found
+def costs_of(
+    reading: Reading, executions: Sequence[Execution], ours: frozenset[AccountId], prices: Prices | None = None
+) -> Costs:
+    """Costs of the executions; ``prices`` at ``price_instants``, where they are known."""
+    known = prices or {}
+    decided = {e.client_id: found for e in executions if (found := reading.decided(e.client_id)) is not None}
+    adjusted = [
+        row for row in reading.adjustments if row.strategy != EXTERNAL and (not ours or row.account in ours)
+    ]  # fmt: skip
+    own: dict[tuple[str, InstrumentId], list[Execution]] = {}
+    bookings: dict[tuple[str, InstrumentId], list[PositionAdjusted]] = {}
+    for done in executions:
+        own.setdefault((done.strategy, done.instrument), []).append(done)
+    for row in adjusted:
+        bookings.setdefault((row.strategy, row.instrument), []).append(row)
+    parts: list[CostRow] = []
+    for key in dict.fromkeys((*own, *bookings)):
+        name, instrument = key
+        fills, booked = own.get(key, []), bookings.get(key, [])
+        held = sum(e.quantity for e in fills) + sum(row.quantity for row in booked)
+        left = sum((row.cash for row in booked), ZERO) + _worth(reading, fills, instrument, held, known)
+        parts.append(_row(name, instrument, fills, decided, known, reading, left))
+    return Costs(
+        rows=tuple(_sum_of(rows, strategy=name) for name, rows in _grouped(parts, "strategy").items()),
+        total=_sum_of(parts),
+        instruments=tuple(_sum_of(rows, instrument=name) for name, rows in _grouped(parts, "instrument").items()),
+        parts=tuple(parts),
+    )
+
+
+def _grouped(parts: Iterable[CostRow], field: str) -> dict[str, list[CostRow]]:
+    groups: dict[str, list[CostRow]] = {}
+    for part in parts:
+        groups.setdefault(getattr(part, field), []).append(part)
+    return groups
 
 
 def _worth(
@@ -131,6 +128,7 @@ def _worth(
 
 def _row(
     name: str,
+    instrument: str,
     own: Sequence[Execution],
     decided: Mapping[ClientOrderId, Decided],
     prices: Prices,
@@ -162,6 +160,7 @@ def _row(
             delay += (arrived - reference) * units
     return CostRow(
         strategy=name,
+        instrument=instrument,
         fills=fills,
         unpriced=fills - priced,
         traded_value=traded,
@@ -172,9 +171,10 @@ def _row(
     )
 
 
-def _total(rows: Sequence[CostRow]) -> CostRow:
+def _sum_of(rows: Sequence[CostRow], strategy: str = "", instrument: str = "") -> CostRow:
     return CostRow(
-        strategy="",
+        strategy=strategy,
+        instrument=instrument,
         fills=sum(row.fills for row in rows),
         unpriced=sum(row.unpriced for row in rows),
         traded_value=sum((row.traded_value for row in rows), ZERO),
@@ -194,13 +194,19 @@ def costs_as_json(costs: Costs | None) -> dict[str, object] | None:
     """Amounts as text, exact; None where nothing was traded."""
     if costs is None:
         return None
-    return {"total": _as_json(costs.total), "strategies": [_as_json(row) for row in costs.rows]}
+    return {
+        "total": _as_json(costs.total),
+        "strategies": [_as_json(row) for row in costs.rows],
+        "instruments": [_as_json(row) for row in costs.instruments],
+        "parts": [_as_json(row) for row in costs.parts],
+    }
 
 
 def _as_json(row: CostRow) -> dict[str, object]:
     points = row.basis_points
     return {
         "strategy": row.strategy,
+        "instrument": row.instrument,
         "fills": row.fills,
         "fills_without_reference": row.unpriced,
         "traded_value": str(row.traded_value),

@@ -1,29 +1,27 @@
 """The report as one HTML file that needs nothing else: script, style and data are inside it."""
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from engine.data.columns import Columns
 from engine.domain.errors import DataError
 from engine.domain.timestamps import SECOND_NS, format_time
-from engine.runtime.report import Report
 from engine.runtime.report_candles import (
     CANDLES_PER_PAGE,
     CANDLES_PER_VIEW,
     CandleChart,
     Candles,
+    Floats,
     local_seconds,
     thin_bars,
 )
-from engine.runtime.report_costs import CostRow
+from engine.runtime.report_figures import Cents, change_in_cents, figures_of, in_cents
+from engine.runtime.report_html import whole_page, write_text
+from engine.runtime.report_model import Band, Report
 from engine.runtime.report_round_trips import RoundTrip
 from engine.runtime.report_sources import sources_of
 
@@ -31,7 +29,10 @@ EQUITY_POINTS = 4_000
 ROUND_TRIPS_MAX = 20_000
 """The table's latest rows; the figures are of all."""
 FILLS_MAX = 40_000
+BANDS_MAX = 20_000
+"""Days with price limits that the page draws, of all instruments together; the latest."""
 
+_SCRIPTS = ("report_page.js", "report_charts.js", "report_candles.js", "report_start.js")
 _RED_UP = frozenset({"CNY", "COIN", ""})
 """Currencies of those who paint gains red."""
 
@@ -53,42 +54,19 @@ def write_html(
     Raises:
         DataError: the place can not be written to.
     """
-    target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_page(report, bars, language=language), encoding="utf-8")
-    except OSError as why:
-        raise DataError(f"report {target}: can not be written ({why.strerror}); name another place") from why
-    return target
+    return write_text(path, render_page(report, bars, language=language))
 
 
 def render_page(report: Report, bars: Mapping[str, Iterable[Columns]] | None = None, *, language: str = "") -> str:
     """The whole page as text; see ``write_html``."""
     notes = list(report.notes)
     charts = _charts_from_files(report, notes) if bars is None else _charts(bars, report.tz)
-    data = _page_data(report, charts, notes, language)
-    # "<" never appears in the data, so nothing in it can end the script element it is in.
-    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
-    words, script = _asset("report_words.js"), _asset("report_page.js")
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            f'<html lang="{html.escape(language or "en")}"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<link rel="icon" href="data:,">',
-            f"<title>{html.escape(report.title)} · Sluice</title>",
-            f"<style>{_asset('report_page.css')}</style></head>",
-            _asset("report_page.html"),
-            f'<script type="application/json" id="data">{text}</script>',
-            f"<script>{get_plotlyjs()}</script>",
-            f"<script>{words}\n{script}</script>",
-            "</body></html>",
-        ]
-    )
+    return whole_page(report.title, _page_data(report, charts, notes), "report_page.html", _SCRIPTS, language)
 
 
-def _asset(name: str) -> str:
-    return files("engine.runtime").joinpath(name).read_text(encoding="utf-8")
+def paints_red_up(currency: str) -> bool:
+    """Whether the readers of that money paint gains red."""
+    return currency in _RED_UP
 
 
 def _charts_from_files(report: Report, notes: list[str]) -> list[CandleChart]:
@@ -113,7 +91,7 @@ def _charts(bars: Mapping[str, Iterable[Columns]], tz: str) -> list[CandleChart]
     return [chart for batches in bars.values() if (chart := thin_bars(batches, tz, room)) is not None]
 
 
-def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], language: str) -> dict[str, Any]:
+def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str]) -> dict[str, Any]:
     """What the page's script reads. Times are seconds of the report's own wall clock; see ``local_seconds``."""
     fills, trips = report.fills[-FILLS_MAX:], report.round_trips[-ROUND_TRIPS_MAX:]
     if len(fills) < len(report.fills):
@@ -122,22 +100,22 @@ def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], 
         notes.append(f"the table shows the latest {len(trips):,} of {len(report.round_trips):,} round trips")
     tz = report.tz
     return {
-        "title": report.title,
-        "mode": report.mode,
-        "language": language,
-        "red_up": report.currency in _RED_UP,
-        "tz": tz,
-        "currency": report.currency,
-        "from": format_time(report.started_ns, tz)[:16],
-        "to": format_time(report.ended_ns, tz)[:16],
-        "starting_equity": float(report.starting_equity),
-        "final_equity": float(report.final_equity),
-        "statistics": _statistics(report),
+        # The page's own notes say more.
+        "figures": {key: value for key, value in figures_of(report).items() if key != "notes"},
+        "red_up": paints_red_up(report.currency),
         "equity": _curve(report),
-        "monthly": [[m.year, m.month, round(m.return_, 6)] for m in report.monthly],
+        "days": {"t": _seconds(report.day_ns, tz), "v": [round(value, 2) for value in report.day_equity]},
+        "exposure": _exposure(report),
+        "rolling": _rolling(report),
+        "falls": [_fall(report, place) for place in range(len(report.falls))],
         "view_max": CANDLES_PER_VIEW,
         "charts": [
-            {"instrument": c.instrument, "bars": c.bars, "levels": [_level(level, tz) for level in c.levels]}
+            {
+                "instrument": c.instrument,
+                "bars": c.bars,
+                "levels": [_level(level, tz) for level in c.levels],
+                "bands": _bands(report.bands.get(c.instrument, ())[-BANDS_MAX // max(1, len(charts)) :], tz),
+            }
             for c in charts
         ],
         "fills": {
@@ -147,10 +125,7 @@ def _page_data(report: Report, charts: Sequence[CandleChart], notes: list[str], 
             "p": [_short(f.price) for f in fills],
         },
         "trips": _trip_rows(trips, tz),
-        "costs": [] if report.costs is None else [_cost_row(row) for row in (*report.costs.rows, report.costs.total)],
-        "open": [[p.strategy, p.instrument, p.quantity, _short(p.average_price)] for p in report.open_positions],
-        "orders": [[state, count] for state, count in report.orders.items()],
-        "denials": [[d.code, d.count, d.example] for d in report.denials],
+        "costs": _costs(report),
         "incidents": [[format_time(i.ts_ns, tz)[:19], i.kind, i.text] for i in report.incidents],
         "details": _details(report),
         "notes": notes,
@@ -169,53 +144,107 @@ def _trip_rows(trips: Sequence[RoundTrip], tz: str) -> list[list[Any]]:
             left,
             _short(t.entry_price),
             _short(t.exit_price),
-            round(t.fees, 2),
-            round(t.pnl, 2),
+            round(float(t.fees), 2),
+            round(float(t.pnl), 2),
             round(t.return_, 6),
             t.holding_ns // SECOND_NS,
+            None if t.mae is None else round(t.mae, 6),
+            None if t.mfe is None else round(t.mfe, 6),
         ]
         for t, entered, left in zip(trips, entries, exits, strict=True)
     ]
 
 
-def _cost_row(row: CostRow) -> list[Any]:
-    """The last row of the table is the total; what is not known is None."""
-    amounts = (row.gross, row.slippage, row.delay, row.fees, row.net)
+def _costs(report: Report) -> dict[str, Any] | None:
+    """The three tables, each with its total at the end, in cents that add up; what is not known is None."""
+    costs = report.costs
+    if costs is None:
+        return None
+    change, beside = change_in_cents(report)
+    return {
+        "strategies": [_cost_row(row) for row in in_cents(costs.rows, costs.total)],
+        "instruments": [_cost_row(row) for row in in_cents(costs.instruments, costs.total)],
+        "parts": [_cost_row(row) for row in in_cents(costs.parts, costs.total)],
+        "change": float(change),
+        "beside": float(beside),
+    }
+
+
+def _cost_row(cents: Cents) -> list[Any]:
+    row, amounts = cents.row, (cents.gross, cents.slippage, cents.delay, cents.fees, cents.net)
     points = row.basis_points
     return [
         row.strategy,
+        row.instrument,
         row.fills,
         round(float(row.traded_value), 2),
-        *(None if amount is None else round(float(amount), 2) for amount in amounts),
+        *(None if amount is None else float(amount) for amount in amounts),
         None if points is None else round(points, 2),
         row.unpriced,
     ]
 
 
-def _statistics(report: Report) -> dict[str, Any]:
-    s = report.statistics
-    plain: dict[str, Any] = msgspec.to_builtins(s)
-    plain["fees"], plain["traded_value"] = float(s.fees), float(s.traded_value)
-    for name in ("max_drawdown_from_ns", "max_drawdown_to_ns", "max_drawdown_recovered_ns"):
-        plain[name] = format_time(plain[name], report.tz)[:10] if plain[name] else ""
-    return plain
+def _fall(report: Report, place: int) -> list[Any]:
+    """[depth, peak, bottom, recovered or None, seconds falling, seconds in all]."""
+    fall = report.falls[place]
+    peak, bottom, recovered = _seconds([fall.peak_ns, fall.bottom_ns, fall.recovered_ns or fall.peak_ns], report.tz)
+    lasted = (fall.falling_ns // SECOND_NS, fall.lasted_ns // SECOND_NS)
+    return [fall.depth, peak, bottom, recovered if fall.recovered_ns else None, *lasted]
 
 
 def _curve(report: Report) -> dict[str, Any]:
-    """Equity and drawdown; of many points each stretch keeps its lowest, its highest and its last."""
-    equity = np.array(report.equity)
-    keep = np.arange(len(equity))
-    if len(equity) > EQUITY_POINTS:
-        edges = np.linspace(0, len(equity), EQUITY_POINTS // 3 + 1).astype(int)
-        parts = [
-            {low + int(equity[low:high].argmin()), low + int(equity[low:high].argmax()), high - 1}
-            for low, high in pairwise(edges)
-        ]
-        keep = np.array(sorted({0, *(place for part in parts for place in part)}))
+    """Equity, drawdown and benchmark; of many points each stretch keeps its lowest, its highest and its last."""
+    keep = _kept(np.array(report.equity))
+    values = None if report.benchmark is None else report.benchmark.values
     return {
-        "t": _seconds([report.equity_ns[i] for i in keep.tolist()], report.tz),
-        "v": [round(report.equity[i], 2) for i in keep.tolist()],
-        "d": [round(report.drawdown[i], 6) for i in keep.tolist()],
+        "t": _seconds([report.equity_ns[i] for i in keep], report.tz),
+        "v": [round(report.equity[i], 2) for i in keep],
+        "d": [round(report.drawdown[i], 6) for i in keep],
+        "b": None if values is None else [round(values[i], 2) for i in keep],
+    }
+
+
+def _exposure(report: Report) -> dict[str, Any] | None:
+    exposure = report.exposure
+    if exposure is None:
+        return None
+    keep = _kept(np.array(exposure.gross))
+    return {
+        "t": _seconds([exposure.ts_ns[i] for i in keep], report.tz),
+        "gross": [round(exposure.gross[i], 5) for i in keep],
+        "net": [round(exposure.net[i], 5) for i in keep],
+    }
+
+
+def _rolling(report: Report) -> dict[str, Any] | None:
+    rolling = report.rolling
+    if rolling is None:
+        return None
+    return {
+        "t": _seconds(rolling.day_ns, report.tz),
+        "sharpe": [None if value is None else round(value, 4) for value in rolling.sharpe],
+        "volatility": [round(value, 5) for value in rolling.volatility],
+        "benchmark": [None if value is None else round(value, 4) for value in rolling.benchmark_sharpe],
+    }
+
+
+def _kept(values: Floats, points: int = EQUITY_POINTS) -> list[int]:
+    """Places of at most ``points`` values, the extremes of every stretch among them."""
+    if len(values) <= points:
+        return list(range(len(values)))
+    edges = np.linspace(0, len(values), points // 3 + 1).astype(int)
+    parts = [
+        {low + int(values[low:high].argmin()), low + int(values[low:high].argmax()), high - 1}
+        for low, high in pairwise(edges.tolist())
+    ]
+    return sorted({0, *(place for part in parts for place in part)})
+
+
+def _bands(bands: Sequence[Band], tz: str) -> dict[str, Any]:
+    return {
+        "t": _seconds([band.ts_ns for band in bands], tz),
+        "low": [band.low for band in bands],
+        "high": [band.high for band in bands],
     }
 
 
@@ -243,6 +272,13 @@ def _details(report: Report) -> list[list[str]]:
     for account in report.accounts:
         cash = f"{account.get('cash', '')} {account.get('currency', '')}".strip()
         rows.append(["account", str(account.get("account", "")), cash])
+    if model := report.settings.get("fill_model"):
+        around = ", ".join(f"{key} = {value}" for key, value in model.items() if key != "model")
+        rows.append(["fill_model", str(model.get("model", "")), around])
+    for name, book in report.settings.get("markets", {}).items():
+        rows.append(
+            ["market", str(name), ", ".join(f"{key} = {value}" for key, value in book.items() if key != "name")]
+        )
     if report.config_hash:
         rows.append(["limits", "", report.config_hash[:16]])
     return rows

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+import msgspec
 from msgspec import Struct
 
 from engine.domain.events import (
@@ -23,6 +24,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.domain.reconciled import ReconcileEnded
+from engine.runtime.run_data import instruments_of_run
 
 _PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
 
@@ -140,7 +142,7 @@ class Reading:
 
     Args:
         records: ``Journal.records()``, or any (number, record) in order.
-        instruments: for multipliers; an instrument that is not in it has 1.
+        instruments: for multipliers; default: as the run itself defined them; an instrument in neither has 1.
     """
 
     def __init__(
@@ -156,7 +158,8 @@ class Reading:
         self.incidents: list[Incident] = []
         self.first_ns = self.last_ns = 0
         self._traces: dict[ClientOrderId, _Trace] = {}
-        self._instruments = instruments or {}
+        self.instruments = dict(instruments or {})
+        """What is known of what was traded."""
         for _, record in records:
             self._read(record)
             ts_ns = record.ts_ns
@@ -186,7 +189,7 @@ class Reading:
 
     def multiplier(self, instrument: InstrumentId) -> int:
         """1 where nothing is known of the instrument."""
-        known = self._instruments.get(instrument)
+        known = self.instruments.get(instrument)
         return known.multiplier if known is not None else 1
 
     def _read(self, record: JournalRecord) -> None:
@@ -214,9 +217,18 @@ class Reading:
                 if not record.ok:
                     self._tell(record.ts_ns, "reconcile", f"{record.account}: {record.text}")
             case RunStarted():
-                self.runs.append(record)
+                self._begin(record)
             case RunEnded():
                 pass
+
+    def _begin(self, run: RunStarted) -> None:
+        self.runs.append(run)
+        try:
+            defined = instruments_of_run(run.settings)
+        except msgspec.ValidationError as why:
+            self._tell(run.ts_ns, "data", f"the run's instruments can not be read: {why}")
+            return
+        self.instruments = {**defined, **self.instruments}
 
     def _execute(self, report: OrderReport) -> None:
         trace = self._traces.get(report.client_id)

@@ -27,10 +27,15 @@ class RoundTrip(Struct, frozen=True, kw_only=True, gc=False):
     holding_ns: int
     entry_price: float
     exit_price: float
-    fees: float
-    pnl: float
+    fees: Decimal
+    pnl: Decimal
     return_: float
     """``pnl`` over the value at entry."""
+    mae: float | None = None
+    """Largest move against the trade while it was on, over the entry price, 0 or more; None: no bars, see
+    ``report_excursions``."""
+    mfe: float | None = None
+    """Largest move in its favour, the same way."""
 
 
 class OpenPosition(Struct, frozen=True, kw_only=True, gc=False):
@@ -121,8 +126,8 @@ class Ledger:
             holding_ns=pair.exit_ns - pair.entry_ns,
             entry_price=float(pair.entry_value / pair.quantity),
             exit_price=float(pair.exit_value / pair.quantity),
-            fees=float(pair.fees),
-            pnl=float(pnl),
+            fees=pair.fees,
+            pnl=pnl,
             return_=float(pnl / pair.entry_value) if pair.entry_value else 0.0,
         )
 

@@ -7,17 +7,18 @@ from decimal import Decimal
 
 import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from engine.domain.timestamps import DAY_NS, day_of
+from engine.domain.timestamps import DAY_NS, HOUR_NS, SECOND_NS
+from engine.runtime.report_candles import Floats, Ints, local_seconds
 from engine.runtime.report_round_trips import RoundTrip
-
-Floats = NDArray[np.float64]
 
 YEAR_DAYS = 365.25
 TRADING_DAYS = 252
 """Days a year by which daily figures are scaled; 365 where equity has weekend days too."""
 _ANNUAL_FROM_NS = 7 * DAY_NS
+_NIGHT_ENDS_S = 6 * HOUR_NS // SECOND_NS
+_EPOCH = date(1970, 1, 1).toordinal()
+_SATURDAY = 5
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
@@ -70,6 +71,12 @@ class MonthlyReturn(Struct, frozen=True, kw_only=True, gc=False):
     return_: float
 
 
+class MonthlyTurnover(Struct, frozen=True, kw_only=True, gc=False):
+    year: int
+    month: int
+    turnover: float
+
+
 class Drawdown(Struct, frozen=True, kw_only=True):
     curve: Floats
     """At each sample, 0 or negative."""
@@ -80,7 +87,7 @@ class Drawdown(Struct, frozen=True, kw_only=True):
     longest_ns: int
 
 
-def drawdown_of(ts_ns: NDArray[np.int64], equity: Floats) -> Drawdown:
+def drawdown_of(ts_ns: Ints, equity: Floats) -> Drawdown:
     """Falls from the highest equity so far; the arrays have at least one item."""
     peaks = np.maximum.accumulate(equity)
     curve = np.where(peaks > 0, equity / np.where(peaks > 0, peaks, 1.0) - 1.0, 0.0)
@@ -104,12 +111,48 @@ def drawdown_of(ts_ns: NDArray[np.int64], equity: Floats) -> Drawdown:
     )
 
 
-def daily_closes(ts_ns: NDArray[np.int64], equity: Floats, tz: str) -> tuple[list[date], Floats]:
-    """The last equity of each calendar day of the zone that has one."""
-    last: dict[date, float] = {}
-    for at, value in zip(ts_ns.tolist(), equity.tolist(), strict=True):
-        last[day_of(at, tz)] = value
-    return list(last), np.array(list(last.values()))
+def day_numbers(ts_ns: Ints, tz: str) -> Ints:
+    """Of each instant the calendar day of the zone, as days since 1970.
+
+    An instant is of the day just before it, so one at midnight is the old day's. A Saturday with nothing after six in
+    the morning is the end of Friday's night session, and counts as Friday.
+    """
+    if not len(ts_ns):
+        return np.empty(0, np.int64)
+    seconds = local_seconds(ts_ns - 1, tz)
+    days: Ints = seconds // 86_400
+    saturdays = (days + _EPOCH - 1) % 7 == _SATURDAY
+    whole = np.unique(days[saturdays & (seconds % 86_400 >= _NIGHT_ENDS_S)])
+    numbers: Ints = np.where(saturdays & ~np.isin(days, whole), days - 1, days)
+    return numbers
+
+
+def day_places(ts_ns: Ints, tz: str) -> tuple[list[date], Ints]:
+    """The calendar days that have a sample, see ``day_numbers``, and the place of each day's last one."""
+    numbers = day_numbers(ts_ns, tz)
+    if not len(numbers):
+        return [], numbers
+    places: Ints = np.append(np.flatnonzero(np.diff(numbers)), len(numbers) - 1)
+    return [date_of(number) for number in numbers[places].tolist()], places
+
+
+def date_of(number: int) -> date:
+    """The day of a ``day_numbers``."""
+    return date.fromordinal(_EPOCH + number)
+
+
+def daily_closes(ts_ns: Ints, equity: Floats, tz: str) -> tuple[list[date], Floats]:
+    """The last equity of each calendar day of the zone that has one; see ``day_places``."""
+    days, places = day_places(ts_ns, tz)
+    return days, equity[places]
+
+
+def returns_of(levels: Floats) -> Floats:
+    """Each level over the one before, less 1; those from or to nothing are left out."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = levels[1:] / levels[:-1] - 1.0
+    kept: Floats = returns[np.isfinite(returns)]
+    return kept
 
 
 def monthly_returns(days: Sequence[date], closes: Floats, starting: float) -> tuple[MonthlyReturn, ...]:
@@ -124,6 +167,34 @@ def monthly_returns(days: Sequence[date], closes: Floats, starting: float) -> tu
     return tuple(found)
 
 
+def yearly_returns(monthly: Sequence[MonthlyReturn]) -> tuple[MonthlyReturn, ...]:
+    """The months of each year compounded; ``month`` is 0."""
+    grown: dict[int, float] = {}
+    for row in monthly:
+        grown[row.year] = grown.get(row.year, 1.0) * (1.0 + row.return_)
+    return tuple(MonthlyReturn(year=year, month=0, return_=factor - 1.0) for year, factor in grown.items())
+
+
+def turnover_by_month(
+    ts_ns: Ints, equity: Floats, moved_ns: Ints, values: Floats, tz: str
+) -> tuple[MonthlyTurnover, ...]:
+    """Of each month with a sample: the value traded in it over the mean of its samples of equity."""
+    samples, moves = _months(ts_ns, tz), _months(moved_ns, tz)
+    found = []
+    for month in np.unique(samples).tolist():
+        mean, traded = float(equity[samples == month].mean()), float(values[moves == month].sum())
+        turnover = traded / mean if mean > 0 else 0.0
+        found.append(MonthlyTurnover(year=1970 + month // 12, month=month % 12 + 1, turnover=turnover))
+    return tuple(found)
+
+
+def _months(ts_ns: Ints, tz: str) -> Ints:
+    """Months since January 1970."""
+    days = day_numbers(ts_ns, tz).astype("datetime64[D]")
+    months: Ints = days.astype("datetime64[M]").astype(np.int64)
+    return months
+
+
 def daily_figures(returns: Floats, days_a_year: int) -> tuple[float | None, float | None, float | None]:
     """(annual volatility, Sharpe, Sortino) of daily returns."""
     if len(returns) < 2:
@@ -135,6 +206,11 @@ def daily_figures(returns: Floats, days_a_year: int) -> tuple[float | None, floa
         mean / deviation * root if deviation > 1e-15 else None,
         mean / downside * root if downside > 1e-15 else None,
     )
+
+
+def days_a_year_of(days: Sequence[date]) -> int:
+    """252; 365 where any of the days is a Saturday or a Sunday."""
+    return 365 if any(day.weekday() >= _SATURDAY for day in days) else TRADING_DAYS
 
 
 def annual_return(total: float, span_ns: int) -> float | None:
@@ -156,7 +232,7 @@ def losing_streak(trips: Sequence[RoundTrip]) -> int:
 
 def statistics_of(
     *,
-    ts_ns: NDArray[np.int64],
+    ts_ns: Ints,
     equity: Floats,
     tz: str,
     trips: Sequence[RoundTrip],
@@ -170,13 +246,12 @@ def statistics_of(
     starting = float(equity[0])
     days, closes = daily_closes(ts_ns[1:], equity[1:], tz)
     levels = np.concatenate([[starting], closes])
-    returns = levels[1:] / np.where(levels[:-1] != 0, levels[:-1], np.nan) - 1.0
-    returns = returns[np.isfinite(returns)]
-    days_a_year = 365 if any(day.weekday() > 4 for day in days) else TRADING_DAYS
+    returns = returns_of(levels)
+    days_a_year = days_a_year_of(days)
     total = float(equity[-1]) / starting - 1.0 if starting else 0.0
     yearly = annual_return(total, int(ts_ns[-1] - ts_ns[0]))
     volatility, sharpe, sortino = daily_figures(returns, days_a_year)
-    pnls = np.array([trip.pnl for trip in trips])
+    pnls = np.array([float(trip.pnl) for trip in trips])
     wins, losses = pnls[pnls > 0], pnls[pnls < 0]
     mean_equity = float(equity.mean())
     statistics = Statistics(

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from engine.domain.timestamps import duration_ns
 from engine.runtime.control_table import ControlTable
+from engine.runtime.daemon_settings import Unattended
 
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -111,8 +112,8 @@ class Safety(Struct, frozen=True, kw_only=True):
     folder: Path | None = None
 
 
-class Guarded(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Tables of a config that say how a run is stopped, watched and steered."""
+class Guarded(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tables of a config that say how a run is left alone, stopped, watched and steered."""
 
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()

@@ -1,10 +1,10 @@
 """The config file: one TOML document that says what a run is, read strictly and checked against what it points to.
 
 Tables: ``[run] [clock] [journal] [recording] [reconcile] [instruments] [markets.<market>] [risk] [kill] [monitors]
-[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [rates.<pair>] [simulator.<name>]``.
-Paths of ``[instruments]`` and ``[[data]]`` are relative to the config file, those of ``[run]`` and ``[journal]`` to the
-current directory. Secrets are refused: gateways take them from the environment. ``[simulator.*]`` is kept as read; who
-starts simulators converts it.
+[watchdog] [control] [[account]] [gateway.<name>] [[strategy]] [matching] [[data]] [optimize] [rates.<pair>]
+[simulator.<name>]``, and those of ``daemon_settings.py``. Paths of ``[instruments]`` and ``[[data]]`` are relative to
+the config file, those of ``[run]`` and ``[journal]`` to the current directory. Secrets are refused: gateways take them
+from the environment. ``[simulator.*]`` and ``[optimize]`` are converted by who starts simulators, or optimizes.
 """
 
 import hashlib
@@ -34,6 +34,7 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
+from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.plugins import join_plugins
@@ -120,6 +121,7 @@ class Document(Guarded, Struct, frozen=True, kw_only=True, forbid_unknown_fields
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
     reconcile: CashTolerance = CashTolerance()
+    optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
 
@@ -167,6 +169,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     reconcile: CashTolerance
     safety: Safety
     simulators: Mapping[str, Mapping[str, Any]]
+    alone: Unattended = Unattended()
     config_hash: str
     """SHA-256 of the document."""
 
@@ -217,6 +220,7 @@ def load_settings(path: str | Path) -> Settings:
         reconcile=document.reconcile,
         safety=document.safety(data_dir),
         simulators=document.simulator,
+        alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
 

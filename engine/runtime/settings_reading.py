@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from engine.domain.errors import ConfigError
+from engine.runtime.secret_sources import FORMS, is_reference
 
 T = TypeVar("T")
 
@@ -75,10 +76,10 @@ def refuse_secrets(table: Mapping[str, Any], where: str, path: str = "") -> None
     """
     for key, value in table.items():
         place = f"{path}.{key}" if path else key
-        if _is_secret(key) and isinstance(value, str):
+        if _is_secret(key) and isinstance(value, str) and not is_reference(value):
             raise ConfigError(
                 f"{where}, {place}: secrets are not kept in files; remove the key and set the gateway's environment "
-                "variable instead"
+                f"variable instead, or say where it is: {FORMS}"
             )
         for number, child in enumerate(value if isinstance(value, list) else [value], 1):
             if isinstance(child, Mapping):

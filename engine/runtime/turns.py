@@ -77,6 +77,10 @@ def _runner(run: Any) -> object:
     return run.core.runner
 
 
+def _kept(run: Any) -> object:
+    return run.core.kept
+
+
 DOORS: Mapping[str, Door] = {
     "recover": Door(_run, "_recover"),
     "start": Door(_run, "_start_strategies"),
@@ -99,6 +103,7 @@ DOORS: Mapping[str, Door] = {
     "instruction_withdrawn": Door(_instructions, "withdraw"),
     "fire_due": Door(_runner, "fire_due"),
     "halt": Door(_runner, "halt"),
+    "save": Door(_kept, "save"),
     "stop": Door(_runner, "stop"),
 }
 """Every method the world may call on the core from outside a turn. One that is missing here shows as a record that

@@ -38,6 +38,7 @@ from engine.domain.events import (
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
 from engine.domain.instrument import Instrument
+from engine.domain.jobs import KEPT
 from engine.domain.market import Bar, FeedStatus, OrderBook, Quote, Trade
 from engine.domain.order import OrderReport
 from engine.domain.reconciled import ReconcileEnded, ReconcileRow, ReconcileStarted
@@ -54,6 +55,7 @@ from engine.risk.limit import Limit
 from engine.risk.view import RiskView
 from engine.risk.watch import RiskWatch
 from engine.runner import Outside, StrategyRunner
+from engine.runtime.kept import Kept
 from engine.runtime.playing import algo_desk
 from engine.strangers import Strangers
 
@@ -107,8 +109,7 @@ class Core:
 
         ``bus``: the live one, which knows where a turn begins (``turns.py``)."""
         self.bus = bus or Bus()
-        self.clock = clock
-        self.journal = journal
+        self.clock, self.journal = clock, journal
         self.instruments, self.books = instruments, books
         # Asking a class whether it keeps a protocol costs more than all the rest of a fill.
         self._same_day = {name: book for name, book in books.items() if isinstance(book, SellsSameDay)}
@@ -148,6 +149,7 @@ class Core:
             note=note,
         )
         self.algos = algo_desk(self, record or journal.append)
+        self.kept = Kept(self.runner, journal.append, clock)
 
     def _portfolio(self) -> Portfolio:
         portfolio = Portfolio(self.instruments, self._sellable_from)
@@ -223,6 +225,7 @@ class Core:
             LatchCleared: (self.view.on_unlatch,),
             **dict.fromkeys(INSTRUCTION_RECORDS, (self.instructions.relive,)),
             **dict.fromkeys(RECONCILE_RECORDS, (self.reconciler.on_record,)),
+            **dict.fromkeys(KEPT, (self.kept.on_record,)),
         }
         for handler in handlers.get(type(event), ()):
             handler(event)

@@ -18,7 +18,7 @@ from tests.simulation import planted_sending as sending
 
 SEEDS_MAX = 500
 
-MARKET, FUTU, EASYTHS, HUATAI = "virtual_market", "futu", "easyths", "huatai"
+MARKET, FUTU, EASYTHS, HUATAI, ALL = "virtual_market", "futu", "easyths", "huatai", "all"
 
 
 class Bug(Struct, frozen=True):
@@ -52,6 +52,7 @@ BUGS: dict[str, Bug] = {
     "sent before its intent": Bug(MARKET, sending.send_before_intent, "I4", 1),
     "send marker not awaited": Bug(MARKET, sending.marker_not_awaited, "I4", 1),
     "latch not journaled": Bug(FUTU, sending.latch_not_journaled, "I10", 1),
+    "latch cleared by a restart": Bug(ALL, sending.latch_cleared_by_a_restart, "I9", 106),
     "stop without draining": Bug(MARKET, sending.stop_without_draining, "I7", 1),
     "sender dies unseen": Bug(MARKET, sending.sender_dies_unseen, "I7 hung", 1),
     "client ids begin again": Bug(MARKET, sending.client_ids_begin_again, "I10", 3),
@@ -66,6 +67,7 @@ BUGS: dict[str, Bug] = {
     "cut off waits for its answer": Bug(MARKET, evidence.cut_off_waits_for_its_answer, "I7", 3),
     "executions counted anew": Bug(HUATAI, evidence.executions_counted_anew, "I3", 1),
     "pushed fills not told apart": Bug(FUTU, evidence.pushed_fills_not_told_apart, "I3 duplicated", 1),
+    "inferred fills added": Bug(HUATAI, evidence.inferred_fills_added, "I3 duplicated", 1),
     "totals and fills": Bug(FUTU, evidence.totals_and_fills, "I3 duplicated", 1),
     "fills not journaled": Bug(MARKET, evidence.fills_not_journaled, "I10", 1),
     "fills relived twice": Bug(MARKET, evidence.fills_relived_twice, "I10", 1),
@@ -83,8 +85,6 @@ SOUGHT: dict[str, Bug] = {
     "pace off": Bug(MARKET, sending.pace_off, "I6 breach", 0),
     "rates forgotten by a restart": Bug(MARKET, sending.rates_forgotten_by_a_restart, "I6 breach", 0),
     "last look blind to latches": Bug(MARKET, sending.last_look_blind_to_latches, "I8", 0),
-    "latch cleared by a restart": Bug(MARKET, sending.latch_cleared_by_a_restart, "I9", 0),
-    "inferred fills added": Bug(FUTU, evidence.inferred_fills_added, "I3 duplicated", 0),
     "fills after the end dropped": Bug(FUTU, evidence.fills_after_the_end_dropped, "lost", 0),
     "executions not read again": Bug(FUTU, evidence.fills_told_once_only, "lost", 0),
     "seeker dies unseen": Bug(MARKET, evidence.seeker_dies_unseen, "I7 hung", 0),

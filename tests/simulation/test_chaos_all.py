@@ -8,14 +8,16 @@ import pytest
 
 from engine.chaos import all_schedule
 from engine.chaos.faults import ConnectionFault, CrashFault, fault_name, schedule_from_json, schedule_to_json
-from engine.chaos.fleet import SCENARIOS, fly_one
+from engine.chaos.fleet import SCENARIOS, fly_one, made_nothing
 from engine.chaos.matrix import ROWS, rows_missing
-from engine.chaos.mishaps import LatchFault, StopFault, StopKind
+from engine.chaos.mishaps import LatchFault, StopFault, StopKind, SuspendFault
 from engine.chaos.run import main
 from engine.risk.view import RiskView
 
 SEEDS = (3, 26)
 """Between them: a disk that fails, a crash, people trading by hand, disputes."""
+AT_MIDNIGHT = 7
+"""Begins five minutes before the day rolls and the last market closes."""
 WORDS = ["--gateway", "all", "--json"]
 
 
@@ -84,6 +86,17 @@ def test_a_latch_that_is_lost_in_a_crash_is_found() -> None:
         patch.setattr(RiskView, "on_latch", lambda _view, _event: None)
         found = fly_one(3, (pressed, killed), gateway="all").accusations
     assert [text for text in found if text.startswith(("I8", "I9"))]
+
+
+def test_a_flight_whose_markets_closed_while_it_slept_is_not_blamed_for_making_no_order() -> None:
+    """It wanted orders and its exchanges were closed: an excuse. One order denied while open, and there is none."""
+    asleep = SuspendFault(at_seconds=0.5, seconds=600.0)
+    finding = fly_one(AT_MIDNIGHT, (asleep,), gateway="all")
+    assert (finding.accusations, finding.checked.get("orders", 0)) == ([], 0)
+    assert finding.checked["denied while closed"] > 0
+    assert not made_nothing(Counter(finding.checked))
+    assert made_nothing(Counter(finding.checked) + Counter(denied=1))
+    assert made_nothing(Counter())
 
 
 @pytest.mark.long

@@ -8,15 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine.runtime.replay_quotes as spans
+from benchmarks.quotes import figures
 from engine import Bar, ConfigError, Fill, OrderEvent, Quote, Strategy, TimeInForce
 from engine.domain.events import OrderRejected
 from engine.domain.market import DataKind
 from engine.matching import AtQuote, BookWalk, Friction, Latency, NextOpen
 from engine.runtime.interrupt import interrupting
-from tests.builders import START_NS, BarsOf, ran
+from tests.builders import START_NS, BarsOf, a_backtest, a_walk, ran
 from tests.quote_builders import MS, TICK, QuotesOf, a_quotes_backtest, quotes_at
 
 INDEX = "000001.SH"
+
+
+def test_the_engine_comes_to_the_fills_and_the_equity_of_a_bare_loop() -> None:
+    """The oracle of the benchmark: a mean of quotes, market orders at the next quote's opposite side."""
+    assert figures(6_000, 1)["fills"] > 3
 
 
 class Listed(Strategy):
@@ -284,23 +290,31 @@ def test_the_engines_own_parents_hear_quotes() -> None:
     assert len(trader.fills) == 3
 
 
-def test_a_slow_strategy_is_not_taken_for_one_that_hangs_and_one_that_hangs_is_stopped() -> None:
-    """The watch tells one quote's call from the next inside the tight loop."""
+class Slow(Listed):
+    def on_quote(self, quote: Quote) -> None:
+        super().on_quote(quote)
+        sum(range(200_000))
 
-    class Slow(Listed):
-        def on_quote(self, quote: Quote) -> None:
-            super().on_quote(quote)
-            sum(range(200_000))
+    on_bar = on_quote  # type: ignore[assignment]
 
-    class Hangs(Listed):
-        def on_quote(self, quote: Quote) -> None:
-            super().on_quote(quote)
-            while self.quotes == 3:
-                pass
 
-    rows = QuotesOf(quotes_at(*[(1.0, 1.1)] * 60))
-    for made, stopped in ((Slow, False), (Hangs, True)):
-        run = a_quotes_backtest(made(), [rows])
+class Hangs(Listed):
+    def on_quote(self, quote: Quote) -> None:
+        super().on_quote(quote)
+        while self.quotes == 200:
+            pass
+
+    on_bar = on_quote  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("over", ["quotes", "bars"])
+def test_a_slow_strategy_is_not_taken_for_one_that_hangs_and_one_that_hangs_is_stopped(over: str) -> None:
+    """The watch tells one call from the next inside the tight loops, over bars as over quotes."""
+    for made, count, stopped in ((Slow, 60, False), (Hangs, 250, True)):
+        if over == "quotes":
+            run: Any = a_quotes_backtest(made(), [QuotesOf(quotes_at(*[(1.0, 1.1)] * count))])
+        else:
+            run = a_backtest(made(), a_walk(count), mode="event")
         with interrupting(run.core.runner, limit_seconds=0.08):
             result = run.run()
-        assert bool(result.stopped) is stopped
+        assert bool(result.stopped) is stopped, over

@@ -1,9 +1,14 @@
 """Which simulators ``simulate`` serves, and on which ports."""
 
+from pathlib import Path
+
 import pytest
 
-from engine.control.cli_simulate import faces_and_ports, served_at, simulators
+from engine.clock import LiveClock
+from engine.control.cli_simulate import faces_and_ports, playing, served_at, simulators
 from engine.domain.errors import ConfigError
+from engine.domain.timestamps import parse_time
+from engine.entropy import Entropy
 from engine.simulators import PORTS, SIMULATORS
 
 
@@ -35,3 +40,26 @@ def test_settings_reach_the_face_they_name() -> None:
     assert made["virtual_market"].seed == 3  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match="gap"):
         simulators(["virtual_market", "amazingdata"], None, {"amazingdata": {"gap": 0.5}}, None)
+
+
+def test_a_file_of_bars_is_the_prices_of_the_market(tmp_path: Path) -> None:
+    """``--data CY=cy.csv``: at the time of a bar its close is the price, on whichever face; wrong texts are refused."""
+    rows = [
+        f"2026-03-02 10:{minute:02d}:00,{price},{price},{price},{price},100" for minute, price in ((5, 41), (10, 43))
+    ]
+    path = tmp_path / "cy.csv"
+    path.write_text("\n".join(["time,open,high,low,close,volume", *rows]) + "\n", encoding="utf-8")
+    clock = LiveClock(start_ns=parse_time("2026-03-02T10:06:00+08:00"))
+    made = simulators(["virtual_market"], None, {}, 3)
+    market = playing(made, [f"CY={path}"], clock, Entropy(3))
+    stock = market.stock("CY")
+    assert stock is not None
+    assert stock.price == 41
+    later_ns = parse_time("2026-03-02T10:11:00+08:00")
+    market.advance(later_ns)
+    assert stock.price == 43
+    for text in ("CY", "=x.csv", "CY="):
+        with pytest.raises(ConfigError, match="write CODE=FILE"):
+            playing(simulators(["virtual_market"], None, {}, 3), [text], clock, Entropy(3))
+    with pytest.raises(ConfigError, match="name virtual_market first"):
+        playing(simulators(["stream"], None, {}, 3), [f"CY={path}"], clock, Entropy(3))

@@ -201,6 +201,9 @@ def test_the_command_line_takes_quotes_from_a_file_a_catalog_and_a_config(tmp_pa
     assert results[0]["costs"]["total"]["fills_without_reference"] == 0  # type: ignore[index]
     for key in ("quotes", "fills", "final_equity_exact", "mode", "mode_reason"):
         assert results[0][key] == results[1][key] == results[2][key]
+    said = shell("lookahead", "--config", config, "--market", "free")
+    assert said.code == 2
+    assert "it can not do so with quotes yet" in said.err
 
 
 def test_bars_and_quotes_go_into_one_run_with_their_instruments_in_order(tmp_path: Path, shell: Shell) -> None:

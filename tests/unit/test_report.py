@@ -254,7 +254,7 @@ def test_the_report_is_json_and_a_table_for_people() -> None:
     report = build_report(script.end("2026-03-05 15:00"))
     plain = json.loads(msgspec.json.encode(report))
     assert plain["final_equity"] == "1089"
-    assert plain["round_trips"][0]["pnl"] == 10
+    assert plain["round_trips"][0]["pnl"] == "10"
     out = io.StringIO()
     Console(width=120, file=out).print(console_table(report))
     text = out.getvalue()

@@ -152,7 +152,7 @@ def test_a_run_without_a_fill_has_no_costs() -> None:
     report = build_report(JournalScript().end(f"{DAY} 15:00"))
     assert report.costs is None
     assert costs_as_json(report.costs) is None
-    assert '"costs":[]' in render_page(report, {})
+    assert '"costs":null,"incidents"' in render_page(report, {})
 
 
 def test_terminal_and_page_show_them(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_terminal_and_page_show_them(tmp_path: Path) -> None:
     Console(file=out, width=120).print(console_table(report))
     assert "gross and net profit" in out.getvalue()
     assert "-2.00" in out.getvalue()
-    assert '"costs":[["cross",1,1002.0,2.0,2.0,null,1.0,-1.0,' in render_page(report, {})
+    assert '"costs":{"strategies":[["cross","",1,1002.0,2.0,2.0,null,1.0,-1.0,' in render_page(report, {})
 
 
 def some_gaps() -> list[str]:

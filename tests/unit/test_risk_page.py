@@ -1,14 +1,28 @@
 """docs/risk.md lists every limit with its default, as the code has it."""
 
-import msgspec
+import shlex
 
-from engine.control.risk_page import PAGE, SHOWN, page
+import msgspec
+import pytest
+
+from engine.control.limit_samples import BASE_ORDER, DENIED, SETTINGS
+from engine.control.risk_page import PAGE, PAGE_CHINESE, SHOWN, page, page_chinese
 from engine.risk import RULES
+from tests.cli_builders import Shell
 
 
 def test_the_page_is_what_the_limits_say() -> None:
     """docs/risk.md is what the command writes; if not: ``python -m engine.control.risk_page``."""
     assert PAGE.read_text(encoding="utf-8") == page()
+    assert PAGE_CHINESE.read_text(encoding="utf-8") == page_chinese()
+
+
+def test_every_limit_has_a_section_of_its_own() -> None:
+    """Two languages; a sample for each limit that has settings, and questions about limits there are."""
+    for text in (page(), page_chinese()):
+        assert [line[4:] for line in text.splitlines() if line.startswith("### ")] == list(RULES)
+    assert set(SETTINGS) == {name for name, rule in RULES.items() if msgspec.structs.fields(rule)}
+    assert set(DENIED) <= set(RULES)
 
 
 def test_every_limit_is_on_the_page_with_its_settings() -> None:
@@ -22,3 +36,14 @@ def test_every_limit_is_on_the_page_with_its_settings() -> None:
     assert [n for n in numbers if n not in (4, 8)] == sorted(n for n in numbers if n not in (4, 8))
     assert numbers[0] == 1
     assert numbers[-1] == 25
+
+
+@pytest.mark.parametrize("name", DENIED)
+def test_the_order_of_a_section_is_denied_by_its_limit(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the plain one by none."""
+    command = BASE_ORDER[BASE_ORDER.index("check") : BASE_ORDER.index('"$@"')].replace("\\\n", " ")
+    shell = Shell(capsys)
+    said = shell(*shlex.split(f"{command} {DENIED[name]} --json"))
+    assert said.code == 1
+    assert name in [check["check"] for check in said.json["checks"] if not check["passed"]]  # type: ignore[index]
+    assert shell(*shlex.split(f"{command} --json")).code == 0

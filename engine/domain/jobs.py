@@ -1,0 +1,59 @@
+"""What a daemon journals beside trading: which job of which day began, how it ended, and what strategies want kept."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from engine.domain.ids import StrategyId
+
+
+class JobsBegun(Struct, frozen=True, kw_only=True, gc=False, tag="jobs"):
+    """From this moment on these jobs are kept: a day of theirs before it was never promised."""
+
+    ts_ns: int
+    jobs: tuple[str, ...]
+
+
+class JobStarted(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="job_start"):
+    """A job of one day begins; durable before it does anything."""
+
+    job: str
+    day: int
+    """Number of the day it belongs to (proleptic ordinal): a job is done once a day, whenever it is due."""
+    due_ns: int
+    ts_ns: int
+    attempt: int = 1
+    """2 and more: an attempt before was broken off, as by the end of the process."""
+
+
+class JobEnded(Struct, frozen=True, kw_only=True, gc=False, tag="job_end"):
+    """It is over; ``ok`` is False where it failed, and ``text`` says what it did or why not."""
+
+    job: str
+    day: int
+    ts_ns: int
+    ok: bool
+    text: str
+
+
+class JobMissed(Struct, frozen=True, kw_only=True, gc=False, tag="job_missed"):
+    """Days whose job was not done and is too late to be: ``first`` to ``last``, so many of them."""
+
+    job: str
+    first: int
+    last: int
+    count: int
+    ts_ns: int
+    reason: str
+
+
+class StrategySaved(Struct, frozen=True, kw_only=True, tag="strategy_state"):
+    """What a strategy wants back after a restart (``Strategy.dump``); the latest one counts."""
+
+    strategy: StrategyId
+    ts_ns: int
+    state: Any = None
+
+
+KEPT = (JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved)
+"""What ``runtime/kept.py`` remembers of a journal."""
