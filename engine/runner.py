@@ -64,15 +64,12 @@ class StrategyRunner:
         self.ears: dict[InstrumentId, Handler] = {}
         """One call for each instrument: every strategy that hears its bars, in order of subscription."""
         self.clock = clock
-        self._publish = publish
-        self._working = working
-        self._outside = outside
-        self._note = note
+        self._publish, self._note = publish, note
+        self._working, self._outside = working, outside
         self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
         self.taps: dict[InstrumentId, Handler] = {}
         self._timers: list[tuple[int, int, Timer | Seat | Callable[[], object]]] = []
-        self._serial = 0
-        self._calls = 0
+        self._serial = self._calls = 0
 
     # --- the desk a context uses -------------------------------------------------------------------------------------
 
@@ -104,8 +101,7 @@ class StrategyRunner:
             self._deliver(seat, without_event(seat.strategy.on_start), None)
             for instrument in seat.context.declared.close():
                 self._tune(instrument)
-            snapshot = (recovered or {}).get(seat.name)
-            if snapshot is not None:
+            if (snapshot := (recovered or {}).get(seat.name)) is not None:
                 self._deliver(seat, seat.recover, snapshot)
 
     def stop(self) -> None:
@@ -117,8 +113,7 @@ class StrategyRunner:
 
     def listen(self, strategy: StrategyId, kind: DataKind, instrument: InstrumentId, interval_ns: int) -> None:
         """Deliver this data to that strategy from now on; ``interval_ns`` 0 takes every bar the source has."""
-        seat = self.seats[strategy]
-        known = self._listeners.get((kind, instrument), ())
+        seat, known = self.seats[strategy], self._listeners.get((kind, instrument), ())
         if any(s is seat and i in (0, interval_ns) for s, i in known):
             return
         if interval_ns == 0:
@@ -143,9 +138,7 @@ class StrategyRunner:
     # --- market data (hot) -------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
-        ear = self.ears.get(bar.instrument)
-        if ear is not None:
-            ear(bar)
+        self.ears.get(bar.instrument, nobody)(bar)
 
     def on_quote(self, quote: Any) -> None:
         for seat, _ in self._listeners.get((DataKind.QUOTE, quote.instrument), ()):
@@ -342,8 +335,7 @@ class StrategyRunner:
 
     def _advance(self, seat: Seat, value: Any, error: Exception | None) -> bool:
         """Run the coroutine to its next await; True when it has finished, False when it waits or failed."""
-        coroutine = seat.coroutine
-        if coroutine is None:
+        if (coroutine := seat.coroutine) is None:
             return True
         try:
             asked = coroutine.throw(error) if error is not None else coroutine.send(value)

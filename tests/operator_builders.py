@@ -36,6 +36,7 @@ class Room:
         self.reconciling = Reconciling(
             core, boxes, {ACCOUNT: seeker}, self.clock, lambda: True, {ACCOUNT: lambda: None}
         )
+        self.reconciling.proved(ACCOUNT, None, problem="")
         core.bus.subscribe(AccountObserved, self.reconciling.on_account)
         core.bus.subscribe(PositionAdjusted, core.reconciler.on_adjusted)
         self.operator = Operator(core, {ACCOUNT: "here"}, live=self.reconciling)

@@ -47,7 +47,8 @@ def examine(config: Path) -> dict[str, Any]:
     Raises:
         ConfigError: one sentence with the place and the mend.
     """
-    from engine.runtime.settings import load_settings, open_data
+    from engine.runtime.settings import load_settings
+    from engine.runtime.settings_data import open_data
 
     settings = load_settings(config)
     simulated = _simulators(settings)

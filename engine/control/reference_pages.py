@@ -3,12 +3,14 @@
 Write them anew with ``python -m engine.control.reference_pages``; a test holds the pages equal.
 """
 
+import ast
 import enum
 import importlib
 import inspect
 import re
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -32,17 +34,36 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Heading -> names of ``engine.__all__``; a test holds it complete."""
 
+OPEN_TABLES: dict[str, str] = {
+    "markets.NAME": "Settings of a rule book, as `commission` of `[markets.free]`; [the books](../markets.md).",
+    "rates.USD_HKD": 'What one of the first currency is worth in the other, from a day on: `2026-03-02 = "7.78"`.',
+    "optimize": "What `run.py optimize` tries, and how it judges: [its page](../optimize.md).",
+    "secrets": "Environment variable = where its value is: `env:OTHER`, `file:/path` or `keyring:service/user`.",
+}
+"""Tables of a config whose keys are the user's own names."""
+
 
 def strategy_page() -> str:
     """Every public name of the package root."""
-    root = importlib.import_module("engine")
+    public = _public()
     text = (
         f"# Names of `engine`\n\n{WRITTEN}\nWhat `from engine import ...` offers to a strategy file. "
         "[How to write one](../write-a-strategy.md).\n"
     )
     for heading, names in GROUPS.items():
-        text += f"\n## {heading}\n" + "".join(_named(name, getattr(root, name)) for name in names)
+        text += f"\n## {heading}\n" + "".join(_named(name, public[name]) for name in names)
     return text
+
+
+def _public() -> dict[str, Any]:
+    """What the package root takes from where: it is for strategies, and nothing in here imports it."""
+    root = ast.parse(files("engine").joinpath("__init__.py").read_text(encoding="utf-8"))
+    taken = [node for node in root.body if isinstance(node, ast.ImportFrom) and node.module]
+    return {
+        alias.name: getattr(importlib.import_module(str(node.module)), alias.name)
+        for node in taken
+        for alias in node.names
+    }
 
 
 def _named(name: str, thing: Any) -> str:
@@ -90,6 +111,7 @@ def config_page() -> str:
     for key, kind, many in _tables():
         name = f"[[{key}]]" if many else f"[{key}]"
         text += f"\n## {name}\n\n{_lead(kind)}{_keys(kind)}"
+    text += "".join(f"\n## [{name}]\n\n{words}\n" for name, words in OPEN_TABLES.items())
     text += "\n## [matching]\n\n`model` names a [fill model](../fill-models.md), whose settings stand beside it.\n"
     text += "".join(f'\n### model = "{name}"\n\n{_lead(kind)}{_keys(kind)}' for name, kind in FILL_MODELS.items())
     text += "".join(f'\n### slippage = "{name}"\n\n{_lead(kind)}{_keys(kind)}' for name, kind in SLIPPAGES.items())
@@ -110,8 +132,10 @@ def _tables() -> Iterator[tuple[str, type[Any], bool]]:
         kind = field.type
         many = getattr(kind, "__origin__", None) is tuple
         kind = kind.__args__[0] if many else kind
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield field.encode_name, kind, many
+        # A table that may be absent is its struct or None.
+        for each in (kind, *get_args(kind)):
+            if isinstance(each, type) and issubclass(each, msgspec.Struct):
+                yield field.encode_name, each, many
 
 
 def _lead(kind: type[Any]) -> str:

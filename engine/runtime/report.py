@@ -22,7 +22,7 @@ from engine.runtime.report_market import add_market, costs_with
 from engine.runtime.report_model import Band, DenialCount, FillMark, Report
 from engine.runtime.report_reading import Execution, Reading
 from engine.runtime.report_rolling import rolling_of
-from engine.runtime.report_round_trips import RoundTrip, pair_first_in_first_out, time_in_market
+from engine.runtime.report_round_trips import RoundTrip, moves_of, pair_first_in_first_out, time_in_market
 from engine.runtime.report_sources import sources_of
 from engine.runtime.report_statistics import (
     MonthlyTurnover,
@@ -156,7 +156,8 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
     if len(points) < 2:
         notes.append("no equity was sampled: the curve is made of cash and positions at the latest fill price")
         points = _from_fills(reading, executions, starting, ours)
-    trips, opened = pair_first_in_first_out(executions)
+    moves = moves_of(executions, [row for row in reading.adjustments if not ours or row.account in ours])
+    trips, opened = pair_first_in_first_out(moves)
     zone = tz or _zone(reading)
     return Report(
         mode=run.mode,
@@ -166,7 +167,7 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         currency=currency,
         starting_equity=points[0][1],
         final_equity=points[-1][1],
-        **_figures(points, zone, trips, executions),
+        **_figures(points, zone, trips, executions, time_in_market(moves, points[0][0], points[-1][0])),
         round_trips=tuple(trips),
         fills=tuple(_mark(e) for e in executions if e.quantity),
         open_positions=tuple(opened),
@@ -183,7 +184,7 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
 
 
 def _figures(
-    points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution]
+    points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution], exposure: float
 ) -> dict[str, Any]:
     """Statistics and curves, by the names of ``Report``."""
     ts_ns = np.array([ts_ns for ts_ns, _ in points], np.int64)
@@ -196,7 +197,7 @@ def _figures(
         fills=sum(1 for e in executions if e.quantity),
         traded_value=sum((abs(e.value) for e in executions), ZERO),
         fees=sum((e.fee for e in executions), ZERO),
-        exposure=time_in_market(executions, points[0][0], points[-1][0]),
+        exposure=exposure,
     )
     places = day_places(ts_ns[1:], tz)[1] + 1
     levels = np.concatenate([equity[:1], equity[places]])

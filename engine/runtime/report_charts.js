@@ -8,11 +8,12 @@ const equity = () => {
     ...(E.b ? [line(x, E.b, benchmarkName(), colour("quiet"), { line: { width: 1.2 }, rest: { hovertemplate: "%{y:,.2f}" } })] : []),
     line(x, E.d, t("drawdown"), colour("fall"), { line: { width: 1 }, rest: { yaxis: "y2", fill: "tozeroy", hovertemplate: "%{y:.2%}" } }),
   ];
-  const canLog = Math.min(...E.v, ...(E.b || [])) > 0;
+  const every = [...E.v, ...(E.b || [])], top = Math.max(...every), flat = (top - Math.min(...every)) < 0.02 * Math.abs(top), deepest = Math.min(...E.d);
+  const canLog = Math.min(...every) > 0;
   choice("scale", canLog ? [[true, t("log")]] : [], state.log, () => { state.log = !state.log; equity(); });
   Plotly.react("equity", traces, frame({
-    xaxis: dates(E.t, { anchor: "y2" }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.4~s", type: state.log && canLog ? "log" : "linear" }),
-    yaxis2: axis({ domain: [0, 0.26], tickformat: ".0%", rangemode: "tozero", nticks: 4 }),
+    xaxis: dates(E.t, { anchor: "y2" }), yaxis: axis({ domain: [0.32, 1], tickformat: flat ? (top < 1000 ? ",.2f" : ",.0f") : ",.4~s", automargin: true, type: state.log && canLog ? "log" : "linear" }),
+    yaxis2: axis({ domain: [0, 0.26], tickformat: deepest > -0.01 ? ".2%" : deepest > -0.1 ? ".1%" : ".0%", rangemode: "tozero", nticks: 4 }),
   }), CONFIG);
 };
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from engine.domain.events import PositionAdjusted
 from engine.domain.ids import ClientOrderId
 from engine.domain.money import ZERO
 from engine.runtime.report_reading import Execution
@@ -99,6 +100,23 @@ class Ledger:
         if left:
             self.lots.append(_Lot(done.client_id, done.ts_ns, left, price, unit_fee))
 
+    def grow(self, quantity: int, cost: Decimal) -> None:
+        """A split, a bonus or rights: the lots become more shares, or fewer, and cost ``cost`` more in all."""
+        before, after = self.quantity, self.quantity + quantity
+        if not before or before * after <= 0:
+            return
+        value = sum((abs(lot.quantity) * lot.price for lot in self.lots), ZERO)
+        left = self.quantity = after
+        for place, lot in enumerate(self.lots, 1):
+            held = lot.quantity
+            # Fractions of a share are the last lot's.
+            lot.quantity = left if place == len(self.lots) else held * after // before
+            left -= lot.quantity
+            if lot.quantity:
+                paid = held * lot.price * (1 + cost / value if value else 1)
+                lot.price, lot.unit_fee = paid / lot.quantity, lot.unit_fee * held / lot.quantity
+        self.lots = deque(lot for lot in self.lots if lot.quantity)
+
     def _close(self, lot: _Lot, done: Execution, taken: int, price: Decimal, unit_fee: Decimal) -> None:
         last = self.pairs[-1] if self.pairs else None
         if last is None or last.entry != lot.client_id or last.exit != done.client_id:
@@ -144,26 +162,39 @@ class Ledger:
         )
 
 
-def pair_first_in_first_out(executions: Iterable[Execution]) -> tuple[list[RoundTrip], list[OpenPosition]]:
-    """Round trips in order of their exit, and what is left open."""
+Move = Execution | PositionAdjusted
+
+
+def moves_of(executions: Iterable[Execution], adjusted: Iterable[PositionAdjusted]) -> list[Move]:
+    """Executions, and changes of the number of shares that were no trade, in order of time."""
+    grown = [row for row in adjusted if row.quantity and row.cost is not None]
+    # An ex-date comes before what trades at its instant.
+    return sorted([*grown, *executions], key=lambda row: row.ts_ns) if grown else list(executions)
+
+
+def pair_first_in_first_out(moves: Iterable[Move]) -> tuple[list[RoundTrip], list[OpenPosition]]:
+    """Round trips in order of their exit, and what is left open; ``moves``: see ``moves_of``."""
     ledgers: dict[tuple[str, str], Ledger] = {}
-    for done in executions:
+    for done in moves:
         key = (done.strategy, done.instrument)
         ledger = ledgers.get(key)
         if ledger is None:
             ledger = ledgers[key] = Ledger(*key)
-        ledger.book(done)
+        if isinstance(done, Execution):
+            ledger.book(done)
+        else:
+            ledger.grow(done.quantity, done.cost or ZERO)
     trips = [trip for ledger in ledgers.values() for trip in ledger.round_trips()]
     trips.sort(key=lambda trip: trip.exit_ns)
     opened = [position for ledger in ledgers.values() if (position := ledger.open_position()) is not None]
     return trips, opened
 
 
-def time_in_market(executions: Sequence[Execution], first_ns: int, last_ns: int) -> float:
+def time_in_market(moves: Sequence[Move], first_ns: int, last_ns: int) -> float:
     """Share of the time between two instants in which any position was open, 0 to 1; nights and holidays count."""
     held: dict[tuple[str, str], int] = {}
     opened, since_ns, total_ns = 0, 0, 0
-    for done in sorted(executions, key=lambda e: e.ts_ns):
+    for done in sorted(moves, key=lambda e: e.ts_ns):
         key = (done.strategy, done.instrument)
         before = held.get(key, 0)
         after = held[key] = before + done.quantity

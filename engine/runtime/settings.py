@@ -17,10 +17,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from engine.data.columns import BarSource, QuoteSource
 from engine.data.instruments import read_instruments
-from engine.data.quotes import open_quotes
-from engine.data.sources import open_bars
 from engine.domain.errors import ConfigError
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
@@ -223,22 +220,6 @@ def load_settings(path: str | Path) -> Settings:
         alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),
     )
-
-
-def open_data(settings: Settings) -> list[BarSource | QuoteSource]:
-    """The files of ``[[data]]``, opened and their first rows read.
-
-    Raises:
-        DataError: a file can not be used. ConfigError: an argument is none.
-    """
-    return [
-        open_bars(
-            settings.path.parent / row.file, row.instrument, tz=row.tz, label=row.label, interval=row.interval
-        )
-        if row.kind == "bars"
-        else open_quotes(settings.path.parent / row.file, row.instrument, tz=row.tz)
-        for row in settings.data
-    ]  # fmt: skip
 
 
 def _usual_model(document: Document) -> str:

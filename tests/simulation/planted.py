@@ -52,6 +52,7 @@ BUGS: dict[str, Bug] = {
     "sent before its intent": Bug(MARKET, sending.send_before_intent, "I4", 1),
     "send marker not awaited": Bug(MARKET, sending.marker_not_awaited, "I4", 1),
     "latch not journaled": Bug(FUTU, sending.latch_not_journaled, "I10", 1),
+    "last look blind to latches": Bug(ALL, sending.last_look_blind_to_latches, "I8", 166),
     "latch cleared by a restart": Bug(ALL, sending.latch_cleared_by_a_restart, "I9", 106),
     "stop without draining": Bug(MARKET, sending.stop_without_draining, "I7", 1),
     "sender dies unseen": Bug(MARKET, sending.sender_dies_unseen, "I7 hung", 1),
@@ -84,12 +85,16 @@ BUGS: dict[str, Bug] = {
 SOUGHT: dict[str, Bug] = {
     "pace off": Bug(MARKET, sending.pace_off, "I6 breach", 0),
     "rates forgotten by a restart": Bug(MARKET, sending.rates_forgotten_by_a_restart, "I6 breach", 0),
-    "last look blind to latches": Bug(MARKET, sending.last_look_blind_to_latches, "I8", 0),
     "fills after the end dropped": Bug(FUTU, evidence.fills_after_the_end_dropped, "lost", 0),
     "executions not read again": Bug(FUTU, evidence.fills_told_once_only, "lost", 0),
     "seeker dies unseen": Bug(MARKET, evidence.seeker_dies_unseen, "I7 hung", 0),
 }
-"""Bugs that the few flights flown so far did not find (seed 0): the command looks for them; no part of the bar."""
+"""Bugs that the flights flown so far did not find (seed 0): the command looks for them; no part of the bar.
+
+"rates forgotten" was flown over ``all`` on those of the first 500 seeds in which a crash is drawn near a race; "pace
+off" on six with a race, where the limits of decisions may hold the rate as well. What "executions not read again"
+leaves out, orders' totals may tell all the same; neither guess is proven.
+"""
 
 
 def hunted(bug: Bug, first: int, seeds: int) -> tuple[int, list[str]]:

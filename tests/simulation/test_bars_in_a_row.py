@@ -80,7 +80,7 @@ class Hearing(Plain):
     def on_order(self, event: Any) -> None:
         self.look("order", event.state if isinstance(event, OrderEvent) else event)
 
-    def on_fill(self, fill: Fill) -> None:
+    def on_fill(self, fill: Fill) -> Any:
         self.look("fill", fill)
         if self.heard % 3 == 0:
             self.sell(fill.instrument, 10)

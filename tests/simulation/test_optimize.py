@@ -23,7 +23,7 @@ from tests.optimize_builders import InlinePool, a_search, a_trader, an_asked, so
 from tests.postgres_server import free_port
 
 SOUGHT = {"ranges": ("fast=2:6:1", "slow=5:14:3"), "walk_forward": "train=20d,test=10d"}
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 300.0
 
 
 @pytest.fixture

@@ -215,6 +215,29 @@ def test_a_live_account_starts_with_what_was_first_read_of_it() -> None:
     assert build_report(script.end("2026-03-02 15:00")).starting_equity == Decimal(1000)
 
 
+def test_bonus_shares_and_splits_close_no_short_position() -> None:
+    """100 at 10 and 50 at 12, three for two, sold 225 at 8: the cost is spread over more shares."""
+    script = JournalScript(cash="10000", start="2026-03-02 09:00")
+    script.trade("2026-03-02 10:00", Side.BUY, 100, "10", fee="3")
+    script.trade("2026-03-02 11:00", Side.BUY, 50, "12")
+    script.add(
+        PositionAdjusted(
+            account=ACCOUNT, strategy=StrategyId("cross"), instrument=STOCK, ts_ns=script.at("2026-03-03 00:00"),
+            quantity=75, cost=Decimal(0), reason="ex-date: 0.5 new shares a share, 150 held",
+        )
+    )  # fmt: skip
+    script.trade("2026-03-03 09:00", Side.SELL, 225, "8")
+    script.equity("2026-03-04 09:00", "10197")
+    report = build_report(script.end("2026-03-04 09:00"))
+    first, second = report.round_trips
+    assert (first.quantity, first.direction, second.quantity) == (150, "long", 75)
+    assert first.pnl == pytest.approx(Decimal(150 * 8 - 1000 - 3))
+    assert second.pnl == pytest.approx(Decimal(75 * 8 - 600))
+    assert report.open_positions == ()
+    # Held for 23 of 48 hours.
+    assert report.statistics.exposure == pytest.approx(23 / 48)
+
+
 def test_a_multiplier_counts_in_profit() -> None:
     """A point of an index future is 300 a contract."""
     script = JournalScript(cash="1000000")

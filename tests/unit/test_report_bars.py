@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data import open_bars
@@ -36,6 +36,7 @@ def reported(tmp_path: Path, script: JournalScript, rows: tuple[str, ...] = BARS
     return with_bars(report_of(reading), reading, [source])
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=400), st.data())
 def test_extremes_of_spans_are_those_of_a_loop(values: list[float], data: st.DataObject) -> None:
     """Spans of any length, within a block of 64 and over many of them."""
@@ -48,7 +49,8 @@ def test_extremes_of_spans_are_those_of_a_loop(values: list[float], data: st.Dat
         assert found.tolist() == [told(values[b:e]) for b, e in zip(begins, ends, strict=True)]
 
 
-@given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 200), st.integers(5, 90), st.integers(0, 10_000))
 def test_extremes_over_batches_are_those_of_the_whole(count: int, size: int, seed: int) -> None:
     """However the bars are cut into batches; a span without a bar has none."""
     rng = np.random.default_rng(seed)

@@ -56,6 +56,22 @@ def traded(trades: list[tuple[str, str, Side, int, Decimal, Decimal]], bookings:
     return build_report(script.end("2026-03-02 15:00"))
 
 
+def nets_by_hand(
+    trades: list[tuple[str, str, Side, int, Decimal, Decimal]], bookings: list[tuple[str, Decimal]]
+) -> dict[tuple[str, str], Decimal]:
+    """Cash that came in, and what is held at the last price it was traded at."""
+    cash: dict[tuple[str, str], Decimal] = {}
+    held: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for strategy, instrument, side, quantity, price, fee in trades:
+        key, signed = (strategy, instrument), quantity * side.sign
+        cash[key] = cash.get(key, Decimal(0)) - signed * price - fee
+        held[key] = (held.get(key, (0, price))[0] + signed, price)
+    for strategy, amount in bookings:
+        if strategy != EXTERNAL:
+            cash[strategy, str(STOCK)] = cash.get((strategy, str(STOCK)), Decimal(0)) + amount
+    return {key: amount + held[key][0] * held[key][1] if key in held else amount for key, amount in cash.items()}
+
+
 @settings(max_examples=60, deadline=None)
 @given(TRADES, BOOKINGS)
 def test_attribution_adds_up_exactly_and_to_the_cent(
@@ -68,6 +84,7 @@ def test_attribution_adds_up_exactly_and_to_the_cent(
         assert not trades
         return
     assert costs.total.net + report.beside == report.final_equity - report.starting_equity
+    assert {(row.strategy, row.instrument): row.net for row in costs.parts} == nets_by_hand(trades, bookings)
     for rows in (costs.rows, costs.instruments, costs.parts):
         for field in ("net", "gross", "fees", "traded_value", "fills"):
             assert sum(getattr(row, field) for row in rows) == getattr(costs.total, field)
@@ -83,6 +100,7 @@ def test_attribution_adds_up_exactly_and_to_the_cent(
     assert in_cents(costs.rows, costs.total)[-1].net + beside == change
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(AMOUNTS, max_size=12))
 def test_cents_add_up_and_each_is_less_than_a_cent_off(amounts: list[Decimal]) -> None:
     """Whatever the amounts are."""
@@ -112,6 +130,7 @@ def test_the_table_of_drawdowns_by_hand() -> None:
     assert deepest_falls(hours[:3], np.array([1.0, 2.0, 2.0])) == ()
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60))
 def test_the_deepest_of_the_table_is_the_largest_fall_of_a_loop(levels: list[int]) -> None:
     """And no two of its stretches overlap."""

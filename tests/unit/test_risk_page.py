@@ -8,7 +8,7 @@ import pytest
 from engine.control.limit_samples import BASE_ORDER, DENIED, SETTINGS
 from engine.control.risk_page import PAGE, PAGE_CHINESE, SHOWN, page, page_chinese
 from engine.risk import RULES
-from tests.cli_builders import Shell
+from tests.cli_builders import Said, Shell
 
 
 def test_the_page_is_what_the_limits_say() -> None:
@@ -38,12 +38,19 @@ def test_every_limit_is_on_the_page_with_its_settings() -> None:
     assert numbers[-1] == 25
 
 
+def _order(capsys: pytest.CaptureFixture[str], options: str) -> Said:
+    command = BASE_ORDER[BASE_ORDER.index("check") : BASE_ORDER.index('"$@"')].replace("\\\n", " ")
+    return Shell(capsys)(*shlex.split(f"{command} {options} --json"))
+
+
+def test_the_order_of_the_page_is_denied_by_none(capsys: pytest.CaptureFixture[str]) -> None:
+    """So that a section shows its own limit."""
+    assert _order(capsys, "").code == 0
+
+
 @pytest.mark.parametrize("name", DENIED)
 def test_the_order_of_a_section_is_denied_by_its_limit(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """And the plain one by none."""
-    command = BASE_ORDER[BASE_ORDER.index("check") : BASE_ORDER.index('"$@"')].replace("\\\n", " ")
-    shell = Shell(capsys)
-    said = shell(*shlex.split(f"{command} {DENIED[name]} --json"))
+    """As the page says."""
+    said = _order(capsys, DENIED[name])
     assert said.code == 1
     assert name in [check["check"] for check in said.json["checks"] if not check["passed"]]  # type: ignore[index]
-    assert shell(*shlex.split(f"{command} --json")).code == 0
