@@ -85,7 +85,12 @@ def test_what_a_run_must_keep_to_itself_is_known_by_its_settings(tmp_path: Path)
     """Variables named like secrets, those a gateway names, and files of credentials; users and paths are none."""
     file = tmp_path / "ht.txt"
     file.write_text("user = somebody\npassword = from-a-file\n", encoding="utf-8")
-    environ = {"SLUICE_VM_PASSWORD": Secret("one-secret"), "MINE": "two-secret", "PATH": "/usr/bin", "SLUICE_VM_USER": "me-me"}
+    environ = {
+        "SLUICE_VM_PASSWORD": Secret("one-secret"),
+        "MINE": "two-secret",
+        "PATH": "/usr/bin",
+        "SLUICE_VM_USER": "me-me",
+    }
     gateway = VirtualMarket(base_url="http://127.0.0.1:1", token_env="MINE")
     found = list(secrets_of(environ, [gateway], [str(file)]))
     assert found == ["one-secret", "two-secret", "from-a-file"]
