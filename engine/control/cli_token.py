@@ -103,4 +103,4 @@ def _store(config: Path) -> "TokenStore":
     from engine.runtime.settings import load_settings
 
     settings = load_settings(config)
-    return TokenStore(token_file(settings.control or ControlTable(), settings.data_dir))
+    return TokenStore(token_file(settings.safety.control or ControlTable(), settings.data_dir))

@@ -7,6 +7,7 @@ decides nothing: an error nobody expected ends the process, and the service mana
 
 import signal
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from engine.clock import LiveClock
+from engine.control.api.hosting import refuse_unless_safe, serve_control
 from engine.control.cli_demo import credentials_of
 from engine.control.daemon_files import LOCK, clock_of, own_place
 from engine.control.daemon_office import FilesOffice, aside
@@ -115,6 +117,9 @@ class Daemon:
                     await tasks.start(self._simulate)
                 tasks.start_soon(self._service.beat)
                 tasks.start_soon(self._keep_desk)
+                if self.settings.safety.control is not None:
+                    refuse_unless_safe(self.settings.safety.control, self.settings.data_dir)
+                    tasks.start_soon(partial(serve_control, lambda: self.session, self.settings, note=self._note))
                 code = await self._runs()
                 await self.desk.flush(FLUSH_SECONDS)
                 tasks.cancel_scope.cancel()

@@ -128,7 +128,7 @@ class Log:
         def both(text: str, fields: Mapping[str, Any]) -> None:
             self.note(text, fields)
             clean = self._redactor.text
-            note(clean(text), {name: clean(v) if isinstance(v, str) else v for name, v in fields.items()})
+            note(clean(text), {clean(name): clean(v) if isinstance(v, str) else v for name, v in fields.items()})
 
         return both
 

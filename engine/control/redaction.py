@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.domain.secret import Secret
+
 STARS = "***"
 SHORT = 4
 """Shorter values are no secrets, and would be found everywhere."""
@@ -30,7 +32,12 @@ _SHAPES = re.compile(
 WORDS = ("reason", "text", "error", "cause", "after")
 """Fields of records that may hold somebody else's words."""
 R = TypeVar("R", bound=Struct)
-_HINTS = (b"sluice_", b"earer ", b"ession", b"assw", b"pwd=", b"oken=", b"key=", b"ecret=")
+_HINTS = (
+    b"sluice_", b"earer ", *(word + end for word in (
+        b"ession_id", b"essionid", b"assword", b"asswd", b"pwd", b"oken", b"ecret", b"key"
+    ) for end in (b"=", b"%3")),
+)  # fmt: skip
+"""Every shape has one of these: looking for them is quicker."""
 
 
 class Redactor:
@@ -68,7 +75,10 @@ class Redactor:
 
     def _in_string(self, match: re.Match[bytes]) -> bytes:
         string = match[0]
-        return string if _NUMBER.fullmatch(string) else b'"' + self._starred(string[1:-1]) + b'"'
+        if _NUMBER.fullmatch(string):
+            # A figure that only has the digits of a secret among its own is a figure.
+            return b'"' + STARS.encode() + b'"' if string[1:-1] in self._variants else string
+        return b'"' + self._starred(string[1:-1]) + b'"'
 
     def _suspect(self, raw: bytes) -> bool:
         return any(form in raw for form in self._variants) or any(hint in raw for hint in _HINTS)
@@ -99,7 +109,9 @@ def secrets_of(environ: Mapping[str, str], gateways: Iterable[Any] = (), files: 
                 names.append(value)
             elif field in _FILES and isinstance(value, str) and value:
                 places.append(value)
-    yield from (environ[name].strip() for name in dict.fromkeys(names) if environ.get(name))
+    for name in dict.fromkeys(names):
+        value = environ.get(name, "")
+        yield (value.reveal() if isinstance(value, Secret) else value).strip()
     for place in places:
         yield from _words_of(Path(place))
 

@@ -98,7 +98,7 @@ class Remote:
 def remote_of(settings: Settings) -> Remote | None:
     """The API of the engine that runs on a config; None: it has none, or we may not use it."""
     place = settings.data_dir / FOLDER / ADDRESS
-    tokens = TokenStore(token_file(settings.control or ControlTable(), settings.data_dir))
+    tokens = TokenStore(token_file(settings.safety.control or ControlTable(), settings.data_dir))
     with contextlib.suppress(OSError, msgspec.DecodeError, ConfigError):
         for path in (place, tokens.first):
             refuse_unless_private(path)

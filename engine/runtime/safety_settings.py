@@ -1,4 +1,4 @@
-"""The tables ``[kill]``, ``[monitors]`` and ``[watchdog]`` of a config; every key has a default (RELIABILITY 4.2, 4.4).
+"""The tables ``[kill] [monitors] [watchdog] [control]`` of a config; every key has a default (RELIABILITY 4.2, 4.4).
 
 The figures are ours, for a small account; durations read ``"60s"``, shares are parts of one.
 """
@@ -9,6 +9,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from engine.domain.timestamps import duration_ns
+from engine.runtime.control_table import ControlTable
+from engine.runtime.daemon_settings import Unattended
 
 Share = Annotated[float, Meta(gt=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
@@ -100,9 +102,25 @@ class WatchdogTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Safety(Struct, frozen=True, kw_only=True):
-    """All three, and the folder where the sentinel and the heartbeat are; None: no files (simulation)."""
+    """All of them, and the folder where the sentinel and the heartbeat are; None: no files (simulation)."""
 
     kill: KillTable = KillTable()
     monitors: MonitorsTable = MonitorsTable()
     watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
+    """None: no control API."""
     folder: Path | None = None
+
+
+class Guarded(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Tables of a config that say how a run is left alone, stopped, watched and steered."""
+
+    kill: KillTable = KillTable()
+    monitors: MonitorsTable = MonitorsTable()
+    watchdog: WatchdogTable = WatchdogTable()
+    control: ControlTable | None = None
+
+    def safety(self, folder: Path) -> Safety:
+        return Safety(
+            kill=self.kill, monitors=self.monitors, watchdog=self.watchdog, control=self.control, folder=folder
+        )

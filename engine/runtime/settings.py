@@ -31,13 +31,12 @@ from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import PROFILES, limits_for
 from engine.runtime.backtest import StrategySpec
-from engine.runtime.control_table import ControlTable
 from engine.runtime.daemon_settings import Unattended
 from engine.runtime.journal_settings import JournalTable, checked, place_of
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.plugins import join_plugins
 from engine.runtime.recording_table import RecordingTable
-from engine.runtime.safety_settings import KillTable, MonitorsTable, Safety, WatchdogTable
+from engine.runtime.safety_settings import Guarded, Safety
 from engine.runtime.settings_reading import convert, near, read_toml, refuse_secrets
 from engine.runtime.strategies import strategy_spec
 
@@ -102,7 +101,7 @@ class DataTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval: str | None = None
 
 
-class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Document(Guarded, Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file as it is written."""
 
     run: RunTable = RunTable()
@@ -119,10 +118,6 @@ class Document(Unattended, Struct, frozen=True, kw_only=True, forbid_unknown_fie
     data: tuple[DataTable, ...] = ()
     rates: dict[str, dict[str, Decimal]] = {}
     reconcile: CashTolerance = CashTolerance()
-    kill: KillTable = KillTable()
-    monitors: MonitorsTable = MonitorsTable()
-    watchdog: WatchdogTable = WatchdogTable()
-    control: ControlTable | None = None
     optimize: dict[str, Any] = {}
     simulator: dict[str, dict[str, Any]] = {}
 
@@ -170,7 +165,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     """As ``Rates`` takes them."""
     reconcile: CashTolerance
     safety: Safety
-    control: ControlTable | None
     simulators: Mapping[str, Mapping[str, Any]]
     alone: Unattended = Unattended()
     config_hash: str
@@ -221,8 +215,7 @@ def load_settings(path: str | Path) -> Settings:
         data=document.data,
         rates=_rates(document, where),
         reconcile=document.reconcile,
-        safety=Safety(kill=document.kill, monitors=document.monitors, watchdog=document.watchdog, folder=data_dir),
-        control=document.control,
+        safety=document.safety(data_dir),
         simulators=document.simulator,
         alone=document,
         config_hash=hashlib.sha256(msgspec.json.encode(table, order="deterministic")).hexdigest(),

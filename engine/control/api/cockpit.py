@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from engine.clock import LiveClock
+from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.api.access import Access, Caller
 from engine.control.api.problems import Problem
 from engine.control.redaction import Redactor
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.runtime.live import LiveRun
     from engine.runtime.wiring import Core
 
+KEPT_SECONDS = 0.5
 Source = Callable[[], "Session | None"]
 """Gives the session that runs now; a daemon has none between two of them."""
 STATUSES = {0: 200, 1: 409, 2: 422, 3: 428}
@@ -42,6 +43,7 @@ class Cockpit:
         self.crowd: Crowd
         """Both set by who makes it."""
         self._asked = 0
+        self._kept: dict[str, tuple[float, Session | None, Any]] = {}
 
     @property
     def session(self) -> "Session":
@@ -67,6 +69,13 @@ class Cockpit:
     def redactor(self) -> Redactor:
         found = self._source()
         return _NONE if found is None else found.redactor
+
+    def kept(self, name: str, make: Callable[[], Any], seconds: float = KEPT_SECONDS) -> Any:
+        """What ``make`` gave lately, for all who ask: what takes long to reckon is not reckoned for each of them."""
+        found, now = self._kept.get(name), stopwatch_seconds()
+        if found is None or now - found[0] > seconds or found[1] is not self._source():
+            found = self._kept[name] = (now, self._source(), make())
+        return found[2]
 
     def counted(self, operation: str, status: int) -> None:
         self.requests[operation, status] = self.requests.get((operation, status), 0) + 1

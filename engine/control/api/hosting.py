@@ -2,7 +2,7 @@
 
 A live run and a daemon both call ``serve_control`` in a task of their own::
 
-    refuse_unless_safe(settings.control, settings.data_dir)     # before anything is connected
+    refuse_unless_safe(settings.safety.control, settings.data_dir)     # before anything is connected
     tasks.start_soon(partial(serve_control, source, settings, note=note))
 
 ``source`` gives the session that runs now, None between two of them.
@@ -86,7 +86,8 @@ def with_port(settings: Settings, port: int | None) -> Settings:
     """The settings with an API on that port, whatever the config says; None: as the config says."""
     if port is None:
         return settings
-    return replace(settings, control=replace(settings.control or ControlTable(), port=port))
+    control = replace(settings.safety.control or ControlTable(), port=port)
+    return replace(settings, safety=replace(settings.safety, control=control))
 
 
 def beside(settings: Settings, note: Note) -> Callable[["Session"], Coroutine[Any, Any, None]] | None:
@@ -95,9 +96,9 @@ def beside(settings: Settings, note: Note) -> Callable[["Session"], Coroutine[An
     Raises:
         ConfigError: as ``refuse_unless_safe``.
     """
-    if settings.control is None:
+    if settings.safety.control is None:
         return None
-    refuse_unless_safe(settings.control, settings.data_dir)
+    refuse_unless_safe(settings.safety.control, settings.data_dir)
 
     async def control(session: "Session") -> None:
         await serve_control(lambda: session, settings, note=note)
@@ -119,7 +120,7 @@ async def serve_control(
         note: told where it listens, and what failed.
         on_ready: called with the address each time the port is bound.
     """
-    table = settings.control or ControlTable()
+    table = settings.safety.control or ControlTable()
     await keep_alive(partial(_serve, source, settings, table, note, on_ready), note)
 
 

@@ -13,7 +13,8 @@ TEXT = CONTENT_TYPE_LATEST
 
 
 async def metrics(call: Call) -> Any:
-    return Response(exposition(call.cockpit), media_type=TEXT, headers=NO_STORE)
+    body = call.cockpit.kept("metrics", lambda: exposition(call.cockpit))
+    return Response(body, media_type=TEXT, headers=NO_STORE)
 
 
 OPERATIONS = (

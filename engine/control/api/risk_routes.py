@@ -18,6 +18,9 @@ from engine.domain.commands import OrderType, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.risk.what_if import what_if
 from engine.runtime.gate import BY_HAND
+from engine.runtime.live import LiveRun
+
+FOR_EVER = float("inf")
 
 
 class LimitView(Struct, frozen=True, kw_only=True):
@@ -80,20 +83,26 @@ class WhatIfView(Struct, frozen=True, kw_only=True):
 async def risk(call: Call) -> RiskView:
     run = call.cockpit.run
     return RiskView(
-        gauges=gauges(run),
-        limits=[
-            LimitView(
-                name=limit.name,
-                english=LIMIT_WORDS[limit.name][0],
-                chinese=LIMIT_WORDS[limit.name][1],
-                settings=portable(limit),
-                watches=limit.monitors,
-            )
-            for limit in run.spec.limits
-        ],
+        gauges=call.cockpit.kept("gauges", lambda: gauges(run)),
+        limits=call.cockpit.kept("limits", lambda: _limits(run), FOR_EVER),
         denials=dict(sorted(run.core.view.denials.items())),
         limits_hash=run.core.checker.limits_hash,
     )
+
+
+def _limits(run: LiveRun) -> msgspec.Raw:
+    """As JSON already: they do not change while a run lasts."""
+    views = [
+        LimitView(
+            name=limit.name,
+            english=LIMIT_WORDS[limit.name][0],
+            chinese=LIMIT_WORDS[limit.name][1],
+            settings=portable(limit),
+            watches=limit.monitors,
+        )
+        for limit in run.spec.limits
+    ]
+    return msgspec.Raw(msgspec.json.encode(views))
 
 
 async def denials(call: Call) -> list[DenialView]:

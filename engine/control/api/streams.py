@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 QUEUE_MAX = 256
 PERIOD_NS = SECOND_NS // 5
+SLICE, BREATH_NS = 4, SECOND_NS // 1_000
+"""So many readers are served at once, and then whoever else waits."""
 SLOW_EVERY = 5
 """Rounds between two looks at accounts, positions and the state of the run."""
 TOPICS = (
@@ -109,6 +111,8 @@ class Streams:
         stream = Stream(topics)
         self.open[stream] = None
         session = self._cockpit.found
+        # From this turn on: what happens behind the whole picture must not fall between it and the next round.
+        self._turn_to(session)
         stream.put(_event("hello", {"topics": [topic for topic in TOPICS if topic in topics]}))
         if session is not None:
             stream.put(b"".join(body for topic, body in self._whole(session) if topic in topics))
@@ -125,7 +129,7 @@ class Streams:
                 await self._cockpit.wall.sleep(PERIOD_NS)
                 self._turn_to(self._cockpit.found if self.open else None)
                 if self._session is not None:
-                    self._pump(self._session)
+                    await self._pump(self._session)
         finally:
             self._turn_to(None)
 
@@ -141,7 +145,7 @@ class Streams:
         self._session = session
         self._prices, self._said = {}, {}
 
-    def _pump(self, session: "Session") -> None:
+    async def _pump(self, session: "Session") -> None:
         self._round += 1
         parts = [*self._happened(session), *self._moved(session)]
         if self._round % SLOW_EVERY == 0:
@@ -152,10 +156,15 @@ class Streams:
             return
         clean = self._cockpit.redactor.clean
         parts = [(topic, _cleaned(body, clean)) for topic, body in parts]
-        for stream in list(self.open):
-            chunk = b"".join(body for topic, body in parts if not topic or topic in stream.topics)
-            if chunk:
-                stream.put(chunk)
+        chunks: dict[frozenset[str], bytes] = {}
+        for number, stream in enumerate(list(self.open), 1):
+            if stream.topics not in chunks:
+                chunks[stream.topics] = b"".join(body for topic, body in parts if not topic or topic in stream.topics)
+            if chunks[stream.topics]:
+                stream.put(chunks[stream.topics])
+            if number % SLICE == 0:
+                # Fifty sends in one turn of the loop would keep an order waiting behind them.
+                await self._cockpit.wall.sleep(BREATH_NS)
 
     # --- what has happened -------------------------------------------------------------------------------------------
 
