@@ -138,7 +138,8 @@ class StrategyRunner:
     # --- market data (hot) -------------------------------------------------------------------------------------------
 
     def on_bar(self, bar: Bar) -> None:
-        self.ears.get(bar.instrument, nobody)(bar)
+        if (ear := self.ears.get(bar.instrument)) is not None:
+            ear(bar)
 
     def on_quote(self, quote: Any) -> None:
         for seat, _ in self._listeners.get((DataKind.QUOTE, quote.instrument), ()):
