@@ -13,7 +13,7 @@ class Scope(enum.StrEnum):
     RISK_RESET = "risk:reset"
     """Let go: lower kill levels, accept differences, resolve orders."""
     ADMIN = "admin"
-    """Start strategies and change their parameters; has every other scope."""
+    """Has every other scope; kept for what changes a run itself."""
 
 
 ALL = frozenset(Scope)
