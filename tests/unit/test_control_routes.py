@@ -17,9 +17,11 @@ from engine.control.cli_top import picture
 from engine.control.looking import look
 from engine.control.operating import carry_out
 from engine.domain.evidence import Evidence, OrderReport
-from engine.domain.ids import ClientOrderId, InstrumentId, VenueOrderId
+from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId, VenueOrderId
 from engine.domain.market import Bar, Quote
 from engine.domain.reconciled import OperatorActed
+from engine.portfolio import Position
+from engine.risk.day_profit import Line
 from engine.runtime.operator_commands import Kill, Resume, Status
 from engine.runtime.settings import load_settings
 from tests.cli_builders import CONFIG, a_config
@@ -58,7 +60,8 @@ def audits(panel: Panel) -> list[OperatorActed]:
 
 
 def test_an_order_by_hand_goes_through_the_gate_and_has_a_whole_life(tmp_path: Path) -> None:
-    """Placed once by its key, journaled with token and address, filled, and told step by step; ids stay text."""
+    """Placed once by its key, journaled with token and address, filled, told step by step; what another account holds
+    of the same instrument is not this one's."""
 
     async def ask() -> None:
         panel = a_market(tmp_path)
@@ -78,6 +81,10 @@ def test_an_order_by_hand_goes_through_the_gate_and_has_a_whole_life(tmp_path: P
             assert [step["step"] for step in told["life"]] == ["operator", "intent", "send", "evidence", "evidence"]
             assert told["life"][-1]["text"].startswith("fill 10 at 10.01")
             assert all(isinstance(step["record"]["ts_ns"], str) for step in told["life"])
+            other: Any = panel.core.view.profit
+            other.lines[EXTERNAL, AccountId("other")] = {CY: Line(held=500)}
+            elsewhere = panel.core.portfolio.strategy_positions[EXTERNAL, CY] = Position()
+            elsewhere.quantity = 500
             (held,) = (await client.get("/api/positions")).json()
             assert (held["quantity"], held["average_price"], held["strategies"]) == (10, "10.01", {"operator": 10})
             (mine,) = (await client.get("/api/fills")).json()

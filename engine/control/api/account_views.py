@@ -166,12 +166,20 @@ def position_views(core: Core, account: str = "") -> Iterator[PositionView]:
                 yield _position(core, book.account, name, now_ns)
 
 
+def _owners(core: Core, account: AccountId, name: InstrumentId) -> dict[str, int]:
+    """Whose a holding is; the book of day profits is the one that is kept by strategy and account."""
+    if core.view.profit is None:
+        positions = core.portfolio.strategy_positions
+        return {str(s): p.quantity for (s, i), p in positions.items() if i == name and p.quantity}
+    lines = [(of[0], held.get(name)) for of, held in core.view.profit.lines.items() if of[1] == account]
+    return {str(strategy): line.held for strategy, line in lines if line is not None and line.held}
+
+
 def _position(core: Core, account: AccountId, name: InstrumentId, now_ns: int) -> PositionView:
     portfolio, spec = core.portfolio, core.instruments[name]
     position = portfolio.accounts[account].positions[name]
     mark = number(portfolio.marks.get(name))
     worth = None if mark is None else exact(mark) * position.quantity * spec.multiplier
-    owners = {s: p.quantity for (s, i), p in portfolio.strategy_positions.items() if i == name and p.quantity}
     return PositionView(
         account=account,
         instrument=name,
@@ -184,7 +192,7 @@ def _position(core: Core, account: AccountId, name: InstrumentId, now_ns: int) -
         price_age_ms=age_ms(portfolio.marks_ns.get(name), now_ns),
         value=text(worth),
         profit=None if worth is None else average(worth - position.cost),
-        strategies={str(name): quantity for name, quantity in owners.items()},
+        strategies=_owners(core, account, name),
     )
 
 
