@@ -45,6 +45,9 @@ class RiskChecker:
         try:
             if passes is not None and passes(order, now_ns):
                 return None
+        except FAILURES:
+            pass  # No answer: which limit says no to such an order, they tell themselves.
+        try:
             denial = first_no(order, self.view, now_ns)
         except FAILURES as error:
             self.errors += 1

@@ -112,8 +112,8 @@ class Shown:
 
     def token(self, *scopes: Scope) -> str:
         settings = self.session.settings
-        assert settings.control is not None
-        store, now_ns = TokenStore(token_file(settings.control, settings.data_dir)), LiveClock().now_ns
+        assert settings.safety.control is not None
+        store, now_ns = TokenStore(token_file(settings.safety.control, settings.data_dir)), LiveClock().now_ns
         return store.create("test", scopes, now_ns=now_ns, expires_ns=now_ns + DAY_NS)
 
 
