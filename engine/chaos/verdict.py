@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.clock import ReplayClock
-from engine.domain.commands import Side, SubmitOrder
+from engine.domain.commands import SIZED_BY_VENUE, Side, SubmitOrder
 from engine.domain.events import (
     Alert,
     Fill,
@@ -135,8 +135,10 @@ class Watcher:
                 self._accuse(f"I1: {name} is {order.state} and still open for {order.leaves}")
         elif order.cum + order.leaves != order.quantity and order.state is not OrderState.DISPUTED:
             self._accuse(f"I1: {name} is {order.state} with {order.cum} + {order.leaves} of {order.quantity}")
-        # Whoever else trades the account, no venue here fills more than was asked for: something was counted twice.
-        if order.cum > (asked := max(order.quantity, order.request.quantity)):
+        # Whoever else trades the account, no venue fills more than was asked for, where it was asked for so many:
+        # something was counted twice.
+        asked = max(order.quantity, order.request.quantity)
+        if order.cum > asked and order.request.type not in SIZED_BY_VENUE:
             self._accuse(f"I3 duplicated: {name} is {order.state} with {order.cum} filled of {asked}")
         before = self._cums.get(name, 0)
         if order.cum < before:
