@@ -205,6 +205,8 @@ class Matcher:
                     reports += self._still_held(order, snapshot) if number < len(over) else ()
                 elif number < len(over):
                     reports += self._ended(order, filled, books, snapshot, Evidence.CANCELED)
+                elif 0 < filled < open_of(order):
+                    continue  # A part of a disputed order: whether the rest still stands is a person's case.
                 elif filled:
                     reports += filled_by(order, None, books, snapshot)
                 elif order.request.side.sign < 0 or snapshot.balances is not None:

@@ -111,7 +111,8 @@ def plans(
 
     An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
     may it have ended as one of those that were asked may: withdrawn, or expired, with any part of it filled. Of
-    ``unknown`` each did all or nothing. Where more than one way is left the position does not tell, and money tells
+    ``unknown`` each did all or nothing, but a disputed one that was seen to work before: that may have ended with any
+    part of it filled, as if it were one of ``gone``. Where more than one way is left the position does not tell, and money tells
     no more, unless it did not move at all: it knows prices to no better than the fees.
 
     Args:
@@ -124,20 +125,21 @@ def plans(
     if len(pool) > SETS_MAX:
         return []
     left = [order.cancel_pending or order.request.client_id in past for order in gone]
-    likely = _ways(gone, unknown, moved, left)
-    return likely or _ways(gone, unknown, moved, [True] * len(gone))
+    seen = [order.state is OrderState.DISPUTED and bool(order.venue_id) for order in unknown]
+    likely = _ways(gone, unknown, moved, [*left, *seen])
+    return likely or _ways(gone, unknown, moved, [True] * len(gone) + seen)
 
 
 def _ways(gone: Sequence[Order], unknown: Sequence[Order], moved: int, left: Sequence[bool]) -> list[Plan]:
-    """``left``: which of ``gone`` may have left something open; of these no more than one in part."""
+    """``left``: which of both may have left something open; of these no more than one in part."""
     pool = [*gone, *unknown]
-    choices = [(0, open_of(order)) if free else (open_of(order),) for order, free in zip(gone, left, strict=True)]
+    choices = [(0, open_of(order)) if free else (open_of(order),) for order, free in zip(gone, left, strict=False)]
     found = dict[Plan, None]()
     for done in product(*choices, *((0, open_of(order)) for order in unknown)):
         rest = moved - sum(order.request.side.sign * quantity for order, quantity in zip(pool, done, strict=True))
         if rest == 0:
             found[done] = None
-        for place, order in enumerate(gone):
+        for place, order in enumerate(pool):
             part = rest * order.request.side.sign
             if left[place] and not done[place] and 0 < part < open_of(order):
                 found[(*done[:place], part, *done[place + 1 :])] = None

@@ -74,6 +74,22 @@ def test_where_two_ways_fit_the_position_a_person_decides() -> None:
     assert f"symbol:{STOCKS[0]}" in desk.core.view.latches
 
 
+def test_a_disputed_order_that_was_seen_to_work_may_have_filled_in_part() -> None:
+    """Two hundred more: all of the disputed order, or a hundred of it and the hundred of the unknown one. Later readings
+    tell no more than the first did: neither is booked as filled, and neither as not placed."""
+    desk = a_desk(late_max_ns=600 * SECOND_NS)
+    desk.send(1, **{**LIMIT, "quantity": 200})
+    row = a_row("7", desk, quantity=200)
+    see(desk, row)
+    desk.core.bus.publish(CancelOrder(client_id=ClientOrderId("s-1"), ts_ns=desk.clock.now_ns))
+    lose(desk, 2)
+    for _ in range(6):
+        see(desk, whole=False, live_only=True, positions=a_position(200), cash="99997/99997")
+    assert desk.state(1) == "disputed"
+    assert desk.state(2) in ("unknown", "disputed")
+    assert (desk.cum(1), desk.cum(2)) == (0, 0)
+
+
 def test_an_order_for_which_shares_are_held_back_and_that_no_list_shows_ends_as_a_persons_case() -> None:
     """A copy that fails hides it once or twice; not so often in a row."""
     desk = a_desk()
