@@ -112,8 +112,8 @@ def plans(
     An order of ``gone`` that nobody asked to withdraw filled: that ends it by itself. Only where that fits in no way
     may it have ended as one of those that were asked may: withdrawn, or expired, with any part of it filled. Of
     ``unknown`` each did all or nothing, but a disputed one that was seen to work before: that may have ended with any
-    part of it filled, as if it were one of ``gone``. Where more than one way is left the position does not tell, and money tells
-    no more, unless it did not move at all: it knows prices to no better than the fees.
+    part of it filled, as if it were one of ``gone``. Where more than one way is left the position does not tell, and
+    money tells no more, unless it did not move at all: it knows prices to no better than the fees.
 
     Args:
         past: those that ended with their day, withdrawn by nobody.

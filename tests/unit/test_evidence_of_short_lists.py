@@ -75,8 +75,8 @@ def test_where_two_ways_fit_the_position_a_person_decides() -> None:
 
 
 def test_a_disputed_order_that_was_seen_to_work_may_have_filled_in_part() -> None:
-    """Two hundred more: all of the disputed order, or a hundred of it and the hundred of the unknown one. Later readings
-    tell no more than the first did: neither is booked as filled, and neither as not placed."""
+    """Two hundred more: all of the disputed order, or a hundred of it and the hundred of the unknown one. Later
+    readings tell no more than the first did: neither is booked as filled, and neither as not placed."""
     desk = a_desk(late_max_ns=600 * SECOND_NS)
     desk.send(1, **{**LIMIT, "quantity": 200})
     row = a_row("7", desk, quantity=200)
