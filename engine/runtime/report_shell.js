@@ -93,7 +93,7 @@ const dress = () => {
   $("language").textContent = t("other");
   $("theme").textContent = t(state.dark ? "theme_light" : "theme_dark");
   $("colours").textContent = t(state.redUp ? "green_up" : "red_up");
-  $("notes").replaceChildren(...D.notes.map((note) => element("li", note)));
+  if ($("notes")) $("notes").replaceChildren(...D.notes.map((note) => element("li", note)));
 };
 const start = (draw) => {
   $("language").addEventListener("click", () => { state.language = state.language === "zh" ? "en" : "zh"; draw(); });

@@ -1,14 +1,7 @@
 // What draws: each function takes the page's context C (data, state, words) and fills one place.
 const CHARTS = (() => {
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-  const frame = (more) => ({
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 64, r: 16, t: 8, b: 40 },
-    font: { color: colour("quiet"), size: 12, family: getComputedStyle(document.body).fontFamily }, hovermode: "closest", dragmode: "zoom", showlegend: true,
-    legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom" },
-    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } }, ...more,
-  });
-  const CONFIG = { displaylogo: false, displayModeBar: false, responsive: true, scrollZoom: false, showLink: false, plotlyServerURL: "", showTips: false };
-  const axis = (more) => ({ gridcolor: colour("line"), linecolor: colour("line"), zeroline: false, automargin: true, ...more });
+  const sheet = (more) => frame({ margin: { l: 64, r: 16, t: 8, b: 40 }, hovermode: "closest", dragmode: "zoom", ...more });
+  const ruler = (more) => axis({ automargin: true, ...more });
   const format = { total_return: ".1%", annual_return: ".1%", annual_volatility: ".1%", max_drawdown: ".1%", exposure: ".0%", win_rate: ".0%", deflated_sharpe: ".0%", probabilistic_sharpe: ".0%" };
   const tick = (key) => format[key] || ",.3~f";
 
@@ -38,8 +31,8 @@ const CHARTS = (() => {
     const chosen = C.D.curves[C.state.chosen], drawn = [];
     if (one && C.state.chosen !== 0) line(one, `${C.t("best")} · ${C.label(0)}`, colour("quiet"), 1.2);
     if (chosen) drawn.push(line(chosen, C.state.chosen ? `#${C.state.chosen + 1} · ${C.label(C.state.chosen)}` : `${C.t("best")} · ${C.label(0)}`, colour("accent"), 1.8));
-    Plotly.react("equity", [...traces, ...drawn], frame({
-      hovermode: "x unified", xaxis: axis({ type: "date", anchor: "y2" }), yaxis: axis({ domain: [0.32, 1], tickformat: ",.6~s" }), yaxis2: axis({ domain: [0, 0.26], tickformat: ".1%", rangemode: "tozero" }),
+    Plotly.react("equity", [...traces, ...drawn], sheet({
+      hovermode: "x unified", xaxis: ruler({ type: "date", anchor: "y2" }), yaxis: ruler({ domain: [0.32, 1], tickformat: ",.6~s" }), yaxis2: ruler({ domain: [0, 0.26], tickformat: ".1%", rangemode: "tozero" }),
     }), CONFIG);
   };
 
@@ -49,8 +42,8 @@ const CHARTS = (() => {
     if (!P) return;
     const edges = P.logit_edges, middle = P.logits.map((_, i) => (edges[i] + edges[i + 1]) / 2), width = edges[1] - edges[0];
     const side = (keep, name, paint) => ({ type: "bar", name, x: middle.filter(keep), y: P.logits.filter((_, i) => keep(middle[i])), width: width * 0.92, marker: { color: paint }, hovertemplate: `%{y:,} ${C.t("ways")}<extra></extra>` });
-    Plotly.react("pbo", [side((x) => x <= 0, C.t("lower"), colour("down")), side((x) => x > 0, C.t("upper"), colour("up"))], frame({
-      barmode: "overlay", margin: { l: 44, r: 8, t: 8, b: 28 }, xaxis: axis({ range: [edges[0], edges[edges.length - 1]] }), yaxis: axis({ tickformat: ",.3~s" }),
+    Plotly.react("pbo", [side((x) => x <= 0, C.t("lower"), colour("down")), side((x) => x > 0, C.t("upper"), colour("up"))], sheet({
+      barmode: "overlay", margin: { l: 44, r: 8, t: 8, b: 28 }, xaxis: ruler({ range: [edges[0], edges[edges.length - 1]] }), yaxis: ruler({ tickformat: ",.3~s" }),
     }), CONFIG);
   };
 
@@ -60,13 +53,13 @@ const CHARTS = (() => {
     if (!W) return;
     const shapes = W.windows.filter((w) => w.number % 2 === 0).map((w) => ({ type: "rect", xref: "x", yref: "paper", x0: w.test[0], x1: w.test[1], y0: 0, y1: 1, fillcolor: colour("quiet"), opacity: 0.08, line: { width: 0 }, layer: "below" }));
     document.getElementById("stitched").hidden = !W.stitched;
-    if (W.stitched) Plotly.react("stitched", [{ type: "scatter", mode: "lines", x: W.stitched.t, y: W.stitched.v, name: C.t("outside"), line: { color: colour("accent"), width: 1.8 }, hovertemplate: "%{y:,.2f}" }], frame({
-      hovermode: "x unified", shapes, xaxis: axis({ type: "date" }), yaxis: axis({ tickformat: ",.6~s" }),
+    if (W.stitched) Plotly.react("stitched", [{ type: "scatter", mode: "lines", x: W.stitched.t, y: W.stitched.v, name: C.t("outside"), line: { color: colour("accent"), width: 1.8 }, hovertemplate: "%{y:,.2f}" }], sheet({
+      hovermode: "x unified", shapes, xaxis: ruler({ type: "date" }), yaxis: ruler({ tickformat: ",.6~s" }),
     }), CONFIG);
     const x = W.windows.map((w) => w.test[0].slice(0, 10));
     const bars = (key, paint) => ({ type: "bar", name: `${C.t(key)} (${C.t(C.D.objective)})`, x, y: W.windows.map((w) => w[key]), marker: { color: paint }, hovertemplate: `%{y:${tick(C.D.objective)}}` });
-    Plotly.react("inout", [bars("inside", colour("quiet")), bars("outside", colour("accent"))], frame({
-      hovermode: "x unified", barmode: "group", xaxis: axis({ type: "category", nticks: 12 }), yaxis: axis({ zeroline: true, zerolinecolor: colour("quiet"), tickformat: tick(C.D.objective) }),
+    Plotly.react("inout", [bars("inside", colour("quiet")), bars("outside", colour("accent"))], sheet({
+      hovermode: "x unified", barmode: "group", xaxis: ruler({ type: "category", nticks: 12 }), yaxis: ruler({ zeroline: true, zerolinecolor: colour("quiet"), tickformat: tick(C.D.objective) }),
     }), CONFIG);
   };
 
@@ -82,18 +75,18 @@ const CHARTS = (() => {
       Plotly.react("surface", [
         { type: "scatter", mode: line ? "lines+markers" : "markers", x: ordered.map((r) => C.show(r[2][0])), y: ordered.map((r) => C.value(r, key)), line: { color: colour("line") }, marker: { size: 7, color: ordered.map((r) => C.value(r, key)), ...tint }, hovertemplate: `${dims[0].name} %{x}<br>%{y:${tick(key)}}<extra></extra>` },
         { type: "scatter", mode: "markers", x: [C.show(best[2][0])], y: [C.value(best, key)], marker: { size: 15, symbol: "circle-open", color: colour("ink"), line: { width: 2 } }, hoverinfo: "skip" },
-      ], frame({ showlegend: false, xaxis: axis({ title: { text: dims[0].name }, type: dims[0].log ? "log" : dims[0].number ? "linear" : "category" }), yaxis: axis({ title: { text: C.t(key) }, tickformat: tick(key) }) }), CONFIG);
+      ], sheet({ showlegend: false, xaxis: ruler({ title: { text: dims[0].name }, type: dims[0].log ? "log" : dims[0].number ? "linear" : "category" }), yaxis: ruler({ title: { text: C.t(key) }, tickformat: tick(key) }) }), CONFIG);
       return;
     }
     const i = C.state.x, j = C.state.y, xs = distinct(rows.map((r) => r[2][i]), dims[i].number), ys = distinct(rows.map((r) => r[2][j]), dims[j].number);
     note.textContent = C.t("surface_heat");
-    const axes = (k, category) => axis({ title: { text: dims[k].name }, type: category || !dims[k].number ? "category" : dims[k].log ? "log" : "linear", showgrid: false });
+    const axes = (k, category) => ruler({ title: { text: dims[k].name }, type: category || !dims[k].number ? "category" : dims[k].log ? "log" : "linear", showgrid: false });
     const ring = (x, y, size) => ({ type: "scatter", mode: "markers", x: [x], y: [y], marker: { size: size || 17, symbol: "circle-open", color: colour("ink"), line: { width: 2.5 } }, hoverinfo: "skip", showlegend: false });
     if (xs.length * ys.length > 4 * rows.length + 50) {
       Plotly.react("surface", [
         { type: "scatter", mode: "markers", x: rows.map((r) => C.show(r[2][i])), y: rows.map((r) => C.show(r[2][j])), customdata: rows.map((r) => C.value(r, key)), marker: { size: 9, color: rows.map((r) => C.value(r, key)), ...tint, colorbar: bar(key), line: { color: colour("line"), width: 1 } }, hovertemplate: `${dims[i].name} %{x}<br>${dims[j].name} %{y}<br>${C.t(key)} %{customdata:${tick(key)}}<extra></extra>` },
         ring(C.show(best[2][i]), C.show(best[2][j])),
-      ], frame({ showlegend: false, xaxis: axes(i, false), yaxis: axes(j, false) }), CONFIG);
+      ], sheet({ showlegend: false, xaxis: axes(i, false), yaxis: axes(j, false) }), CONFIG);
       return;
     }
     const cells = new Map();
@@ -106,7 +99,7 @@ const CHARTS = (() => {
         ...(few ? { texttemplate: `%{z:${tick(key) === ",.3~f" ? ".2f" : tick(key)}}`, textfont: { color: colour("ink"), size: 11 } } : {}),
         hovertemplate: `${dims[i].name} %{x}<br>${dims[j].name} %{y}<br>${C.t(key)} %{z:${tick(key)}}<extra></extra>` },
       ring(String(C.show(best[2][i])), String(C.show(best[2][j])), few ? 38 : 17),
-    ], frame({ showlegend: false, margin: { l: 64, r: 8, t: 8, b: 48 }, xaxis: axes(i, true), yaxis: axes(j, true) }), CONFIG);
+    ], sheet({ showlegend: false, margin: { l: 64, r: 8, t: 8, b: 48 }, xaxis: axes(i, true), yaxis: axes(j, true) }), CONFIG);
   };
 
   // Plain lines, not plotly's own kind, which needs WebGL. Sets of one shade are one trace.
@@ -131,9 +124,9 @@ const CHARTS = (() => {
       traces.push({ type: "scatter", mode: "lines", x, y, line: { color: s === SHADES - 1 ? colour("accent") : colour("quiet"), width: s === SHADES - 1 ? 1.6 : 1 }, opacity: strength, hoverinfo: "skip" });
     }
     const notes = places.flatMap((p, k) => p.marks.map((m) => ({ x: k, y: p.at(m), text: k < dims.length ? String(C.show(m)) : C.write(m, key), showarrow: false, xanchor: k === places.length - 1 ? "right" : "left", xshift: k === places.length - 1 ? -6 : 6, bgcolor: colour("card"), opacity: 0.9, font: { size: 11, color: colour("ink") } })));
-    Plotly.react("parallel", traces, frame({
+    Plotly.react("parallel", traces, sheet({
       showlegend: false, annotations: notes, margin: { l: 24, r: 24, t: 12, b: 36 },
-      xaxis: axis({ tickvals: wide, ticktext: [...dims.map((d) => d.name), C.t(key)], range: [-0.08, wide.length - 0.92], fixedrange: true }), yaxis: { visible: false, range: [-0.06, 1.06], fixedrange: true },
+      xaxis: ruler({ tickvals: wide, ticktext: [...dims.map((d) => d.name), C.t(key)], range: [-0.08, wide.length - 0.92], fixedrange: true }), yaxis: { visible: false, range: [-0.06, 1.06], fixedrange: true },
     }), CONFIG);
   };
   return { equity, pbo, walk, surface, parallel };

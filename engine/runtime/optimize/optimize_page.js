@@ -1,21 +1,12 @@
+// The table of sets, and the page around the charts.
 (() => {
-  const D = JSON.parse(document.getElementById("data").textContent);
-  const $ = (id) => document.getElementById(id);
-  const wish = new Set(location.hash.slice(1).split(","));
-  const state = {
-    language: wish.has("zh") ? "zh" : wish.has("en") ? "en" : D.language || ((navigator.language || "en").startsWith("zh") ? "zh" : "en"),
-    dark: wish.has("dark") || (!wish.has("light") && matchMedia("(prefers-color-scheme: dark)").matches),
-    redUp: wish.has("redup") || (!wish.has("greenup") && D.red_up),
-    figure: D.objective, x: 0, y: 1, merge: "best", chosen: 0, sort: "rank", falling: false, page: 0, filter: "",
-  };
+  Object.assign(state, { figure: D.objective, x: 0, y: 1, merge: "best", chosen: 0, sort: "rank", falling: false, page: 0, filter: "" });
   const PAGE = 25;
-  const t = (key) => { const w = WORDS[state.language][key]; return w === undefined ? key : w; };
 
   // --- values --------------------------------------------------------------------------------------------------------
   const SHARES = new Set(["total_return", "annual_return", "annual_volatility", "max_drawdown", "exposure", "win_rate", "deflated_sharpe", "probabilistic_sharpe"]);
   const WHOLE = new Set(["fills", "denied", "round_trips", "days", "days_a_year"]);
   const LESS = new Set(["max_drawdown", "annual_volatility", "fees", "turnover", "denied"]);
-  const number = (v, digits = 2) => v === null || v === undefined ? "–" : (Math.abs(v) < 0.5 * 10 ** -digits ? 0 : v).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const write = (v, key) => v === null || v === undefined ? "–" : SHARES.has(key) ? number(v * 100, key.endsWith("sharpe") || key === "exposure" || key === "win_rate" ? 1 : 2) + "%" : WHOLE.has(key) || key === "fees" || key === "final_equity" ? number(v, 0) : number(v, 2);
   const show = (v) => typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : typeof v === "number" ? v : String(v);
   const place = new Map(D.figures.map((name, i) => [name, i]));
@@ -28,24 +19,6 @@
   };
 
   // --- elements ------------------------------------------------------------------------------------------------------
-  const element = (tag, text, classes) => {
-    const e = document.createElement(tag);
-    if (text !== undefined) e.textContent = text;
-    if (classes) e.className = classes;
-    return e;
-  };
-  const table = (id, heads, rows) => {
-    const top = element("thead"), line = element("tr"), body = element("tbody");
-    heads.forEach(([text, classes]) => line.append(element("th", text, classes)));
-    top.append(line);
-    rows.forEach((cells) => {
-      const row = element("tr");
-      cells.forEach(([text, classes]) => row.append(element("td", text, classes)));
-      body.append(row);
-    });
-    $(id).replaceChildren(top, body);
-    return body;
-  };
   const options = (id, rows, chosen) => $(id).replaceChildren(...rows.map(([key, text]) => {
     const one = element("option", text);
     one.value = String(key);
@@ -55,7 +28,6 @@
 
   // --- parts ---------------------------------------------------------------------------------------------------------
   const best = D.sets.length && !D.sets[0][6] ? D.sets[0] : null;
-  const tone = (v) => v > 0 ? "up" : v < 0 ? "down" : "";
   const tiles = () => {
     const of = (key) => best ? value(best, key) : null, rows = [];
     rows.push([write(of(D.objective), D.objective), `${t("best_of")}: ${t(D.objective)}`, ""]);
@@ -100,7 +72,7 @@
     state.page = Math.max(0, Math.min(state.page, pages - 1));
     const some = rows.slice(state.page * PAGE, (state.page + 1) * PAGE);
     const left = (key) => key === "unfit" || (key.startsWith("p:") && !D.dimensions[Number(key.slice(2))].number);
-    const body = table("sets", COLUMNS.map(([key, name]) => [t(name) + (state.sort === key ? (state.falling ? " ↓" : " ↑") : ""), (left(key) ? "" : "n ") + "sorts"]),
+    table("sets", COLUMNS.map(([key, name]) => [t(name) + (state.sort === key ? (state.falling ? " ↓" : " ↑") : ""), (left(key) ? "" : "n ") + "sorts"]),
       some.map(([row]) => COLUMNS.map(([key]) => key === "unfit" ? [row[6], "why"] : [key === "rank" ? String(row[0]) : key.startsWith("p:") ? String(show(value(row, key))) : write(value(row, key), key), (left(key) ? "" : "n ") + (key === "total_return" ? tone(value(row, key)) : "")])));
     [...$("sets").querySelectorAll("th")].forEach((head, i) => head.addEventListener("click", () => {
       const key = COLUMNS[i][0];
@@ -108,7 +80,8 @@
       state.sort = key; state.page = 0;
       sets();
     }));
-    [...body.children].forEach((line, n) => {
+    [...$("sets").tBodies[0].children].forEach((line, n) => {
+      if (!some.length) return;
       const at = some[n][1];
       if (at === state.chosen) line.classList.add("chosen");
       if (!D.curves[at]) return;
@@ -133,16 +106,9 @@
 
   // --- the page ------------------------------------------------------------------------------------------------------
   const draw = () => {
-    const root = document.documentElement;
-    root.lang = state.language === "zh" ? "zh-CN" : "en";
-    root.dataset.theme = state.dark ? "dark" : "light";
-    root.dataset.up = state.redUp ? "red" : "green";
-    document.querySelectorAll("[data-t]").forEach((e) => { e.textContent = t(e.dataset.t); });
+    dress();
     $("title").textContent = D.title;
     $("subtitle").textContent = [`${number(D.count, 0)} ${t("rows")} (${t(D.search)})`, D.instruments.join(", "), `${D.from} – ${D.to} ${D.tz}`].join(" · ");
-    $("language").textContent = t("other");
-    $("theme").textContent = t(state.dark ? "theme_light" : "theme_dark");
-    $("colours").textContent = t(state.redUp ? "green_up" : "red_up");
     $("filter").placeholder = t("filter");
     $("filter").setAttribute("aria-label", t("filter"));
     $("sentences").replaceChildren(...D.sentences[state.language].map((said) => element("p", said)));
@@ -150,14 +116,10 @@
     table("details", [[t("kind")], [t("name")], [t("what")]], D.details.map(([k, n, x]) => [[t(k)], [n], [x, "wrap"]]));
     CHARTS.pbo(C); CHARTS.walk(C); CHARTS.surface(C); CHARTS.parallel(C); shown();
   };
-  $("language").addEventListener("click", () => { state.language = state.language === "zh" ? "en" : "zh"; draw(); });
-  $("theme").addEventListener("click", () => { state.dark = !state.dark; draw(); });
-  $("colours").addEventListener("click", () => { state.redUp = !state.redUp; draw(); });
   $("filter").addEventListener("input", (e) => { state.filter = e.target.value; state.page = 0; sets(); });
   [["first", () => 0], ["back", () => state.page - 1], ["next", () => state.page + 1], ["last", () => Infinity]].forEach(([id, to]) =>
     $(id).addEventListener("click", () => { state.page = to(); sets(); }));
   [["figure", (v) => { state.figure = v; }], ["axis_x", (v) => { state.x = Number(v); }], ["axis_y", (v) => { state.y = Number(v); }], ["merge", (v) => { state.merge = v; }]].forEach(([id, set]) =>
     $(id).addEventListener("change", (e) => { set(e.target.value); CHARTS.surface(C); CHARTS.parallel(C); }));
-  draw();
-  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  start(draw);
 })();

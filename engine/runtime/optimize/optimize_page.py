@@ -1,13 +1,10 @@
 """The results as one HTML file that needs nothing else: script, style and data are inside it."""
 
-import html
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
 import msgspec
 import numpy as np
-from plotly.offline import get_plotlyjs
 
 from engine.domain.timestamps import datetime_from_ns
 from engine.runtime.optimize.export import FIGURES, span_times
@@ -18,6 +15,7 @@ from engine.runtime.optimize.ranking import RankedSet, Ranking
 from engine.runtime.optimize.space import Space
 from engine.runtime.optimize.walk_forward import Stitched, Walk, WindowOutcome
 from engine.runtime.optimize.words import sentences
+from engine.runtime.report_html import whole_page
 
 SETS_MAX = 20_000
 """Rows of the table; the CSV file has all."""
@@ -36,30 +34,17 @@ def render_page(
         language: ``en`` or ``zh``; default: the reader's browser's.
     """
     data = _page_data(outcome, space, wanted, about, tz)
-    data.update(language=language, currency=currency, red_up=currency in _RED_UP)
-    # "<" never appears in the data, so nothing in it can end the script element it is in.
-    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
-    style = _asset("engine.runtime", "report_page.css") + _asset(__package__, "optimize_page.css")
-    scripts = "\n".join(_asset(__package__, f"optimize_{part}.js") for part in ("words", "charts", "page"))
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            f'<html lang="{html.escape(language or "en")}"><head><meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<link rel="icon" href="data:,">',
-            f"<title>{html.escape(str(about['name']))} · Sluice</title>",
-            f"<style>{style}</style></head>",
-            _asset(__package__, "optimize_page.html"),
-            f'<script type="application/json" id="data">{text}</script>',
-            f"<script>{get_plotlyjs()}</script>",
-            f"<script>{scripts}</script>",
-            "</body></html>",
-        ]
+    data.update(currency=currency, red_up=currency in _RED_UP)
+    return whole_page(
+        str(about["name"]),
+        data,
+        "optimize_page.html",
+        ("optimize_charts.js", "optimize_page.js"),
+        language,
+        words="optimize_words.js",
+        style="optimize_page.css",
+        folder=__package__,
     )
-
-
-def _asset(package: str, name: str) -> str:
-    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def _page_data(outcome: Outcome, space: Space, wanted: Wanted, about: dict[str, Any], tz: str) -> dict[str, Any]:

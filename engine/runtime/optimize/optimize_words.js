@@ -1,4 +1,3 @@
-"use strict";
 const WORDS = {
   en: {
     believe: "Can the best be believed?", walk: "Walk-forward: chosen on the past, traded on what came next", surface: "What the parameters do",
