@@ -6,20 +6,20 @@ taken.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from engine.clock import Clock
 from engine.domain.errors import ConfigError
 from engine.entropy import Entropy
+from engine.net.serving import ends_quietly, hang_up, listening
 from engine.simulators.exchange import Exchange
 
 HttpParser = Literal["h11", "httptools"]
@@ -42,7 +42,7 @@ async def serve(
         ConfigError: the port can not be bound.
     """
     config = uvicorn.Config(
-        _ends_quietly(app),
+        ends_quietly(app),
         host=host,
         port=port,
         loop="none",
@@ -60,17 +60,8 @@ async def serve(
         log_level="error",
         timeout_keep_alive=75,
     )
-    config.load()
     state = ServerState()
-
-    def connection() -> asyncio.Protocol:
-        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]
-
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(connection, host=host, port=port)
-    except OSError as error:
-        raise ConfigError(f"port {port} of {host} can not be served ({error.strerror}); choose another port") from None
+    server = await listening(config, host, port, state)
     bound = server.sockets[0].getsockname()[1] if server.sockets else port
     try:
         if on_ready is not None:
@@ -79,19 +70,7 @@ async def serve(
     finally:
         server.close()
         with anyio.CancelScope(shield=True):
-            await _hang_up(state)
-
-
-async def _hang_up(state: ServerState) -> None:
-    for open_connection in list(state.connections):
-        open_connection.transport.abort()
-    # Two turns of the loop, so that each request knows its client is gone before it is cancelled.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    tasks = list(state.tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+            await hang_up(state, state.connections)
 
 
 def _tapped(http: HttpParser) -> type[asyncio.Protocol]:
@@ -107,15 +86,6 @@ def _tapped(http: HttpParser) -> type[asyncio.Protocol]:
         parent.connection_made(self, transport)
 
     return type(f"Tapped{parent.__name__}", (parent,), {"connection_made": connection_made})
-
-
-def _ends_quietly(app: ASGIApp) -> ASGIApp:
-    async def ended(scope: Scope, receive: Receive, send: Send) -> None:
-        # The task ends here in any case; uvicorn would log the cancellation as a fault of the app.
-        with contextlib.suppress(asyncio.CancelledError):
-            await app(scope, receive, send)
-
-    return ended
 
 
 class Simulator(Protocol):

@@ -4,8 +4,6 @@ A connection that has not sent a whole header in time is cut, and where too many
 longest goes first: a slow loris holds nobody's place but its own.
 """
 
-import asyncio
-import contextlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +11,14 @@ from typing import Any
 
 import anyio
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from engine.clock import Clock, stopwatch_seconds
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import SECOND_NS
+from engine.net.serving import ends_quietly, hang_up, listening
 
 HEADER_BYTES_MAX = 16 * 1024
 HEADER_SECONDS = 5.0
@@ -128,7 +127,7 @@ async def serve(
         ConfigError: the port can not be bound.
     """
     config = uvicorn.Config(
-        _ends_quietly(app),
+        ends_quietly(app),
         loop="none",
         lifespan="off",
         interface="asgi3",
@@ -143,17 +142,8 @@ async def serve(
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         h11_max_incomplete_event_size=HEADER_BYTES_MAX,
     )
-    config.load()
     state = ServerState()
-
-    def connection() -> asyncio.Protocol:
-        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]
-
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(connection, host=host, port=port, ssl=tls)
-    except OSError as error:
-        raise ConfigError(f"port {port} of {host} can not be served ({error.strerror}); choose another port") from None
+    server = await listening(config, host, port, state, tls)
     try:
         on_ready(server.sockets[0].getsockname()[1])
         while True:
@@ -162,25 +152,4 @@ async def serve(
     finally:
         server.close()
         with anyio.CancelScope(shield=True):
-            await _hang_up(state, crowd)
-
-
-async def _hang_up(state: ServerState, crowd: Crowd) -> None:
-    for one in list(crowd.open):
-        one.transport.abort()
-    # Two turns of the loop, so that each request knows its client is gone before it is cancelled.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    tasks = list(state.tasks)
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _ends_quietly(app: ASGIApp) -> ASGIApp:
-    async def ended(scope: Scope, receive: Receive, send: Send) -> None:
-        # The task ends here in any case; uvicorn would log the cancellation as a fault of the app.
-        with contextlib.suppress(asyncio.CancelledError):
-            await app(scope, receive, send)
-
-    return ended
+            await hang_up(state, crowd.open)
