@@ -33,6 +33,13 @@ class Columns(Struct, frozen=True, gc=False):
     close: Floats
     volume: Floats
 
+    def part(self, span: slice | Ints) -> "Columns":
+        """Some of the rows."""
+        return Columns(
+            self.instrument, self.interval_ns, self.ts_ns[span], self.open[span], self.high[span], self.low[span],
+            self.close[span], self.volume[span],
+        )  # fmt: skip
+
 
 class QuoteColumns(Struct, frozen=True, gc=False):
     """Quotes of one instrument, oldest first, one array a field, all of one length; several may share an instant.

@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from engine.bar_loop import in_a_row, listener
+from engine.data.abreast import abreast
 from engine.data.columns import BarSource, Columns, Floats, Ints
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
@@ -77,36 +78,8 @@ def merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> I
 def _merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Merged]:
     names = [source.instrument for source in sources]
     intervals = [source.interval_ns for source in sources]
-    streams: list[Iterator[Columns] | None] = [source.batches() for source in sources]
-    waiting: list[Columns | None] = [None] * len(sources)
-    while True:
-        for number, stream in enumerate(streams):
-            while stream is not None and waiting[number] is None:
-                batch = next(stream, None)
-                if batch is None:
-                    stream = streams[number] = None
-                elif len(batch.ts_ns):
-                    loaded(batch)
-                    waiting[number] = batch
-        held = [(number, batch) for number, batch in enumerate(waiting) if batch is not None]
-        if not held:
-            return
-        # Up to here every source has shown all it has; beyond it an unread batch may still come first.
-        horizon = min(int(batch.ts_ns[-1]) for _, batch in held)
-        taken: list[tuple[int, Columns]] = []
-        for number, batch in held:
-            cut = int(np.searchsorted(batch.ts_ns, horizon, "right"))
-            taken.append((number, _slice(batch, 0, cut)))
-            waiting[number] = _slice(batch, cut, len(batch.ts_ns)) if cut < len(batch.ts_ns) else None
+    for taken in abreast([source.batches() for source in sources], loaded):
         yield _in_order(names, intervals, taken)
-
-
-def _slice(batch: Columns, start: int, stop: int) -> Columns:
-    span = slice(start, stop)
-    return Columns(
-        batch.instrument, batch.interval_ns, batch.ts_ns[span], batch.open[span], batch.high[span], batch.low[span],
-        batch.close[span], batch.volume[span],
-    )  # fmt: skip
 
 
 def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple[int, Columns]]) -> Merged:

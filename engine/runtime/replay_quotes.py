@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from engine.data.abreast import abreast
 from engine.data.columns import BarSource, Columns, Floats, Ints, QuoteColumns, QuoteSource
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar, BookLevel, OrderBook, Quote, Trade
@@ -55,29 +56,9 @@ def spans(quotes: Sequence[QuoteSource], bars: Sequence[BarSource], loaded: Call
     Raises:
         DataError: a file can not be used.
     """
-    streams: list[Iterator[Rows] | None] = [whole_instants(source.batches()) for source in quotes]
+    streams: list[Iterator[Rows]] = [whole_instants(source.batches()) for source in quotes]
     streams += [source.batches() for source in bars]
-    waiting: list[Rows | None] = [None] * len(streams)
-    while True:
-        for number, stream in enumerate(streams):
-            while stream is not None and waiting[number] is None:
-                batch = next(stream, None)
-                if batch is None:
-                    stream = streams[number] = None
-                elif len(batch.ts_ns):
-                    loaded(batch)
-                    waiting[number] = batch
-        held = [(number, batch) for number, batch in enumerate(waiting) if batch is not None]
-        if not held:
-            return
-        # Up to here every source has shown all it has; beyond it an unread batch may still come first.
-        horizon = min(int(batch.ts_ns[-1]) for _, batch in held)
-        taken: list[tuple[int, Rows]] = []
-        for number, batch in held:
-            cut = int(np.searchsorted(batch.ts_ns, horizon, "right"))
-            waiting[number] = _part(batch, cut, len(batch.ts_ns)) if cut < len(batch.ts_ns) else None
-            if cut:
-                taken.append((number, _part(batch, 0, cut)))
+    for taken in abreast(streams, loaded):
         yield from _cut(taken)
 
 
@@ -120,16 +101,6 @@ def _joined(one: QuoteColumns, other: QuoteColumns) -> QuoteColumns:
     )
 
 
-def _part(rows: Rows, start: int, stop: int) -> Rows:
-    span = slice(start, stop)
-    if isinstance(rows, QuoteColumns):
-        return rows.part(span)
-    return Columns(
-        rows.instrument, rows.interval_ns, rows.ts_ns[span], rows.open[span], rows.high[span], rows.low[span],
-        rows.close[span], rows.volume[span],
-    )  # fmt: skip
-
-
 def _cut(taken: list[tuple[int, Rows]]) -> Iterator[Span]:
     """Spans of about ``SPAN_ROWS`` rows."""
     times = np.sort(np.concatenate([rows.ts_ns for _, rows in taken])) if len(taken) > 1 else taken[0][1].ts_ns
@@ -141,7 +112,7 @@ def _cut(taken: list[tuple[int, Rows]]) -> Iterator[Span]:
         for number, rows in taken:
             start, stop = starts[number], int(np.searchsorted(rows.ts_ns, bound, "right"))
             if stop > start:
-                parts.append((number, _part(rows, start, stop)))
+                parts.append((number, rows.part(slice(start, stop))))
                 starts[number] = stop
         if parts:
             yield Span(parts, np.concatenate([rows.ts_ns for _, rows in parts]))
