@@ -10,6 +10,7 @@ from msgspec import Struct
 from engine.clock import LiveClock
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import parse_time
+from engine.runtime.private_file import write_whole
 from engine.runtime.settings import Settings
 
 LOCK = "daemon.lock"
@@ -58,22 +59,6 @@ def clock_of(settings: Settings) -> LiveClock:
             f"{path} can not be read ({why}); remove it, and the journal beside it, to begin anew"
         ) from why
     return LiveClock(speed=settings.clock.speed, start_ns=anchor.start_ns, anchor_ns=anchor.anchor_ns)
-
-
-def write_whole(path: Path, body: bytes) -> None:
-    """All of it or nothing, mode 0600, durable.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    draft = path.with_name(f".{path.name}.draft")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(handle, body)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    draft.replace(path)
 
 
 def no_core_dumps() -> None:

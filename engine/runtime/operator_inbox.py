@@ -20,6 +20,7 @@ from engine.domain.events import Alert
 from engine.domain.timestamps import SECOND_NS
 from engine.runtime.operator import Operator
 from engine.runtime.operator_commands import NO, Answer, Command, Kill
+from engine.runtime.private_file import write_whole
 
 INBOX = "operator"
 """The folder's name under the data directory."""
@@ -78,7 +79,7 @@ class Inbox:
             text = f"{command.who} asks: {msgspec.json.encode(command).decode()}"
             self._tell(Alert(ts_ns=self._clock.now_ns, about="operator", text=text))
             answer = await self._operator.do(command)
-        _write(request.with_suffix(".answer"), msgspec.json.encode(answer))
+        write_whole(request.with_suffix(".answer"), msgspec.json.encode(answer))
         _remove(taken)
 
 
@@ -108,7 +109,7 @@ def _put(folder: Path, body: bytes) -> Path:
     handle, name = tempfile.mkstemp(prefix="ask-", suffix=".draft", dir=folder)
     os.close(handle)
     request = Path(name).with_suffix(".request")
-    _write(request, body)
+    write_whole(request, body)
     Path(name).unlink()
     return request
 
@@ -145,15 +146,3 @@ def _read(path: Path) -> Command | None:
         return _REQUESTS.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _write(path: Path, body: bytes) -> None:
-    """Whole or not at all."""
-    draft = path.with_suffix(".tmp")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(handle, body)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    draft.rename(path)

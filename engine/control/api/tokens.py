@@ -16,6 +16,7 @@ from engine.control.api.scopes import ALL, Scope
 from engine.domain.errors import ConfigError
 from engine.entropy import secret_text
 from engine.journal.lock import ProcessLock
+from engine.runtime.private_file import write_whole
 
 PREFIX = "sluice"
 FIRST = "token"
@@ -181,16 +182,9 @@ def write_private(path: Path, body: bytes) -> None:
     Raises:
         ConfigError: no place to write to.
     """
-    draft = path.with_name(f"{path.name}.draft")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(handle, body)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        draft.rename(path)
+        write_whole(path, body)
     except OSError as why:
         raise ConfigError(f"{path}: can not be written ({why.strerror}); name another place") from why
 
