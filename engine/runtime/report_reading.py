@@ -258,5 +258,5 @@ class Reading:
 
 def _adjusted_text(record: PositionAdjusted) -> str:
     moved = f"{record.quantity:+d} {record.instrument}" if record.quantity else ""
-    cash = f"cash {record.cash:+f} {record.currency}".rstrip() if record.cash else ""
+    cash = f"cash {record.cash.normalize():+f} {record.currency}".rstrip() if record.cash else ""
     return f"{record.account}: {', '.join(part for part in (moved, cash) if part)} ({record.reason})"

@@ -196,7 +196,7 @@ def test_without_samples_equity_is_cash_and_positions_at_the_latest_fill() -> No
             strategy=StrategyId("EXTERNAL"),
             instrument=STOCK,
             ts_ns=script.at("2026-03-02 12:00"),
-            cash=Decimal(-5),
+            cash=Decimal("-5.00000000"),
             reason="fee the venue booked late",
         )
     )
@@ -204,7 +204,7 @@ def test_without_samples_equity_is_cash_and_positions_at_the_latest_fill() -> No
     # 1000 - 100 - 1 - 120 - 1 = 778 cash, 20 held at 12 = 240, less 5.
     assert report.final_equity == Decimal(1013)
     assert "no equity was sampled" in report.notes[0]
-    assert "fee the venue booked late" in report.incidents[0].text
+    assert report.incidents[0].text.endswith("cash -5 (fee the venue booked late)")
 
 
 def test_a_live_account_starts_with_what_was_first_read_of_it() -> None:
