@@ -484,6 +484,23 @@ async def test_after_a_request_without_an_answer_the_server_is_left_alone() -> N
             raise AssertionError
 
 
+async def test_after_an_order_without_an_answer_no_other_is_begun_while_it_may_be_typed() -> None:
+    """Two orders in one form come out with parts of both (contract 1). Readings go on, and so do withdrawals."""
+    clock = QuickClock(NOW_NS)
+    turns = Turns(clock, spacing_ns=SECOND_NS // 2, settle_ns=10 * SECOND_NS, late_ns=60 * SECOND_NS)
+    with pytest.raises(OutcomeUnknown):
+        async with turns.turn(Priority.ORDER, 12 * SECOND_NS):
+            raise OutcomeUnknown("no answer")
+    with pytest.raises(NotSent, match="nothing was sent"):
+        async with turns.turn(Priority.ORDER, 12 * SECOND_NS):
+            raise AssertionError
+    async with turns.turn(Priority.ORDER):
+        assert clock.now_ns == NOW_NS + 10 * SECOND_NS
+    clock.now_ns += 50 * SECOND_NS
+    async with turns.turn(Priority.ORDER, 12 * SECOND_NS):
+        assert clock.now_ns >= NOW_NS + 60 * SECOND_NS
+
+
 async def test_a_caller_that_went_away_leaves_the_server_busy() -> None:
     """A cancelled question is no answered one."""
     clock = QuickClock(NOW_NS)

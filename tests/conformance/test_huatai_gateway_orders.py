@@ -222,7 +222,7 @@ async def test_everything_else_is_unknown(answer: Any) -> None:
 
 
 async def test_no_answer_is_unknown_and_no_connection_is_not_sent() -> None:
-    """Cut, or silent past the limit; the server is then left alone for ten seconds."""
+    """Cut, or silent past the limit; the server is then left alone for ten seconds, and by orders for a minute."""
     order = an_order()
     talks: list[str] = []
 
@@ -250,9 +250,12 @@ async def test_no_answer_is_unknown_and_no_connection_is_not_sent() -> None:
         for _ in range(2):
             with pytest.raises(OutcomeUnknown):
                 await router.submit([order], router.encode([order]))
+            with pytest.raises(NotSent, match="may still be under way"):
+                await router.submit([order], router.encode([order]))
             clock.sleeps.clear()
             await gateway.call("session_status", {})
             assert clock.sleeps == [10 * SECOND_NS]
+            clock.now_ns += 60 * SECOND_NS
     assert len(talks) == 2
     async with a_gateway(FarSide(), clock, base_url=f"http://127.0.0.1:{closed_port()}") as gateway:
         assert gateway.router is not None

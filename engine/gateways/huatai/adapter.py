@@ -17,7 +17,7 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS, duration_ns
 from engine.gateways.huatai import orders
 from engine.gateways.huatai.client import HuataiClient
 from engine.gateways.huatai.credentials import HIDDEN, Credentials, credentials_from
-from engine.gateways.huatai.router import SETTLE_NS, SPACING_NS, HuataiRouter
+from engine.gateways.huatai.router import LATE_NS, SETTLE_NS, SPACING_NS, HuataiRouter
 from engine.gateways.huatai.routes import ROUTES, Desk, call_route
 from engine.gateways.huatai.session import Session
 from engine.gateways.huatai.tables import Places, Reader
@@ -140,7 +140,7 @@ class HuataiGateway:
         credentials = settings.credentials(around.environ)
         spans = {Limit.COMMON: "timeout", Limit.SLOW: "slow_timeout", Limit.LOGIN: "login_timeout"}
         clients = {limit: self._rest(span, around) for limit, span in spans.items()}
-        turns = Turns(around.clock, spacing_ns=SPACING_NS, settle_ns=SETTLE_NS)
+        turns = Turns(around.clock, spacing_ns=SPACING_NS, settle_ns=SETTLE_NS, late_ns=LATE_NS)
         wire = Wire(clients, turns, around.clock, self._hide)
         self.session = Session(wire, around.clock, credentials, settings.name, settings.names, around.note)
         self.client = HuataiClient(wire, self.session, around.clock)

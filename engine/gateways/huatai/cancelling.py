@@ -103,10 +103,15 @@ class Canceller:
 
 
 def _same(wanted: OrderLine, lines: Sequence[OrderLine]) -> OrderLine | None:
-    """The row of the same order. The numbers of the one wanted may be of either column."""
-    mine = [line for line in lines if line.instrument == wanted.instrument and set(line.numbers) & set(wanted.numbers)]
-    exact = [line for line in mine if line.quantity == wanted.quantity]
-    return (exact or mine)[0] if len(exact or mine) == 1 else None
+    """The row of the same order. The numbers of the one wanted may be of either column; one of them on a row of another
+    quantity is not it."""
+    mine = [
+        line
+        for line in lines
+        if (line.instrument, line.quantity) == (wanted.instrument, wanted.quantity)
+        and set(line.numbers) & set(wanted.numbers)
+    ]
+    return mine[0] if len(mine) == 1 else None
 
 
 def _attempts(line: OrderLine, lines: Sequence[OrderLine]) -> list[str | int]:

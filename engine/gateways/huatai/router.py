@@ -31,6 +31,7 @@ SETTLE_NS = 10 * SECOND_NS
 SPACING_NS = SECOND_NS // 2
 LAG_NS = 45 * SECOND_NS
 LATE_NS = 60 * SECOND_NS
+"""The server has no limit of its own: an order without an answer may be typed so long after (contract 6, 14)."""
 
 Note = Callable[[str, Mapping[str, Any]], None]
 

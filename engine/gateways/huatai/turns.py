@@ -18,12 +18,16 @@ class Turns:
     Args:
         spacing_ns: from the end of one request to the next.
         settle_ns: instead of it after a request without an answer, which goes on inside the server (5.1).
+        late_ns: how long after an order without an answer the client may still be typing it: another one typed into
+            the same form is placed with parts of both (contract 1), so none is begun.
     """
 
-    def __init__(self, clock: Clock, *, spacing_ns: int, settle_ns: int) -> None:
+    def __init__(self, clock: Clock, *, spacing_ns: int, settle_ns: int, late_ns: int = 0) -> None:
         self._clock = clock
         self._spacing_ns = spacing_ns
         self._settle_ns = settle_ns
+        self._late_ns = late_ns
+        self._typed_ns = 0
         self._busy = False
         self._free_ns = 0
         self._waiting: list[tuple[int, int]] = []
@@ -34,8 +38,11 @@ class Turns:
     async def turn(self, priority: Priority, wait_max_ns: int | None = None) -> AsyncIterator[None]:
         """Hold the server for one request.
 
+        Args:
+            wait_max_ns: of an order: it is given back unsent rather than sent later.
+
         Raises:
-            NotSent: it was not free within ``wait_max_ns``.
+            NotSent: it was not free within ``wait_max_ns``, or an order before it may still be under way.
         """
         await self._enter(priority, wait_max_ns)
         pause_ns = self._spacing_ns
@@ -43,6 +50,8 @@ class Turns:
             yield
         except (OutcomeUnknown, anyio.get_cancelled_exc_class()):
             pause_ns = self._settle_ns
+            if wait_max_ns is not None:
+                self._typed_ns = self._clock.now_ns + self._late_ns
             raise
         finally:
             self._busy = False
@@ -57,6 +66,8 @@ class Turns:
         try:
             while True:
                 now = self._clock.now_ns
+                if give_up_ns is not None and now < self._typed_ns:
+                    raise NotSent("an order before it has no answer and may still be under way; nothing was sent")
                 is_first = self._waiting[0] == place and not self._busy
                 if is_first and now >= self._free_ns:
                     self._busy = True
