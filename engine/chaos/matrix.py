@@ -35,7 +35,6 @@ def _frame(*kinds: FrameKind) -> tuple[str, ...]:
 
 QUIRKS = tuple(f"quirk.{quirk.value}" for quirk in Quirk)
 HUATAI_QUIRKS = tuple(f"quirk.{quirk.value}" for quirk in HuataiQuirk)
-PROXY = "tests/simulation: real sockets through the byte proxy"
 
 ROWS: Mapping[str, Row] = {
     "N1": Row(counters=("net.refuse", "port.down")),

@@ -13,8 +13,6 @@ from engine.net.rest import Answer
 T = TypeVar("T")
 
 OK, FAILED = 0, -1
-UNDECIDED_RETURNS = frozenset({-100, -200, -400, -500})
-"""Time-out, disconnected, unknown result; invalid (-500) proves nothing either (contract 2.2, RELIABILITY 3.4)."""
 PROOFS = frozenset({400, 401, 403, 404, 429})
 """Statuses that prove that nothing was done (RELIABILITY 3.5, last paragraph)."""
 

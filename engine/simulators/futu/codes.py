@@ -38,8 +38,6 @@ TRAILING = frozenset({14, 15})
 AUCTIONS = frozenset({6, 7})
 UNPRICED = frozenset({2, 6, 10, 12, 14, 15})
 """Orders whose price field means nothing; a trailing stop limit takes its price from trail_spread."""
-BY_MARKET = frozenset({2, 10, 12, 14})
-"""Orders that, once they work, take whatever price there is."""
 
 
 class Status(IntEnum):
