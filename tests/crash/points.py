@@ -84,9 +84,9 @@ class Trial:
         self.deaths.append(left)
         return left
 
-    def goes_on(self, seconds: float = 0.5, **args: Any) -> Left:
-        """The last life: it trades a little, settles everything and stops in order."""
-        ending = self.start(seconds=seconds, **args).wait(60)
+    def goes_on(self, seconds: float = 0.5, *, patience: float = 60.0, **args: Any) -> Left:
+        """The last life: it trades a little, settles everything and stops in order; ``patience``: real seconds."""
+        ending = self.start(seconds=seconds, **args).wait(patience)
         return self.ended(ending)
 
     def ended(self, ending: Ending) -> Left:
@@ -346,7 +346,8 @@ def clock_set(by: int) -> Check:
         ending = trial.start(seconds=0.5, ends="now").wait(60)
         trial.expect(ending.code in {0, 1, 2}, f"C1f: {ending}")
         trial.venue.start = right
-        trial.goes_on()
+        # What the life before did lies ahead by this clock: no reading proves anything until that hour has come.
+        trial.goes_on(patience=60 + max(by, 0) * 60 / trial.venue.speed)
         trial.judge()
         return f"exit code {ending.code} with the wrong clock, then settled"
 
