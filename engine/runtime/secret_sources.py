@@ -90,7 +90,7 @@ def _from_keyring(place: str, where: str) -> str:
     except ImportError:
         raise ConfigError(f"{where}: the keyring needs its library; pip install 'sluice[keyring]'") from None
     try:
-        word = keyring.get_password(service, user)
+        word: str | None = keyring.get_password(service, user)
     except keyring.errors.KeyringError as why:
         raise ConfigError(
             f"{where}: the keyring can not be asked ({type(why).__name__}); unlock it, or use env:"
