@@ -14,6 +14,7 @@ from engine.domain.events import (
     Fill,
     JournalRecord,
     OrderDenied,
+    StrategyStarted,
     StrategyStopped,
 )
 from engine.domain.ids import AccountId
@@ -55,6 +56,7 @@ class Seen:
             (FeedStatus, self._on_feed),
             (AccountLink, self._on_link),
             (StrategyStopped, self._fresh),
+            (StrategyStarted, self._fresh),
             (Bar, self._on_bar),
             (Trade, self._on_trade),
             (OrderBook, self._on_book),

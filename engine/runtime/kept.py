@@ -1,6 +1,6 @@
-"""What a run remembers of its journal for the daemon: which jobs of which days are settled, and strategies' states."""
+"""What a run remembers of its journal: which jobs of which days are settled, strategies' states and parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from engine.clock import Clock
 from engine.domain.errors import ConfigError
 from engine.domain.events import JournalRecord
 from engine.domain.ids import StrategyId
-from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, StrategySaved
+from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, ParametersChanged, StrategySaved
 from engine.runner import StrategyRunner
 
 STATE_BYTES = 1024 * 1024
@@ -32,15 +32,19 @@ class Kept:
         self.ended: dict[str, JobEnded] = {}
         """Job -> how its latest run ended."""
         self.states: dict[StrategyId, Any] = {}
+        self.parameters: dict[StrategyId, ParametersChanged] = {}
+        """Strategies whose parameters a person changed, and to what."""
         self._bytes: dict[StrategyId, bytes] = {}
 
-    def tell(self, record: JobsBegun | JobStarted | JobEnded | JobMissed) -> int:
-        """Journal a step of a job, and remember it; gives its number."""
+    def tell(self, record: JobsBegun | JobStarted | JobEnded | JobMissed | ParametersChanged) -> int:
+        """Journal a step of a job, or changed parameters, and remember it; gives its number."""
         seq = self._append(record)
         self.on_record(record)
         return seq
 
-    def on_record(self, record: JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved) -> None:
+    def on_record(
+        self, record: JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged
+    ) -> None:
         """One row of the journal."""
         match record:
             case JobsBegun():
@@ -58,10 +62,12 @@ class Kept:
             case StrategySaved():
                 self.states[record.strategy] = record.state
                 self._bytes[record.strategy] = _encoded(record.strategy, record.state)
+            case ParametersChanged():
+                self.parameters[record.strategy] = record
 
-    def save(self) -> None:
-        """Ask every strategy what it wants back; one in the middle of an ``await`` is asked after it."""
-        for seat in self._runner.seats.values():
+    def save(self, names: Sequence[StrategyId] = ()) -> None:
+        """Ask these strategies, else every one, what they want back; one in the middle of an ``await`` after it."""
+        for seat in [self._runner.seats[name] for name in names or self._runner.seats]:
             self._runner._deliver(seat, seat.save, self.keep)
 
     def keep(self, strategy: StrategyId, state: Any) -> None:

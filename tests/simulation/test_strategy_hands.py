@@ -1,0 +1,268 @@
+"""A strategy stopped, started again, given other parameters while its run goes on: state, books, orders, replay."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anyio
+from msgspec.structs import replace
+
+from engine import Quote, Strategy, param
+from engine.chaos.wide import WIDE
+from engine.control.journal_reading import read_journal
+from engine.domain.events import KillLevel, RunStarted, StrategyStopped
+from engine.domain.ids import StrategyId
+from engine.domain.jobs import ParametersChanged, StrategyStarted
+from engine.domain.reconciled import OperatorActed
+from engine.params import fill_parameters
+from engine.runtime.live import LiveRun
+from engine.runtime.operator import Operator
+from engine.runtime.operator_commands import MISTAKE, NO, Answer, SetParameters, StartStrategy, StopStrategy
+from engine.runtime.operator_hands import Hands
+from engine.runtime.recording import Recorder
+from engine.strategy import Recovered
+from tests.live_builders import ACCOUNT, DEADLINE_SECONDS, TradingPlace, a_trading_place
+from tests.replay_builders import Recorded
+
+NAME = StrategyId("Resting")
+
+
+class Resting(Strategy):
+    """Buys ``size`` once, leaves a bid far below, and counts its lives in its state."""
+
+    size: int = param(100, ge=1, le=1_000, doc="units bought first")
+    depth: float = param(0.025, gt=0, lt=0.09)
+    born: ClassVar[list[tuple[int, Recovered]]] = []
+
+    def on_start(self) -> None:
+        if self.size == 13:
+            raise ValueError("size 13 brings no luck")
+        self.lives, self.bought, self.bid = 1, False, False
+
+    def restore(self, state: Any) -> None:
+        self.lives, self.bought = state["lives"] + 1, state["bought"]
+
+    def on_recovered(self, snapshot: Recovered) -> None:
+        self.bid = bool(snapshot.working)
+        self.born.append((self.size, snapshot))
+
+    def dump(self) -> Any:
+        return {"lives": self.lives, "bought": self.bought}
+
+    def on_quote(self, quote: Quote) -> None:
+        if not self.bought:
+            self.bought = True
+            self.buy(quote.instrument, self.size)
+        elif self.position(quote.instrument) and not self.bid:
+            self.bid = True
+            self.buy(quote.instrument, self.size, (quote.ask or quote.bid) * (1 - self.depth))
+
+
+def with_parameters(run: LiveRun, **given: Any) -> None:
+    """As a config would give them."""
+    ((account, spec),) = run.spec.strategies
+    filled = fill_parameters(Resting, given)
+    spec = replace(spec, make=lambda: Resting(**filled), parameters=filled)
+    run.spec = replace(run.spec, strategies=((account, spec),))
+    run.seating._rows = {spec.name: (account, spec)}
+
+
+class Desk:
+    """A person at a run that goes on."""
+
+    def __init__(self, run: LiveRun) -> None:
+        self.run = run
+        self.operator = Operator(run.core, {ACCOUNT: "market"}, hands=Hands(run, ()).acts())
+
+    @property
+    def strategy(self) -> Resting:
+        found = self.run.core.runner.seats[NAME].strategy
+        assert isinstance(found, Resting)
+        return found
+
+    def rests(self) -> bool:
+        """It has bought, and its bid waits."""
+        held = self.run.core.portfolio.strategy_quantity(NAME, self.strategy.instruments[0])
+        return held > 0 and len(self.run.core.manager.working_of(NAME)) == 1
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        with anyio.fail_after(DEADLINE_SECONDS):
+            while not done():  # noqa: ASYNC110 - any state of the run
+                await anyio.sleep(0.005)
+
+    async def stop(self) -> Answer:
+        return await self.operator.do(StopStrategy(strategy=NAME, reason="drill", who="ann"))
+
+    async def start(self) -> Answer:
+        return await self.operator.do(StartStrategy(strategy=NAME, reason="drill", who="ann"))
+
+    async def change(self, **values: Any) -> Answer:
+        return await self.operator.do(SetParameters(strategy=NAME, values=values, reason="drill", who="ann"))
+
+
+async def at_the_desk(
+    place: TradingPlace,
+    folder: Path,
+    act: Callable[[Desk], Awaitable[None]],
+    *,
+    recorder: Recorder | None = None,
+    **given: Any,
+) -> LiveRun:
+    limits = {**WIDE, "price_collar": {"max_age": "10m"}}
+    run = place.run([Resting], folder / "journal.sqlite3", recorder=recorder, **limits)
+    with_parameters(run, **given)
+    desk = Desk(run)
+
+    async def observe() -> None:
+        await run.ready.wait()
+        await act(desk)
+        run.stop("test done")
+
+    with anyio.fail_after(DEADLINE_SECONDS):
+        await run.run(observe=observe)
+    run.journal.close()
+    return run
+
+
+async def test_a_stopped_strategy_starts_with_its_state_and_the_run_replays(tmp_path: Path) -> None:
+    """Stopped: its bid is withdrawn. Started: a fresh instance with its state and its position, durable and recorded;
+    with other parameters while it runs: its bid stays and is handed to it. The recording verifies to the digest."""
+    Resting.born.clear()
+    recorder = Recorder(tmp_path / "recordings")
+
+    async def act(desk: Desk) -> None:
+        await desk.until(desk.rests)
+        first, run = desk.strategy, desk.run
+        assert (await desk.start()).text == "Resting runs already"
+        await desk.stop()
+        await desk.until(lambda: not run.core.manager.working_of(NAME))
+        answer = await desk.start()
+        assert (answer.exit_code, run.journal.durable_seq) == (0, run.journal.next_seq - 1)
+        assert answer.text == "Resting is started; it has 100 CY.VSM and 0 open orders"
+        second = desk.strategy
+        assert second is not first
+        assert (second.lives, second.bought, second.size) == (2, True, 100)
+        await desk.until(desk.rests)
+        answer = await desk.change(size="200")
+        assert answer.text.startswith("Resting: size 100 became size 200; it is started anew with them; it has 100")
+        assert (desk.strategy.lives, desk.strategy.size) == (3, 200)
+        assert [order.quantity for order in run.core.manager.working_of(NAME)] == [100]
+
+    async with a_trading_place() as place:
+        run = await at_the_desk(place, tmp_path, act, recorder=recorder)
+    (_, started), (size, changed) = Resting.born
+    assert (dict(started.positions), list(started.working)) == ({"CY.VSM": 100}, [])
+    assert (size, len(changed.working), changed.state) == (200, 1, {"lives": 2, "bought": True})
+    ids = [order.request.client_id for order in run.core.manager.orders.values()]
+    assert len(ids) == len(set(ids)) >= 3
+
+    records = [record for _, record in read_journal(tmp_path / "journal.sqlite3")]
+    acted = [(row.command, row.before, row.after, row.who) for row in records if isinstance(row, OperatorActed)]
+    assert acted == [
+        ("stop strategy", "running", "stopped", "ann"),
+        ("start strategy", "stopped: ann: drill", "running", "ann"),
+        ("set parameters", "size 100", "size 200; it is running", "ann"),
+    ]
+    assert [row.parameters["size"] for row in records if isinstance(row, StrategyStarted)] == [100, 200]
+    assert recorder.path is not None
+    replayed = Recorded(run.spec, tmp_path / "journal.sqlite3", recorder.path).replay()
+    assert replayed.difference is None
+    assert (replayed.identical, replayed.complete, replayed.notes, replayed.changed) == (True, True, (), ())
+
+
+async def test_a_parameter_that_can_not_be_changes_nothing(tmp_path: Path) -> None:
+    """Unknown, out of bounds, no number, or refused by ``on_start``: one sentence, no record, the same instance."""
+
+    async def act(desk: Desk) -> None:
+        await desk.until(desk.rests)
+        first = desk.strategy
+        journal = desk.run.journal
+        for values, words in (
+            ({"sise": 5}, "has no parameter 'sise'; it has: size, depth"),
+            ({"size": 0}, "parameter size: expected `int` >= 1"),
+            ({"size": 5, "depth": "deep"}, "parameter depth: expected"),
+            ({"depth": "nan"}, "parameter depth"),
+            ({"size": 13}, "Resting would not begin with them: ValueError: size 13 brings no luck"),
+            ({}, "no parameter is named"),
+        ):
+            before = journal.next_seq
+            answer = await desk.change(**values)
+            assert (answer.exit_code, words in answer.text) == (MISTAKE, True), answer.text
+            assert "\n" not in answer.text
+            changed = [row for seq, row in journal.records() if seq >= before and isinstance(row, ParametersChanged)]
+            assert not changed
+        assert desk.strategy is first
+        assert (await desk.change(size=100)).text == "Resting has these parameters already"
+        assert (await desk.operator.do(StartStrategy(strategy="no", reason="x"))).exit_code == MISTAKE
+        assert (await desk.operator.do(StartStrategy(strategy=NAME, reason=" "))).exit_code == MISTAKE
+
+    async with a_trading_place() as place:
+        await at_the_desk(place, tmp_path, act)
+    assert not [r for _, r in read_journal(tmp_path / "journal.sqlite3") if isinstance(r, StrategyStarted)]
+
+
+async def test_a_latch_stays_and_a_failing_strategy_is_stopped_again(tmp_path: Path) -> None:
+    """A start lifts no latch and says which one stands; one that fails as it begins is a no, with the reason."""
+
+    async def act(desk: Desk) -> None:
+        await desk.until(desk.rests)
+        await desk.stop()
+        desk.run.core.manager.latch(KillLevel.HALT, f"strategy:{NAME}", "drill of a halt", "ann")
+        answer = await desk.start()
+        assert answer.exit_code == 0
+        assert "strategy:Resting stays at halt (drill of a halt): resume it to let it trade" in answer.text
+        assert desk.run.core.view.latches[f"strategy:{NAME}"].level is KillLevel.HALT
+        await desk.stop()
+        answer = await desk.change(size=300)
+        assert answer.text.endswith("size 100 became size 300; it is stopped, and has them when it is started")
+        assert desk.strategy.size == 300
+        before = Resting.restore
+        Resting.restore = lambda _self, state: state["nothing"]  # type: ignore[method-assign, assignment]
+        try:
+            answer = await desk.start()
+        finally:
+            Resting.restore = before  # type: ignore[method-assign]
+        assert answer.exit_code == NO
+        assert "failed as it began and is stopped: KeyError" in answer.text
+        assert (await desk.start()).exit_code == 0
+        desk.run.stop("over")
+        assert (await desk.change(size=5)).text == "the run is beginning or ending; ask again when it trades"
+
+    async with a_trading_place() as place:
+        await at_the_desk(place, tmp_path, act)
+    stopped = [r for _, r in read_journal(tmp_path / "journal.sqlite3") if isinstance(r, StrategyStopped)]
+    assert len(stopped) == 3
+
+
+async def test_changed_parameters_outlive_a_restart_until_the_config_is_edited(tmp_path: Path) -> None:
+    """The next run has them; one whose config says something else has the config's, tells it once, and so do those
+    after it, even where the config is what it was before. Every life replays."""
+    seen: list[int] = []
+    lives: list[Recorded] = []
+
+    async def life(place: TradingPlace, act: Callable[[Desk], Awaitable[None]], **given: Any) -> LiveRun:
+        recorder = Recorder(tmp_path / f"recordings-{len(lives)}")
+        run = await at_the_desk(place, tmp_path, act, recorder=recorder, **given)
+        assert recorder.path is not None
+        lives.append(Recorded(run.spec, tmp_path / "journal.sqlite3", recorder.path))
+        return run
+
+    async def change(desk: Desk) -> None:
+        assert (await desk.change(size=200)).exit_code == 0
+
+    async def look(desk: Desk) -> None:
+        seen.append(desk.strategy.size)
+
+    async with a_trading_place() as place:
+        await life(place, change)
+        for given in ({}, {"size": 50}, {}):
+            await life(place, look, **given)
+        told = [alert.text for alert in place.alerts if "are dropped" in alert.text]
+    assert seen == [200, 50, 100]
+    assert len(told) == 1
+    assert "parameters a person gave Resting are dropped, and the config's hold" in told[0]
+    rows = [row for _, row in read_journal(tmp_path / "journal.sqlite3")]
+    assert len([row for row in rows if isinstance(row, RunStarted)]) == 4
+    for one in lives:
+        replayed = one.replay()
+        assert (replayed.difference, replayed.identical) == (None, True)
