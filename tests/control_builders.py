@@ -26,6 +26,7 @@ from engine.control.redaction import Redactor
 from engine.control.seen import Seen
 from engine.domain.timestamps import DAY_NS
 from engine.journal.memory import MemoryJournal
+from engine.ports import Journal
 from engine.runtime.live import LiveRun
 from engine.runtime.operator import Operator
 from engine.runtime.operator_hands import Hands
@@ -37,11 +38,14 @@ HOST = "127.0.0.1:8710"
 class Panel:
     """A cockpit over a run that is made and not started, its books in the test's hands; and a client."""
 
-    def __init__(self, folder: Path, *, secrets: Iterable[str] = (), rate: float = 1e6) -> None:
+    def __init__(
+        self, folder: Path, *, secrets: Iterable[str] = (), rate: float = 1e6, journal: Journal | None = None
+    ) -> None:
+        """``journal``: default one in memory."""
         place = TradingPlace(speed=1)
         place.url = "http://127.0.0.1:9"
         self.notes: list[tuple[str, Any]] = []
-        self.session = session = a_session(place, secrets)
+        self.session = session = a_session(place, secrets, journal)
         self.run: LiveRun = session.run
         self.core = self.run.core
         self.tokens = TokenStore(folder / "control" / "tokens.json")
@@ -93,7 +97,7 @@ class Panel:
                 tasks.cancel_scope.cancel()
 
 
-def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
+def a_session(place: TradingPlace, secrets: Iterable[str] = (), journal: Journal | None = None) -> Session:
     """What the routes look at, over a run that trades nothing."""
     told, seen, links = Told(), Seen(), Links()
     told.hear = seen.on_record
@@ -101,7 +105,7 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
     log = Log(None, redactor, place.clock)
     meter = Meter(lambda: place.clock.held_seconds)
     seen.record_ears = (log.on_record, meter.on_record)
-    run = place.run([], TellingJournal(MemoryJournal(), told, redactor))
+    run = place.run([], TellingJournal(journal or MemoryJournal(), told, redactor))
     for kind, watcher in (*seen.watchers(), *links.watchers(), *meter.watchers()):
         run.core.bus.subscribe(kind, watcher)
     core: Any = run.core
@@ -117,10 +121,11 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
         log=log,
         meter=meter,
         gateways=run.gateways,
+        journal_server=getattr(journal, "address", None),
         settings=SimpleNamespace(
             accounts={ACCOUNT: account},
             gateways={"market": SimpleNamespace(kind="virtual_market")},
-            journal=SimpleNamespace(kind="memory"),
+            journal=SimpleNamespace(kind="memory" if journal is None else "postgres"),
             journal_place="memory",
             run=SimpleNamespace(name="test"),
             risk_profile="paper",

@@ -108,7 +108,7 @@ async def at_the_desk(
     recorder: Recorder | None = None,
     **given: Any,
 ) -> LiveRun:
-    limits = {**WIDE, "price_collar": {"max_age": "10m"}}
+    limits: dict[str, Any] = {**WIDE, "price_collar": {"max_age": "10m"}}
     run = place.run([Resting], folder / "journal.sqlite3", recorder=recorder, **limits)
     with_parameters(run, **given)
     desk = Desk(run)
