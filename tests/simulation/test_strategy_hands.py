@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
+import httpx
+import msgspec
 from msgspec.structs import replace
 
 from engine import Quote, Strategy, param
 from engine.chaos.wide import WIDE
+from engine.control.api.scopes import Scope
 from engine.control.journal_reading import read_journal
 from engine.domain.events import KillLevel, RunStarted, StrategyStopped
 from engine.domain.ids import StrategyId
@@ -21,10 +24,12 @@ from engine.runtime.operator_commands import MISTAKE, NO, Answer, SetParameters,
 from engine.runtime.operator_hands import Hands
 from engine.runtime.recording import Recorder
 from engine.strategy import Recovered
+from tests.control_builders import Panel, until
 from tests.live_builders import ACCOUNT, DEADLINE_SECONDS, TradingPlace, a_trading_place
 from tests.replay_builders import Recorded
 
 NAME = StrategyId("Resting")
+WHY = {"reason": "drill"}
 
 
 class Resting(Strategy):
@@ -266,3 +271,65 @@ async def test_changed_parameters_outlive_a_restart_until_the_config_is_edited(t
     for one in lives:
         replayed = one.replay()
         assert (replayed.difference, replayed.identical) == (None, True)
+
+
+async def test_the_api_starts_and_changes_over_http(tmp_path: Path) -> None:
+    """By token and scope, durable before it is answered, journaled with token and address, told on the stream; a value
+    that can not be is 422 with one sentence; a strategy that runs is not started twice."""
+    async with a_trading_place() as place:
+        panel = Panel(tmp_path, place=place, strategies=[Resting])
+        with_parameters(panel.run)
+        told: list[str] = []
+
+        async def listen(client: httpx.AsyncClient) -> None:
+            async with client.stream("GET", "/api/stream?topics=strategies") as answer:
+                async for line in answer.aiter_lines():
+                    told.extend([line] if "stopped" in line else [])
+
+        async def observe() -> None:
+            await panel.run.ready.wait()
+            async with panel.served() as port, anyio.create_task_group() as tasks:
+                url, path = f"http://127.0.0.1:{port}", "/api/strategies/Resting"
+
+                def client(*scopes: Scope) -> httpx.AsyncClient:
+                    return httpx.AsyncClient(
+                        base_url=url, headers={"authorization": f"Bearer {panel.token(*scopes)}"}, timeout=20
+                    )
+
+                async with client(Scope.READ, Scope.TRADE) as other:
+                    for what, body in (("start", WHY), ("parameters", {"values": {"size": 5}, **WHY})):
+                        assert (await other.post(f"{path}/{what}", json=body)).status_code == 403
+                async with client(Scope.READ, Scope.RISK_SET) as ours, client(Scope.READ) as reader:
+                    tasks.start_soon(listen, reader)
+                    refused = await ours.post(f"{path}/parameters", json={"values": {"size": 5_000}, **WHY})
+                    assert (refused.status_code, refused.json()["answer"]) == (
+                        422, "nothing is changed: Resting: parameter size: expected `int` <= 1000"
+                    )  # fmt: skip
+                    for body in ({}, {"values": {}, **WHY}, {"values": {"size": 5}}, {"values": 5, **WHY}):
+                        assert (await ours.post(f"{path}/parameters", json=body)).status_code == 422
+                    assert (await ours.post("/api/strategies/nobody/start", json=WHY)).status_code == 422
+                    assert (await ours.post(f"{path}/stop", json=WHY)).status_code == 200
+                    started = await ours.post(f"{path}/start", json=WHY)
+                    assert (started.status_code, started.json()["details"]["state"]) == (200, "running")
+                    assert panel.run.journal.durable_seq == panel.run.journal.next_seq - 1
+                    assert (await ours.post(f"{path}/start", json=WHY)).json()["answer"] == "Resting runs already"
+                    changed = await ours.post(f"{path}/parameters", json={"values": {"size": 7, "depth": 0.02}, **WHY})
+                    assert changed.json()["details"]["parameters"] == {"size": 7, "depth": 0.02}
+                    view = (await ours.get(path)).json()
+                    assert (view["state"], [row["value"] for row in view["parameters"]]) == ("running", [7, 0.02])
+                    await until(lambda: len(told) >= 3)
+                    tasks.cancel_scope.cancel()
+            panel.run.stop("test done")
+
+        with anyio.fail_after(DEADLINE_SECONDS):
+            await panel.run.run(observe=observe)
+    assert [msgspec.json.decode(line[6:])["stopped"] == "" for line in told] == [False, True, True]
+    rows = [row for _, row in panel.run.journal.records() if isinstance(row, OperatorActed)]
+    done = [row for row in rows if row.before]
+    assert [row.command for row in done] == ["stop strategy", "start strategy", "set parameters"]
+    assert all(row.who.startswith("token ") and "at 127.0.0.1" in row.who for row in rows)
+    assert (done[-1].before, done[-1].after) == ("size 100, depth 0.025", "size 7, depth 0.02; it is running")
+    # What was refused is in the trail as well.
+    assert [row.after for row in rows if row.command == "set parameters" and not row.before][:1] == [
+        "nothing is changed: Resting: parameter size: expected `int` <= 1000"
+    ]
