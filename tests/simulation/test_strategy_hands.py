@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from engine import Quote, Strategy, param
 from engine.chaos.wide import WIDE
+from engine.clock import LiveClock
 from engine.control.api.scopes import Scope
 from engine.control.journal_reading import read_journal
 from engine.domain.events import KillLevel, RunStarted, StrategyStopped
@@ -22,6 +23,7 @@ from engine.runtime.live import LiveRun
 from engine.runtime.operator import Operator
 from engine.runtime.operator_commands import MISTAKE, NO, Answer, SetParameters, StartStrategy, StopStrategy
 from engine.runtime.operator_hands import Hands
+from engine.runtime.operator_inbox import INBOX, Inbox, ask
 from engine.runtime.recording import Recorder
 from engine.strategy import Recovered
 from tests.control_builders import Panel, until
@@ -253,7 +255,15 @@ async def test_changed_parameters_outlive_a_restart_until_the_config_is_edited(t
         return run
 
     async def change(desk: Desk) -> None:
-        assert (await desk.change(size=200)).exit_code == 0
+        """By the inbox, as where no API is served; what is text there is read as the parameter's type."""
+        inbox = Inbox(tmp_path / INBOX, desk.operator, desk.run.clock, desk.run.core.bus.publish)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(inbox.run)
+            asked = SetParameters(strategy=NAME, values={"size": "200"}, reason="drill", who="ann")
+            answer = await ask(tmp_path / INBOX, asked, LiveClock(), DEADLINE_SECONDS)
+            tasks.cancel_scope.cancel()
+        assert answer is not None
+        assert (answer.exit_code, answer.details["parameters"]["size"]) == (0, 200)
 
     async def look(desk: Desk) -> None:
         seen.append(desk.strategy.size)
