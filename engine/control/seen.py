@@ -14,10 +14,10 @@ from engine.domain.events import (
     Fill,
     JournalRecord,
     OrderDenied,
-    StrategyStarted,
     StrategyStopped,
 )
 from engine.domain.ids import AccountId
+from engine.domain.jobs import StrategyStarted
 from engine.domain.market import Bar, FeedStatus, OrderBook, Trade
 
 FILLS_MAX, DENIALS_MAX, ALERTS_MAX, SAMPLES_MAX = 5_000, 2_000, 1_000, 5_000

@@ -80,6 +80,8 @@ class Seating:
             filled = fill_parameters(kind, {**known, **values})
             _refuse_not_finite(filled)
             now = _plain(filled)
+            # What can not be kept can not be given back: said now, and not at the next start.
+            fill_parameters(kind, dict(now))
             changed = [name for name in now if now[name] != known.get(name)]
             if not changed:
                 return Seated(done=False)

@@ -1,7 +1,9 @@
 """What a person may do to one strategy while the others go on: stop it, start it anew, change its parameters."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from engine.domain.errors import JournalError
 from engine.domain.events import LatchSet
@@ -73,6 +75,8 @@ class StrategyHands:
         name = seat.name
         if not command.values:
             return Answer(text="no parameter is named: give at least one and its value", exit_code=MISTAKE)
+        if not _plain(command.values):
+            return Answer(text="a value is none that JSON and 64 bits can hold: give plain ones", exit_code=MISTAKE)
         ran = not seat.stopped
         found = self._run.seating.change(name, command.values, command.reason, command.who)
         if found.problem and not found.done:
@@ -80,7 +84,9 @@ class StrategyHands:
         state = {"state": "running" if ran else "stopped", "parameters": self._run.seating.parameters(name)}
         if not found.done:
             return Answer(text=f"{name} has these parameters already", details=state)
-        text = f"{name}: {found.before} became {found.after.partition(';')[0]}"
+        changed = self._core.kept.parameters[name]
+        holds = "as in the config" if changed.values == changed.configured else "until the config's own are edited"
+        text = f"{name}: {found.before} became {found.after.partition(';')[0]}, {holds}"
         if not ran:
             answer = Answer(text=f"{text}; it is stopped, and has them when it is started", details=state)
             return await self._settled(answer)
@@ -107,6 +113,9 @@ class StrategyHands:
 
     def _seat(self, command: StopStrategy | StartStrategy | SetParameters) -> Seat | Answer:
         """The strategy's; an answer where there is none, or nothing can be done now."""
+        idle = self._run.stop_reason or not self._run.ready.is_set()
+        if idle and not isinstance(command, StopStrategy):
+            return Answer(text="the run is beginning or ending; ask again when it trades", exit_code=NO)
         seats = self._core.runner.seats
         seat = seats.get(StrategyId(command.strategy))
         if seat is None:
@@ -114,12 +123,8 @@ class StrategyHands:
             return Answer(text=f"there is no strategy {command.strategy!r}; there are: {there}", exit_code=MISTAKE)
         if not command.reason.strip():
             return Answer(text="a reason is missing: it is kept in the journal", exit_code=MISTAKE)
-        if isinstance(command, StopStrategy):
-            return seat
-        if not self._core.journal.healthy:
+        if not isinstance(command, StopStrategy) and not self._core.journal.healthy:
             return Answer(text="the journal failed; start the engine anew", exit_code=NO)
-        if self._run.stop_reason or not self._run.ready.is_set():
-            return Answer(text="the run is beginning or ending; ask again when it trades", exit_code=NO)
         return seat
 
     async def _settled(self, answer: Answer) -> Answer:
@@ -131,3 +136,12 @@ class StrategyHands:
         except JournalError as why:
             return Answer(text=f"{answer.text}; but the journal failed: {why}", exit_code=NO, details=answer.details)
         return answer
+
+
+def _plain(values: dict[str, Any]) -> bool:
+    """Whether they can be recorded and come back the same."""
+    try:
+        msgspec.msgpack.encode(values)
+        return bool(msgspec.json.decode(msgspec.json.encode(values)) == values)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return False

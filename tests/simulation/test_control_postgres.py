@@ -14,7 +14,7 @@ from engine.control.api.journal_reading import Wanted, _fits
 from engine.control.api.scopes import Scope
 from engine.journal.postgres_page import NAME
 from engine.journal.postgres_url import Address
-from tests.control_builders import Panel
+from tests.control_builders import Panel, until
 from tests.cutting_proxy import CuttingProxy
 from tests.journal_builders import address_for, postgres_at, records
 from tests.postgres_server import the_server
@@ -127,6 +127,9 @@ async def test_a_server_that_does_not_answer_is_given_up_and_the_loop_goes_on(
                     assert (await client.get("/health/live")).status_code == 200
             assert {answer.status_code for answer in answers} == {504}
             assert {answer.json()["code"] for answer in answers} == {"time", "busy"}
+            # The server gave up as well: nothing of ours waits there still.
+            lingering = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+            await until(lambda: other.execute(lingering, (NAME,)).fetchone() == (0,))
             other.rollback()
         assert (await client.get("/api/journal")).status_code == 200
 

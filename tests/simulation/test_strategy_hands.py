@@ -39,7 +39,9 @@ class Resting(Strategy):
 
     size: int = param(100, ge=1, le=1_000, doc="units bought first")
     depth: float = param(0.025, gt=0, lt=0.09)
+    free: float = param(1.0)
     born: ClassVar[list[tuple[int, Recovered]]] = []
+    ended: ClassVar[list[int]] = []
 
     def on_start(self) -> None:
         if self.size == 13:
@@ -53,6 +55,9 @@ class Resting(Strategy):
         self.bid = bool(snapshot.working)
         self.born.append((self.size, snapshot))
 
+    def on_stop(self) -> None:
+        self.ended.append(self.size)
+
     def dump(self) -> Any:
         return {"lives": self.lives, "bought": self.bought}
 
@@ -65,13 +70,26 @@ class Resting(Strategy):
             self.buy(quote.instrument, self.size, (quote.ask or quote.bid) * (1 - self.depth))
 
 
+class Beside(Strategy):
+    """Another one, that goes on whatever happens to the first."""
+
+    starts: ClassVar[list[int]] = []
+
+    def on_start(self) -> None:
+        self.starts.append(1)
+        self.heard = 0
+
+    def on_quote(self, quote: Quote) -> None:
+        self.heard += 1
+
+
 def with_parameters(run: LiveRun, **given: Any) -> None:
     """As a config would give them."""
-    ((account, spec),) = run.spec.strategies
+    (account, spec), *others = run.spec.strategies
     filled = fill_parameters(Resting, given)
     spec = replace(spec, make=lambda: Resting(**filled), parameters=filled)
-    run.spec = replace(run.spec, strategies=((account, spec),))
-    run.seating._rows = {spec.name: (account, spec)}
+    run.spec = replace(run.spec, strategies=((account, spec), *others))
+    run.seating._rows[spec.name] = (account, spec)
 
 
 class Desk:
@@ -116,7 +134,7 @@ async def at_the_desk(
     **given: Any,
 ) -> LiveRun:
     limits: dict[str, Any] = {**WIDE, "price_collar": {"max_age": "10m"}}
-    run = place.run([Resting], folder / "journal.sqlite3", recorder=recorder, **limits)
+    run = place.run([Resting, Beside], folder / "journal.sqlite3", recorder=recorder, **limits)
     with_parameters(run, **given)
     desk = Desk(run)
 
@@ -135,11 +153,14 @@ async def test_a_stopped_strategy_starts_with_its_state_and_the_run_replays(tmp_
     """Stopped: its bid is withdrawn. Started: a fresh instance with its state and its position, durable and recorded;
     with other parameters while it runs: its bid stays and is handed to it. The recording verifies to the digest."""
     Resting.born.clear()
+    Resting.ended.clear()
+    Beside.starts.clear()
     recorder = Recorder(tmp_path / "recordings")
 
     async def act(desk: Desk) -> None:
         await desk.until(desk.rests)
         first, run = desk.strategy, desk.run
+        beside: Any = run.core.runner.seats[StrategyId("Beside")].strategy
         assert (await desk.start()).text == "Resting runs already"
         await desk.stop()
         await desk.until(lambda: not run.core.manager.working_of(NAME))
@@ -151,13 +172,22 @@ async def test_a_stopped_strategy_starts_with_its_state_and_the_run_replays(tmp_
         assert (second.lives, second.bought, second.size) == (2, True, 100)
         await desk.until(desk.rests)
         answer = await desk.change(size="200")
-        assert answer.text.startswith("Resting: size 100 became size 200; it is started anew with them; it has 100")
+        assert answer.text.startswith(
+            (
+                "Resting: size 100 became size 200, until the config's own are edited; it is started anew with them; it has "
+            )
+        )
         assert (desk.strategy.lives, desk.strategy.size) == (3, 200)
         assert [order.quantity for order in run.core.manager.working_of(NAME)] == [100]
+        heard = beside.heard
+        await desk.until(lambda: beside.heard > heard)
+        assert run.core.runner.seats[StrategyId("Beside")].strategy is beside
 
     async with a_trading_place() as place:
         run = await at_the_desk(place, tmp_path, act, recorder=recorder)
     (_, started), (size, changed) = Resting.born
+    # Of the three instances the first was stopped without a word, the others were asked to end.
+    assert (Resting.ended, Beside.starts) == ([100, 200], [1])
     assert (dict(started.positions), list(started.working)) == ({"CY.VSM": 100}, [])
     assert (size, len(changed.working), changed.state) == (200, 1, {"lives": 2, "bought": True})
     ids = [order.request.client_id for order in run.core.manager.orders.values()]
@@ -185,10 +215,12 @@ async def test_a_parameter_that_can_not_be_changes_nothing(tmp_path: Path) -> No
         first = desk.strategy
         journal = desk.run.journal
         for values, words in (
-            ({"sise": 5}, "has no parameter 'sise'; it has: size, depth"),
+            ({"sise": 5}, "has no parameter 'sise'; it has: size, depth, free"),
             ({"size": 0}, "parameter size: expected `int` >= 1"),
             ({"size": 5, "depth": "deep"}, "parameter depth: expected"),
             ({"depth": "nan"}, "parameter depth"),
+            ({"free": "nan"}, "parameter free: nan is no number; write a finite one"),
+            ({"size": 10**30}, "a value is none that JSON and 64 bits can hold"),
             ({"size": 13}, "Resting would not begin with them: ValueError: size 13 brings no luck"),
             ({}, "no parameter is named"),
         ):
@@ -221,7 +253,9 @@ async def test_a_latch_stays_and_a_failing_strategy_is_stopped_again(tmp_path: P
         assert desk.run.core.view.latches[f"strategy:{NAME}"].level is KillLevel.HALT
         await desk.stop()
         answer = await desk.change(size=300)
-        assert answer.text.endswith("size 100 became size 300; it is stopped, and has them when it is started")
+        assert answer.text.endswith(
+            "became size 300, until the config's own are edited; it is stopped, and has them when it is started"
+        )
         assert desk.strategy.size == 300
         before = Resting.restore
         Resting.restore = lambda _self, state: state["nothing"]  # type: ignore[method-assign, assignment]
@@ -324,9 +358,9 @@ async def test_the_api_starts_and_changes_over_http(tmp_path: Path) -> None:
                     assert panel.run.journal.durable_seq == panel.run.journal.next_seq - 1
                     assert (await ours.post(f"{path}/start", json=WHY)).json()["answer"] == "Resting runs already"
                     changed = await ours.post(f"{path}/parameters", json={"values": {"size": 7, "depth": 0.02}, **WHY})
-                    assert changed.json()["details"]["parameters"] == {"size": 7, "depth": 0.02}
+                    assert changed.json()["details"]["parameters"] == {"size": 7, "depth": 0.02, "free": 1.0}
                     view = (await ours.get(path)).json()
-                    assert (view["state"], [row["value"] for row in view["parameters"]]) == ("running", [7, 0.02])
+                    assert (view["state"], [row["value"] for row in view["parameters"]]) == ("running", [7, 0.02, 1])
                     await until(lambda: len(told) >= 3)
                     tasks.cancel_scope.cancel()
             panel.run.stop("test done")

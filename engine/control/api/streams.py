@@ -29,10 +29,10 @@ from engine.domain.events import (
     LatchCleared,
     LatchSet,
     OrderDenied,
-    StrategyStarted,
     StrategyStopped,
 )
 from engine.domain.ids import ClientOrderId
+from engine.domain.jobs import StrategyStarted
 from engine.domain.market import FeedStatus
 from engine.domain.timestamps import SECOND_NS
 
