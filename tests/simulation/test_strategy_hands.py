@@ -172,7 +172,7 @@ async def test_a_stopped_strategy_starts_with_its_state_and_the_run_replays(tmp_
         assert (second.lives, second.bought, second.size) == (2, True, 100)
         await desk.until(desk.rests)
         answer = await desk.change(size="200")
-        became = "Resting: size 100 became size 200, until the config's own are edited; it is started anew with them; it"
+        became = "Resting: size 100 became size 200, until the config's own are edited; it is started anew with them"
         assert answer.text.startswith(became)
         assert (desk.strategy.lives, desk.strategy.size) == (3, 200)
         assert [order.quantity for order in run.core.manager.working_of(NAME)] == [100]
