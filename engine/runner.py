@@ -90,9 +90,11 @@ class StrategyRunner:
         strategy.ctx = context
         self.seats[name] = Seat(name, strategy, context)
 
-    def start(self, recovered: Mapping[StrategyId, Recovered] | None = None, names: Sequence[StrategyId] = ()) -> None:
-        """Subscribe what handlers imply, then ``on_start`` and ``on_recovered``: of each, else of ``names``."""
-        for seat in [self.seats[name] for name in names or self.seats]:
+    def start(
+        self, recovered: Mapping[StrategyId, Recovered] | None = None, names: Sequence[StrategyId] | None = None
+    ) -> None:
+        """Subscribe what handlers imply, then ``on_start`` and ``on_recovered``: of ``names``, else of each."""
+        for seat in [self.seats[name] for name in (self.seats if names is None else names)]:
             for kind in DataKind:
                 if overrides(seat.strategy, f"on_{kind}"):
                     for instrument in seat.context.instruments:

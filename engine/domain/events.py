@@ -21,6 +21,7 @@ from engine.domain.jobs import (
     JobsBegun,
     JobStarted,
     ParametersChanged,
+    StrategyHeld,
     StrategySaved,
     StrategyStarted,
 )  # fmt: skip
@@ -380,5 +381,5 @@ JournalRecord = (
     | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
     | ReconcileStarted | ReconcileRow | OperatorActed | AlgoStarted | AlgoNoted | AlgoEnded
-    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyStarted
+    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyHeld | StrategyStarted
 )  # fmt: skip

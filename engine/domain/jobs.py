@@ -68,6 +68,14 @@ class ParametersChanged(Struct, frozen=True, kw_only=True, tag="parameters"):
     configured: dict[str, Any]
 
 
+class StrategyHeld(Struct, frozen=True, kw_only=True, gc=False, tag="held"):
+    """A person stopped a strategy: it begins in no later run either, until a person starts it."""
+
+    strategy: StrategyId
+    ts_ns: int
+    reason: str
+
+
 class StrategyStarted(Struct, frozen=True, kw_only=True, tag="started"):
     """A fresh instance of a strategy took its place while the run went on: ``parameters`` are what it was made with."""
 
@@ -77,5 +85,7 @@ class StrategyStarted(Struct, frozen=True, kw_only=True, tag="started"):
     parameters: dict[str, Any]
 
 
-KEPT = (JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved, ParametersChanged)
+KEPT = (
+    JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved, ParametersChanged, StrategyHeld, StrategyStarted,
+)  # fmt: skip
 """What ``runtime/kept.py`` remembers of a journal."""

@@ -14,8 +14,9 @@ from msgspec import Struct
 from engine.domain.errors import ConfigError
 from engine.domain.events import Alert
 from engine.domain.ids import AccountId, StrategyId
-from engine.domain.jobs import ParametersChanged, StrategyStarted
+from engine.domain.jobs import ParametersChanged, StrategyHeld, StrategyStarted
 from engine.domain.reconciled import OperatorActed
+from engine.domain.timestamps import format_time
 from engine.params import fill_parameters
 from engine.runner import StrategyRunner
 from engine.runtime.backtest import StrategySpec
@@ -36,7 +37,7 @@ class Seated(Struct, frozen=True, kw_only=True):
 
 
 class Seating:
-    """Of one run. ``start`` and ``change`` are ways into its core (``turns.DOORS``): one event each."""
+    """Of one run. ``stop``, ``start`` and ``change`` are ways into its core (``turns.DOORS``): one event each."""
 
     def __init__(self, run: "LiveRun") -> None:
         self._run = run
@@ -54,8 +55,19 @@ class Seating:
             core.runner.seat(spec.name, self._made(spec), context)
             if not fresh:
                 recovered[spec.name] = self._recovered(spec.name, context)
-        core.runner.start(recovered)
+        held = [name for name in self._rows if name in core.kept.held]
+        core.runner.start(recovered, [name for name in self._rows if name not in held])
+        for name in held:
+            self._keep_out(name)
         core.algos.resume()
+
+    def stop(self, strategy: StrategyId, reason: str, who: str) -> Seated:
+        """Of one that runs: what it wants back is asked for first. It begins in no later run before it is started."""
+        core, why = self._core, f"{who}: {reason}"
+        core.kept.save([strategy])
+        core.kept.tell(StrategyHeld(strategy=strategy, ts_ns=core.clock.now_ns, reason=why))
+        core.runner.halt(strategy, why)
+        return self._acted("stop strategy", strategy, reason, who, "running", "stopped")
 
     def start(self, strategy: StrategyId, reason: str, who: str) -> Seated:
         """A fresh instance of a strategy that was stopped; no latch is lifted."""
@@ -146,9 +158,16 @@ class Seating:
         started = StrategyStarted(
             strategy=name, ts_ns=core.clock.now_ns, reason=reason, parameters=self.parameters(name)
         )
-        core.journal.append(started)
+        core.kept.tell(started)
         core.bus.publish(started)
         core.runner.start({name: self._recovered(name, context)}, [name])
+
+    def _keep_out(self, name: StrategyId) -> None:
+        """It has a seat, hears nothing, and a person is reminded of it."""
+        core, held = self._core, self._core.kept.held[name]
+        core.runner.halt(name, f"{held.reason} (since {format_time(held.ts_ns)})")
+        text = f"{name} was stopped by {held.reason}, and stays so: strategies start {name}"
+        core.bus.publish(Alert(ts_ns=core.clock.now_ns, about=f"strategy:{name}", text=text))
 
     def _context(self, account: AccountId, spec: StrategySpec, desk: StrategyRunner) -> Context:
         run, core, name = self._run, self._core, spec.name

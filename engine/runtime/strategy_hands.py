@@ -8,7 +8,6 @@ import msgspec
 from engine.domain.errors import JournalError
 from engine.domain.events import LatchSet
 from engine.domain.ids import StrategyId
-from engine.domain.reconciled import OperatorActed
 from engine.runtime.operator import Act
 from engine.runtime.operator_commands import MISTAKE, NO, Answer, SetParameters, StartStrategy, StopStrategy
 from engine.runtime.seating import Seated
@@ -37,19 +36,7 @@ class StrategyHands:
         name = seat.name
         if seat.stopped:
             return Answer(text=f"{name} is stopped already: {seat.stopped}")
-        self._core.kept.save([name])
-        self._core.runner.halt(name, f"{command.who}: {command.reason}")
-        self._core.journal.append(
-            OperatorActed(
-                ts_ns=self._core.clock.now_ns,
-                who=command.who,
-                command="stop strategy",
-                about=f"strategy:{name}",
-                reason=command.reason,
-                before="running",
-                after="stopped",
-            )
-        )
+        self._run.seating.stop(name, command.reason, command.who)
         return await self._settled(
             Answer(text=f"{name} is stopped; its orders are being withdrawn", details={"state": "stopped"})
         )

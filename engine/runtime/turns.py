@@ -109,6 +109,7 @@ DOORS: Mapping[str, Door] = {
     "halt": Door(_runner, "halt"),
     "save": Door(_kept, "save"),
     "stop": Door(_runner, "stop"),
+    "stop_one": Door(_seating, "stop"),
     "start_one": Door(_seating, "start"),
     "parameters": Door(_seating, "change"),
 }

@@ -1,6 +1,7 @@
 """The control API over a journal on a PostgreSQL server: pages and lives of orders, and every wait ends."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,25 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from engine.control.api import journal_reading
 from engine.control.api.journal_reading import Wanted, _fits
 from engine.control.api.scopes import Scope
+from engine.control.operating import carry_out, is_running
+from engine.domain.events import KillLevel, LatchSet
+from engine.journal.postgres import read
 from engine.journal.postgres_page import NAME
 from engine.journal.postgres_url import Address
+from engine.runtime.operator_commands import Kill
+from engine.runtime.operator_inbox import INBOX
+from engine.runtime.settings import load_settings
 from tests.control_builders import Panel, until
 from tests.cutting_proxy import CuttingProxy
 from tests.journal_builders import address_for, postgres_at, records
 from tests.postgres_server import the_server
 
+ROOT = Path(__file__).parents[2]
 SOON = 0.4
 """Seconds a page may take where a test waits for them to be over."""
 
@@ -144,3 +153,28 @@ async def test_a_server_that_does_not_answer_is_given_up_and_the_loop_goes_on(
         assert "can not be reached" in refused.json()["error"]
         assert "hush-hush" not in refused.text
         line.close()
+
+
+async def test_a_command_knows_whether_an_engine_holds_the_server_s_journal(tmp_path: Path) -> None:
+    """Held: the engine is asked, by its inbox where the server is away; let go: a kill goes to the journal itself."""
+    address = address_for(tmp_path)
+    config = (ROOT / "config/demo.toml").read_text(encoding="utf-8").replace("runs/demo", f"{tmp_path}/run")
+    (tmp_path / "live.toml").write_text(
+        f'{config}\n[journal]\nurl = "{address.url}"\nschema = "{address.schema}"\n', encoding="utf-8"
+    )
+    (tmp_path / "instruments.toml").write_bytes((ROOT / "config/instruments.toml").read_bytes())
+    settings = load_settings(tmp_path / "live.toml")
+    journal = postgres_at(address, inline=True)
+    assert is_running(settings, {})
+    journal.close()
+    assert not is_running(settings, {})
+    kill = Kill(scope="all", level="halt", reason="drill", who="ann")
+    answer = await carry_out(settings, kill, environ={}, note=lambda _text, _fields: None)
+    assert answer.exit_code == 0
+    latches = [record for _, record in read(address, seconds=time.monotonic) if isinstance(record, LatchSet)]
+    assert [(latch.scope, latch.level, latch.who) for latch in latches] == [("all", KillLevel.HALT, "ann")]
+    table = replace(settings.journal, url=address.url.replace(str(the_server().port), "1"))
+    away = replace(settings, journal=table)
+    assert not is_running(away, {})
+    (away.data_dir / INBOX).mkdir(parents=True)
+    assert is_running(away, {})

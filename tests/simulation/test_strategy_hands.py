@@ -272,6 +272,31 @@ async def test_a_latch_stays_and_a_failing_strategy_is_stopped_again(tmp_path: P
     assert len(stopped) == 3
 
 
+async def test_a_stop_by_a_person_holds_over_a_restart_until_a_person_starts_it(tmp_path: Path) -> None:
+    """The next run seats it, tells why it rests, and lets it hear nothing; the others begin. A start lasts as well."""
+
+    async def stop(desk: Desk) -> None:
+        await desk.until(desk.rests)
+        await desk.stop()
+        await desk.until(lambda: not desk.run.core.manager.working_of(NAME))
+
+    async def start(desk: Desk) -> None:
+        seats = desk.run.core.runner.seats
+        assert seats[NAME].stopped.startswith("ann: drill (since ")
+        assert not seats[StrategyId("Beside")].stopped
+        assert (Resting.born, desk.run.core.manager.working_of(NAME)) == ([], [])
+        assert (await desk.start()).exit_code == 0
+        assert desk.strategy.lives == 2
+
+    async def runs(desk: Desk) -> None:
+        assert not desk.run.core.runner.seats[NAME].stopped
+
+    Resting.born.clear()
+    async with a_trading_place() as place:
+        for act in (stop, start, runs):
+            await at_the_desk(place, tmp_path, act)
+
+
 async def test_changed_parameters_outlive_a_restart_until_the_config_is_edited(tmp_path: Path) -> None:
     """The next run has them; one whose config says something else has the config's, tells it once, and so do those
     after it, even where the config is what it was before. Every life replays."""
