@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -111,7 +111,7 @@ def fly_one(
     began = cpu_seconds()
     outcome, flight = SCENARIOS[gateway].flown(seed, schedule)
     accusations = list(flight.accusations)
-    if not accusations and made_nothing(flight.checked):
+    if not accusations and made_nothing(flight.checked, outcome.fired):
         accusations.append("checked nothing: the flight made no order")
     return Finding(
         seed=seed,
@@ -125,11 +125,14 @@ def fly_one(
     )
 
 
-def made_nothing(checked: Counter[str]) -> bool:
-    """Whether a flight made no order, without an excuse: orders were wanted, and each while its exchange was closed."""
+def made_nothing(checked: Counter[str], fired: Mapping[str, int]) -> bool:
+    """Whether a flight made no order, without an excuse: orders were wanted, and each while its exchange was closed, or
+    after a person had pressed the kill switch."""
     # An order that was let through and lost its disk before it was durable was looked at as well.
-    closed = checked["denied while closed"] and not checked["denied"]
-    return not (checked["orders"] or checked["prices"] or closed)
+    pressed = checked["denied while latched"] and fired.get("latch", 0)
+    unasked = checked["denied"] or (checked["denied while latched"] and not pressed)
+    excused = (checked["denied while closed"] or pressed) and not unasked
+    return not (checked["orders"] or checked["prices"] or excused)
 
 
 def work(errands: str, gateway: str) -> None:

@@ -118,13 +118,19 @@ class Watcher:
                 if event.quantity and not event.reason.startswith("opening"):
                     self._accuse(f"lost: {event.quantity:+d} {event.instrument} had to be booked: {event.reason}")
             case OrderDenied():
-                self._checked["denied while closed" if self._shut(event.order) else "denied"] += 1
+                self._checked[self._denied(event)] += 1
             case _:
                 if isinstance(event, OrderNotPlaced | OrderRejected) and self._booked(event.client_id):
                     self._accuse(f"I7: {event.client_id} was called {event.state} though the venue had booked it")
                 order = run.core.manager.orders.get(event.client_id)
                 if order is not None:
                     self._check(order)
+
+    def _denied(self, event: OrderDenied) -> str:
+        """What a denial is counted as: two kinds of them explain a flight without orders."""
+        if self._shut(event.order):
+            return "denied while closed"
+        return "denied while latched" if event.code == "KILLED" else "denied"
 
     def _check(self, order: Order) -> None:
         """I1, I2, and of I3 what needs no venue to be known."""

@@ -94,9 +94,14 @@ def test_a_flight_whose_markets_closed_while_it_slept_is_not_blamed_for_making_n
     finding = fly_one(AT_MIDNIGHT, (asleep,), gateway="all")
     assert (finding.accusations, finding.checked.get("orders", 0)) == ([], 0)
     assert finding.checked["denied while closed"] > 0
-    assert not made_nothing(Counter(finding.checked))
-    assert made_nothing(Counter(finding.checked) + Counter(denied=1))
-    assert made_nothing(Counter())
+    checked, pressed = Counter(finding.checked), {"latch": 1}
+    assert not made_nothing(checked, {})
+    assert made_nothing(checked + Counter(denied=1), {})
+    assert made_nothing(Counter(), pressed)
+    latched = Counter({"denied while latched": 1})
+    assert not made_nothing(latched, pressed)
+    assert made_nothing(latched, {})
+    assert made_nothing(checked + latched, {})
 
 
 @pytest.mark.long
