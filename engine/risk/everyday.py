@@ -5,8 +5,10 @@ say no. Five checks, each finding the books anew, take twice as long.
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from engine.domain.commands import Offset, OrderType, Side, SubmitOrder, TimeInForce
+from engine.domain.money import ZERO
 from engine.risk.cash import Cash
 from engine.risk.cost import purchase_cost
 from engine.risk.kill import Kill
@@ -21,7 +23,8 @@ _LIMITS = {Kill, WellFormed, MarketRules, Sellable, Cash}
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _BUY, _SELL, _MARKET, _DAY, _AUTO = Side.BUY, Side.SELL, OrderType.MARKET, TimeInForce.DAY, Offset.AUTO
 
-Passes = Callable[[SubmitOrder, int], bool]
+Passes = Callable[[SubmitOrder, int], Decimal | None]
+"""The cash to reserve for an order that passes; None: no answer."""
 
 
 def everyday(limits: Sequence[Limit], view: RiskView) -> Passes | None:
@@ -34,26 +37,27 @@ def everyday(limits: Sequence[Limit], view: RiskView) -> Passes | None:
     portfolio, instruments, books, latches = view.portfolio, view.instruments, view.books, view.latches
     accounts, futures = portfolio.accounts, portfolio.futures
 
-    def passes(order: SubmitOrder, now_ns: int) -> bool:
+    def passes(order: SubmitOrder, now_ns: int) -> Decimal | None:
         side, quantity, name = order.side, order.quantity, order.instrument
         if order.type is not _MARKET or order.tif is not _DAY or type(quantity) is not int or quantity <= 0:
-            return False
+            return None
         if latches or futures or view.waits is not None or view.strategies is not None:
-            return False
+            return None
         if order.price is not None or order.stop_price is not None or order.offset is not _AUTO:
-            return False
+            return None
         account, instrument = accounts.get(order.account), instruments.get(name)
         if account is None or instrument is None or not order.client_id or not order.strategy:
-            return False
+            return None
         position = account.positions.get(name)
         held = 0 if position is None else position.quantity
         if books[instrument.market].check(order, instrument, now_ns, held) is not None:
-            return False
+            return None
         if side is _SELL:
-            return position is not None and not position.locked and quantity <= held - position.selling
+            free = position is not None and not position.locked and quantity <= held - position.selling
+            return ZERO if free else None
         if side is not _BUY:
-            return False
+            return None
         cost = purchase_cost(order, view)
-        return cost is not None and cost <= account.available_cash(instrument.currency)
+        return cost if cost is not None and cost <= account.available_cash(instrument.currency) else None
 
     return passes
