@@ -16,6 +16,7 @@ from engine.data.actions import actions_of
 from engine.data.columns import BarSource, Columns
 from engine.data.main_contract import Roll
 from engine.domain.account import Capabilities
+from engine.domain.commands import SubmitOrder
 from engine.domain.errors import ConfigError
 from engine.domain.events import CallAnswered, EquitySampled, RunEnded, RunStarted, SubscriptionRequested
 from engine.domain.ids import AccountId, InstrumentId, StrategyId
@@ -203,7 +204,7 @@ class Backtest:
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
-        submit = way_in(core, self.venue)
+        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue)
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -215,6 +216,7 @@ class Backtest:
                 history=core.history,
                 desk=core.runner,
                 submit=submit,
+                plain=plain,
                 bar_interval_ns=spec.bar_interval_ns,
                 statements=self._statements,
             )
@@ -310,7 +312,9 @@ class Backtest:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue), latest, ears, alone)
+        return Stage(
+            self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue), latest, ears, alone
+        )
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""

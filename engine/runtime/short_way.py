@@ -9,7 +9,6 @@ up that is not everyday: that goes the long way. ``tests/simulation/test_short_w
 from collections.abc import Callable
 from decimal import Decimal
 
-from engine.bus import Handler
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import OrderSent, OrderSubmitted
 from engine.domain.ids import InstrumentId, VenueOrderId
@@ -20,39 +19,47 @@ from engine.markets.rulebook import ChargesByOrder, TradesFutures
 from engine.matching.resting import Resting
 from engine.matching.venue import SimulatedVenue
 from engine.risk.checker import FAILURES
+from engine.risk.everyday import judges
 from engine.runtime.wiring import Core
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _BUY, _ACK, _FILL = Side.BUY, Evidence.ACK, Evidence.FILL
 
 
-def way_in(core: Core, venue: SimulatedVenue) -> Handler:
-    """Where strategies hand their orders in: what ``OrderManager.on_submit`` does of an everyday one, down to the
-    venue's yes."""
-    bus, manager, portfolio, view, clock = core.bus, core.manager, core.portfolio, core.view, core.clock
-    long, passes, record, limits = bus.publisher(SubmitOrder), core.checker.passes, core.record, core.checker.limits_id
+Plain = Callable[[SubmitOrder, Instrument], object]
+
+
+def way_in(core: Core, venue: SimulatedVenue) -> Plain | None:
+    """Where strategies hand plain orders in: what ``OrderManager.on_submit`` does of an everyday one, down to the
+    venue's yes. None where no order of the run is everyday."""
+    bus, manager, portfolio, view = core.bus, core.manager, core.portfolio, core.view
     told = tuple(ear for ear in bus.subscribers(OrderSubmitted) if ear != view.on_submitted)
-    known = bus.subscribers(SubmitOrder) == (manager.on_submit,) and told == (portfolio.on_submitted, venue.on_submitted)
-    if passes is None or not known or not view.counts_nothing or not venue.takes_at_once:
-        return long
+    known = bus.subscribers(SubmitOrder) == (manager.on_submit,) and told == (
+        portfolio.on_submitted,
+        venue.on_submitted,
+    )
+    plain = core.checker.passes is not None and view.counts_nothing and view.waits is None and view.strategies is None
+    if not known or not plain or portfolio.futures or not venue.takes_at_once:
+        return None
+    long, judged, record, limits = bus.publisher(SubmitOrder), judges(view), core.record, core.checker.limits_id
     orders, working, resting, reserve = manager.orders, manager.working, venue.resting, portfolio.on_submitted
 
-    def submit(order: SubmitOrder) -> None:
-        client_id, now_ns = order.client_id, clock.now_ns
+    def submit(order: SubmitOrder, instrument: Instrument) -> None:
+        client_id, now_ns = order.client_id, order.ts_ns
         try:
-            cost = passes(order, now_ns) if order.strategy in manager.quiet and client_id not in orders else None
+            cost = judged(order, instrument, now_ns) if order.strategy in manager.quiet else None
         except FAILURES:
             cost = None  # Which limit says no to such an order, they tell themselves.
-        if cost is None:
+        if cost is None or client_id in orders:
             long(order)
             return
-        account, name, quantity = order.account, order.instrument, order.quantity
+        name, quantity = order.instrument, order.quantity
         number = venue.accepted = venue.accepted + 1
         venue_id: VenueOrderId = str(number)  # type: ignore[assignment]
         event = OrderSubmitted(order=order, ts_ns=now_ns, reserved_cash=cost, limits=limits)
         record(event)
         record(OrderSent(client_id=client_id, ts_ns=now_ns))
-        record(OrderReport(account=account, client_id=client_id, kind=_ACK, ts_ns=now_ns, venue_id=venue_id))
+        record(OrderReport(account=order.account, client_id=client_id, kind=_ACK, ts_ns=now_ns, venue_id=venue_id))
         reserve(event)
         placed = orders[client_id] = working[client_id] = Order(order, queued=True)
         placed.place(now_ns, venue_id)

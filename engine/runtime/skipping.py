@@ -133,7 +133,8 @@ class _Latest(dict[InstrumentId, Any]):
         return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
-        return self.get(name) is not None  # type: ignore[arg-type]
+        # A price that was known stays known.
+        return super().__contains__(name) or self.get(name) is not None  # type: ignore[arg-type]
 
     def pin(self) -> None:
         """The batch is over: keep the last bar of each, and count rows anew."""
@@ -308,6 +309,10 @@ class Skipper:
             if line is None:
                 continue
             for order in orders:
+                if order.limit is None:
+                    # It takes what comes; a bar too early does nothing to it.
+                    nearest = min(nearest, line.place(line.row_from(place), count))
+                    continue
                 known = self._wakes.get(order.number)
                 if known is None or known[0] < place or known[1] is not order.limit:
                     row = self._waiting.next_row(
