@@ -25,7 +25,6 @@ from engine.runtime.wiring import Core
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _BUY, _ACK, _FILL = Side.BUY, Evidence.ACK, Evidence.FILL
 
-
 Plain = Callable[[SubmitOrder, Instrument], object]
 
 
@@ -34,10 +33,8 @@ def way_in(core: Core, venue: SimulatedVenue) -> Plain | None:
     venue's yes. None where no order of the run is everyday."""
     bus, manager, portfolio, view = core.bus, core.manager, core.portfolio, core.view
     told = tuple(ear for ear in bus.subscribers(OrderSubmitted) if ear != view.on_submitted)
-    known = bus.subscribers(SubmitOrder) == (manager.on_submit,) and told == (
-        portfolio.on_submitted,
-        venue.on_submitted,
-    )
+    alone = bus.subscribers(SubmitOrder) == (manager.on_submit,)
+    known = alone and told == (portfolio.on_submitted, venue.on_submitted)
     plain = core.checker.passes is not None and view.counts_nothing and view.waits is None and view.strategies is None
     if not known or not plain or portfolio.futures or not venue.takes_at_once:
         return None

@@ -70,7 +70,7 @@ PLAIN = st.fixed_dictionaries({"side": st.sampled_from([Side.BUY, Side.SELL]), "
 def test_a_yes_is_the_yes_of_all_five(
     changes: dict[str, Any], held: int, locked: int, selling: int, price: float | None, cash: int, latch: KillLevel
 ) -> None:
-    """Whatever the order, the books and the latches: what passes here is denied by none, and costs what it costs there."""
+    """Whatever the order, the books and the latches: what passes here none denies, and it costs what it costs there."""
     view = a_scene(held, locked, selling, price=price, cash=cash, latch=latch)
     passes, order = everyday(LIMITS, view), an_order(**changes)
     assert passes is not None
