@@ -92,7 +92,7 @@ def test_the_daemons_unit_watches_it_and_lets_it_drain() -> None:
     told = unit(DEPLOY / "sluice.service")
     assert told["Type"] == ["notify"]
     assert int(told["WatchdogSec"][0]) <= 60
-    assert told["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert told["ExecReload"] == ["/bin/sh -c 'kill -HUP $MAINPID'"]
     assert int(told["TimeoutStopSec"][0]) > 30
     assert (told["StartLimitBurst"], told["StartLimitIntervalSec"]) == (["5"], ["600"])
     assert told["RestartPreventExitStatus"] == ["2"]

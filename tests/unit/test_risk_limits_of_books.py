@@ -57,6 +57,15 @@ def test_the_collar_denies_without_a_fresh_price() -> None:
         )  # fmt: skip
 
 
+def test_an_order_decided_on_a_bar_from_before_the_start_is_told_that_it_was_history() -> None:
+    """Feeds give old bars to warm strategies up; a newcomer whose first orders are denied for them reads why."""
+    checker = a_checker(a_view(age_ns=2 * 3600 * SECOND_NS), "price_collar")
+    assert answer(checker, an_order()) == (
+        "STALE_DATA",
+        "reference price too old: 7200s (cap 3s); it is history, which warms strategies up and is not traded",
+    )
+
+
 # --- duplicates ------------------------------------------------------------------------------------------------------
 
 
