@@ -20,6 +20,7 @@ from engine.declared import Stream
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
 from engine.hearing import Calls
+from engine.matching.resting import NEVER_NS
 from engine.matching.waiting import Waiting
 from engine.portfolio import Portfolio
 from engine.runner import StrategyRunner
@@ -309,8 +310,8 @@ class Skipper:
             if line is None:
                 continue
             for order in orders:
-                if order.limit is None:
-                    # It takes what comes; a bar too early does nothing to it.
+                if order.limit is None or not order.told or order.canceled_ns != NEVER_NS:
+                    # It takes what comes, or is told of by the next bar; one too early does nothing to it.
                     nearest = min(nearest, line.place(line.row_from(place), count))
                     continue
                 known = self._wakes.get(order.number)
