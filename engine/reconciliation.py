@@ -74,6 +74,9 @@ class Reconciler:
         """
         account = snapshot.account
         doubt = self._doubt(snapshot)
+        if opening and not doubt and snapshot.balances is None:
+            # Where we begin would have no money, and all of it would be a difference at the next reading.
+            doubt = "the money was not read"
         if doubt:
             self._seen.pop(account, None)
             return Judgement(account, doubt=doubt)

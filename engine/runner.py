@@ -90,9 +90,11 @@ class StrategyRunner:
         strategy.ctx = context
         self.seats[name] = Seat(name, strategy, context)
 
-    def start(self, recovered: Mapping[StrategyId, Recovered] | None = None) -> None:
-        """Subscribe what handlers imply, then ``on_start`` (and ``on_recovered``) of each, in order of seating."""
-        for seat in self.seats.values():
+    def start(
+        self, recovered: Mapping[StrategyId, Recovered] | None = None, names: Sequence[StrategyId] | None = None
+    ) -> None:
+        """Subscribe what handlers imply, then ``on_start`` and ``on_recovered``: of ``names``, else of each."""
+        for seat in [self.seats[name] for name in (self.seats if names is None else names)]:
             for kind in DataKind:
                 if overrides(seat.strategy, f"on_{kind}"):
                     for instrument in seat.context.instruments:
@@ -104,9 +106,9 @@ class StrategyRunner:
             if (snapshot := (recovered or {}).get(seat.name)) is not None:
                 self._deliver(seat, seat.recover, snapshot)
 
-    def stop(self) -> None:
-        """``on_stop`` of each; nothing is delivered afterwards."""
-        for seat in self.seats.values():
+    def stop(self, names: Sequence[StrategyId] = ()) -> None:
+        """``on_stop`` of each, else of ``names``; nothing is delivered afterwards."""
+        for seat in [self.seats[name] for name in names or self.seats]:
             if not seat.stopped:
                 self._deliver(seat, without_event(seat.strategy.on_stop), None)
                 self._close(seat, RUN_ENDED)

@@ -1,6 +1,6 @@
 """Builders for tests of the control API: a run in memory behind the real routes, over real sockets or at hand."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,9 +26,11 @@ from engine.control.redaction import Redactor
 from engine.control.seen import Seen
 from engine.domain.timestamps import DAY_NS
 from engine.journal.memory import MemoryJournal
+from engine.ports import Journal
 from engine.runtime.live import LiveRun
 from engine.runtime.operator import Operator
 from engine.runtime.operator_hands import Hands
+from engine.strategy import Strategy
 from tests.live_builders import ACCOUNT, TradingPlace
 
 HOST = "127.0.0.1:8710"
@@ -37,11 +39,26 @@ HOST = "127.0.0.1:8710"
 class Panel:
     """A cockpit over a run that is made and not started, its books in the test's hands; and a client."""
 
-    def __init__(self, folder: Path, *, secrets: Iterable[str] = (), rate: float = 1e6) -> None:
-        place = TradingPlace(speed=1)
-        place.url = "http://127.0.0.1:9"
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        secrets: Iterable[str] = (),
+        rate: float = 1e6,
+        journal: Journal | None = None,
+        place: TradingPlace | None = None,
+        strategies: Sequence[type[Strategy]] = (),
+    ) -> None:
+        """
+        Args:
+            journal: default one in memory.
+            place: a served market to trade ``strategies`` on, once the test runs ``run``; default one nobody serves.
+        """
+        if place is None:
+            place = TradingPlace(speed=1)
+            place.url = "http://127.0.0.1:9"
         self.notes: list[tuple[str, Any]] = []
-        self.session = session = a_session(place, secrets)
+        self.session = session = a_session(place, secrets, journal, strategies)
         self.run: LiveRun = session.run
         self.core = self.run.core
         self.tokens = TokenStore(folder / "control" / "tokens.json")
@@ -93,7 +110,12 @@ class Panel:
                 tasks.cancel_scope.cancel()
 
 
-def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
+def a_session(
+    place: TradingPlace,
+    secrets: Iterable[str] = (),
+    journal: Journal | None = None,
+    strategies: Sequence[type[Strategy]] = (),
+) -> Session:
     """What the routes look at, over a run that trades nothing."""
     told, seen, links = Told(), Seen(), Links()
     told.hear = seen.on_record
@@ -101,7 +123,7 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
     log = Log(None, redactor, place.clock)
     meter = Meter(lambda: place.clock.held_seconds)
     seen.record_ears = (log.on_record, meter.on_record)
-    run = place.run([], TellingJournal(MemoryJournal(), told, redactor))
+    run = place.run(strategies, TellingJournal(journal or MemoryJournal(), told, redactor))
     for kind, watcher in (*seen.watchers(), *links.watchers(), *meter.watchers()):
         run.core.bus.subscribe(kind, watcher)
     core: Any = run.core
@@ -117,10 +139,11 @@ def a_session(place: TradingPlace, secrets: Iterable[str] = ()) -> Session:
         log=log,
         meter=meter,
         gateways=run.gateways,
+        journal_server=getattr(journal, "address", None),
         settings=SimpleNamespace(
             accounts={ACCOUNT: account},
             gateways={"market": SimpleNamespace(kind="virtual_market")},
-            journal=SimpleNamespace(kind="memory"),
+            journal=SimpleNamespace(kind="postgres" if hasattr(journal, "address") else "memory"),
             journal_place="memory",
             run=SimpleNamespace(name="test"),
             risk_profile="paper",

@@ -196,6 +196,8 @@ class VirtualLoop(MachinelessLoop):
             self._agen_lives.pop(id(agen), None)
         else:
             self._agen_lives[id(agen)] = life
+            if not life.alive:
+                return  # Begun on the way to the last suspension of a process that killed itself: nobody ends it.
         super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
 
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:

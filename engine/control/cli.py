@@ -21,7 +21,7 @@ from engine.control.cli_data import data_app
 from engine.control.cli_demo import demo
 from engine.control.cli_instruct import instruct
 from engine.control.cli_live import live
-from engine.control.cli_look import fills, flatten, logs, orders, positions, strategies
+from engine.control.cli_look import fills, flatten, logs, orders, positions
 from engine.control.cli_lookahead import lookahead
 from engine.control.cli_new import new
 from engine.control.cli_notify import notify_app
@@ -32,6 +32,7 @@ from engine.control.cli_replay import replay
 from engine.control.cli_report import report
 from engine.control.cli_simulate import simulate
 from engine.control.cli_states import order_states
+from engine.control.cli_strategies import strategies
 from engine.control.cli_token import token_app
 from engine.control.cli_top import top
 from engine.control.cli_watchdog import watchdog

@@ -1,4 +1,4 @@
-"""``orders positions fills strategies logs flatten``: looking at a run, and closing its positions.
+"""``orders positions fills logs flatten``: looking at a run, and closing its positions.
 
 They ask the API of the engine that runs on the config; where there is none they read its journal, beside the engine or
 without one.
@@ -50,14 +50,6 @@ def fills(config: Config, account: OfAccount = "", limit: Rows = 50, as_json: As
 
     rows = _looked(config, lambda settings: look(settings, "fills", account=account, limit=limit))
     _show("fills 成交", rows, ("at", "client_id", "instrument", "side", "quantity", "price", "fee"), as_json)
-
-
-def strategies(config: Config, as_json: AsJson = False) -> None:
-    """Strategies: state, positions, profit of the day. 策略。"""
-    from engine.control.looking import look
-
-    rows = _looked(config, lambda settings: look(settings, "strategies"))
-    _show("strategies 策略", rows, ("name", "account", "state", "positions", "day_profit", "reason"), as_json)
 
 
 def logs(config: Config, limit: Rows = 50, as_json: AsJson = False) -> None:

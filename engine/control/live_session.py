@@ -39,6 +39,7 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.gateways.surroundings import Surroundings
 from engine.journal.over import JournalOver
+from engine.journal.postgres_url import Address
 from engine.ports import Gateway, Journal
 from engine.runtime import sentinel
 from engine.runtime.interrupt import interrupting
@@ -158,6 +159,8 @@ class Session:
         self.told.hear = self.seen.on_record
         self.seen.record_ears = (self.log.on_record, self.meter.on_record)
         self._journal = open_journal(settings, environ, accept_rebuild=accept_rebuild)
+        self.journal_server: Address | None = getattr(self._journal, "address", None)
+        """Where a journal on a server is read beside its writer; None: it is no such journal."""
         told = recorder(settings, lambda text: note("recording", {"text": text})) if record else None
         self.run = LiveRun(
             spec,

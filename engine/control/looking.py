@@ -33,7 +33,8 @@ async def look(settings: Settings, what: str, **query: Any) -> list[dict[str, An
     Raises:
         ConfigError: an account or a word is not known, or nothing has been journaled yet.
     """
-    remote = remote_of(settings) if is_running(settings) else None
+    on_server = settings.journal.kind == "postgres"
+    remote = remote_of(settings) if on_server or is_running(settings, {}) else None
     if remote is not None:
         async with remote:
             try:

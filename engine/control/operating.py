@@ -14,12 +14,13 @@ from engine.clock import LiveClock
 from engine.control.live_session import READY_SECONDS, Session
 from engine.control.remote import Unreachable, remote_of
 from engine.domain.account import Capabilities
-from engine.domain.errors import ConfigError, GatewayError
+from engine.domain.errors import ConfigError, GatewayError, JournalError
 from engine.domain.ids import AccountId
 from engine.journal.lock import is_held
 from engine.journal.memory import MemoryJournal
 from engine.ports import Journal
 from engine.runtime import sentinel
+from engine.runtime.journal_settings import is_held_on_server
 from engine.runtime.live_settings import open_journal
 from engine.runtime.operator import Operator
 from engine.runtime.operator_commands import Accept, Answer, Command, Kill, Reconcile, Resume, Status
@@ -57,11 +58,17 @@ def scope_of(account: str, strategy: str, symbol: str, *, everything: bool) -> s
     return named[0]
 
 
-def is_running(settings: Settings) -> bool:
-    """Whether an engine holds the config's journal."""
-    path = settings.journal_path
+def is_running(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether an engine holds the config's journal; ``environ``: where a server's password may be."""
+    path, inbox = settings.journal_path, settings.data_dir / INBOX
     if settings.journal.kind == "memory":
-        return (settings.data_dir / INBOX).is_dir()
+        return inbox.is_dir()
+    if settings.journal.kind == "postgres":
+        try:
+            return is_held_on_server(settings, environ)
+        except (ConfigError, JournalError):
+            # An engine whose server is away still takes commands.
+            return inbox.is_dir()
     return is_held(path.with_name(path.name + ".lock"))
 
 
@@ -75,17 +82,17 @@ async def carry_out(
     """
     if not settings.accounts:
         raise ConfigError(f"config {settings.path}: there is no account; write a table [[account]]")
-    if is_running(settings):
+    if is_running(settings, environ):
         return await _ask_engine(settings, command)
-    if isinstance(command, Status) and not settings.journal_path.exists():
+    if isinstance(command, Status) and settings.journal.kind == "sqlite" and not settings.journal_path.exists():
         raise ConfigError(
             f"no engine runs, and there is no journal at {settings.journal_path} yet: start one with live"
         )
     if not _must_read(command):
-        return await _over_journal(settings, command)
+        return await _over_journal(settings, command, environ)
     if isinstance(command, Kill):
         # Durable before anything is tried that may fail.
-        answer = await _over_journal(settings, command)
+        answer = await _over_journal(settings, command, environ)
         if answer.exit_code:
             return answer
     return await _connected(settings, command, environ=environ, note=note, arm=arm)
@@ -129,9 +136,9 @@ class _Nowhere:
     def on_replace_wanted(self, event: Any) -> None: ...
 
 
-async def _over_journal(settings: Settings, command: Command) -> Answer:
+async def _over_journal(settings: Settings, command: Command, environ: Mapping[str, str]) -> Answer:
     """Nothing is connected: what the journal says decides, and what is decided goes to the journal."""
-    journal = open_journal(settings)
+    journal = open_journal(settings, environ)
     try:
         # The journal has plain attributes where the port's are read through.
         target: Any = MemoryJournal() if isinstance(command, Status) else journal

@@ -21,6 +21,8 @@ from engine.runtime.operator_commands import (
     Reconcile,
     Resolve,
     Resume,
+    SetParameters,
+    StartStrategy,
     Status,
     StopStrategy,
 )
@@ -133,6 +135,10 @@ def _request(command: Command) -> tuple[str, str, dict[str, Any] | None]:
             return "POST", f"/api/orders/{body.pop('client_id')}/cancel", body
         case StopStrategy():
             return "POST", f"/api/strategies/{body.pop('strategy')}/stop", body
+        case StartStrategy():
+            return "POST", f"/api/strategies/{body.pop('strategy')}/start", body
+        case SetParameters():
+            return "POST", f"/api/strategies/{body.pop('strategy')}/parameters", body
         case Place():
             body["type"] = body.pop("kind") or None
             return "POST", "/api/orders", body

@@ -17,6 +17,7 @@ from engine.domain.events import (
     StrategyStopped,
 )
 from engine.domain.ids import AccountId
+from engine.domain.jobs import StrategyStarted
 from engine.domain.market import Bar, FeedStatus, OrderBook, Trade
 
 FILLS_MAX, DENIALS_MAX, ALERTS_MAX, SAMPLES_MAX = 5_000, 2_000, 1_000, 5_000
@@ -55,6 +56,7 @@ class Seen:
             (FeedStatus, self._on_feed),
             (AccountLink, self._on_link),
             (StrategyStopped, self._fresh),
+            (StrategyStarted, self._fresh),
             (Bar, self._on_bar),
             (Trade, self._on_trade),
             (OrderBook, self._on_book),

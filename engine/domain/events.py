@@ -15,7 +15,16 @@ from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted
 from engine.domain.commands import Offset, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
-from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, StrategySaved
+from engine.domain.jobs import (
+    JobEnded,
+    JobMissed,
+    JobsBegun,
+    JobStarted,
+    ParametersChanged,
+    StrategyHeld,
+    StrategySaved,
+    StrategyStarted,
+)  # fmt: skip
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
 from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
@@ -372,5 +381,5 @@ JournalRecord = (
     | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
     | ReconcileStarted | ReconcileRow | OperatorActed | AlgoStarted | AlgoNoted | AlgoEnded
-    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved
+    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyHeld | StrategyStarted
 )  # fmt: skip

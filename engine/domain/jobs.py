@@ -55,5 +55,37 @@ class StrategySaved(Struct, frozen=True, kw_only=True, tag="strategy_state"):
     state: Any = None
 
 
-KEPT = (JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved)
+class ParametersChanged(Struct, frozen=True, kw_only=True, tag="parameters"):
+    """A strategy's parameters from here on, all of them, as plain values.
+
+    They hold in later runs too, as long as the config gives the strategy what it gave when they were changed
+    (``configured``): a config that was edited since has the last word. ``values`` equal to it: the config's hold again.
+    """
+
+    strategy: StrategyId
+    ts_ns: int
+    values: dict[str, Any]
+    configured: dict[str, Any]
+
+
+class StrategyHeld(Struct, frozen=True, kw_only=True, gc=False, tag="held"):
+    """A person stopped a strategy: it begins in no later run either, until a person starts it."""
+
+    strategy: StrategyId
+    ts_ns: int
+    reason: str
+
+
+class StrategyStarted(Struct, frozen=True, kw_only=True, tag="started"):
+    """A fresh instance of a strategy took its place while the run went on: ``parameters`` are what it was made with."""
+
+    strategy: StrategyId
+    ts_ns: int
+    reason: str
+    parameters: dict[str, Any]
+
+
+KEPT = (
+    JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved, ParametersChanged, StrategyHeld, StrategyStarted,
+)  # fmt: skip
 """What ``runtime/kept.py`` remembers of a journal."""

@@ -265,6 +265,19 @@ def _strange(found: store.Last, before: store.Last, after: store.Last) -> str:
     return f"the server ends with record {found.seq}, ours is {before.seq}: another engine wrote meanwhile"
 
 
+def is_held(address: Address, *, seconds: Callable[[], float]) -> bool:
+    """Whether an engine writes this journal now.
+
+    Raises:
+        ConfigError: the url is none. JournalError: the server can not be asked.
+    """
+    try:
+        with contextlib.closing(Server(address, seconds=seconds).connect(OPEN_SECONDS, writes=False)) as session:
+            return bool(store.holders(session, address.schema))
+    except Lost as lost:
+        raise JournalError(f"the journal {address} can not be reached: {lost}") from lost
+
+
 def read(address: Address, *, seconds: Callable[[], float]) -> Iterator[tuple[int, JournalRecord]]:
     """Every record of a journal, read beside a writer that may still hold it; a standby will do.
 

@@ -99,23 +99,32 @@ def take_lock(session: Session, server: Server, name: str, ends: float) -> None:
     Raises:
         Held: by another engine. Lost: see Session.
     """
-    key = (_LOCK_CLASS, _lock_number(server.address.schema))
+    key = _key(server.address.schema)
     session.ask("SELECT set_config('application_name', %s, false)", name)
     while not session.ask("SELECT pg_try_advisory_lock(%s::int, %s::int)", *key)[0][0]:
-        holders = session.ask(
-            "SELECT pid, application_name, usename::text FROM pg_locks JOIN pg_stat_activity USING (pid)"
-            " WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND classid = %s::int::oid"
-            " AND objid = %s::int::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            *key,
-        )
-        for pid, application, _ in holders:
+        there = holders(session, server.address.schema)
+        for pid, application, _ in there:
             if application == name:
                 session.ask("SELECT pg_terminate_backend(%s::int)", pid)
         if server.seconds() > ends:
             # The last word of a name of ours is of no use to people.
-            who = [f"{name.rpartition(' ')[0] or name or 'a session'} (role {role})" for _, name, role in holders]
+            who = [f"{name.rpartition(' ')[0] or name or 'a session'} (role {role})" for _, name, role in there]
             raise Held(who[0] if who else "another session")
         pause(_LOCK_PAUSE)
+
+
+def holders(session: Session, schema: str) -> list[tuple[int, str, str]]:
+    """Whose session holds the lock of a journal: process id at the server, ``application_name``, role."""
+    return session.ask(
+        "SELECT pid, application_name, usename::text FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND classid = %s::int::oid"
+        " AND objid = %s::int::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        *_key(schema),
+    )
+
+
+def _key(schema: str) -> tuple[int, int]:
+    return _LOCK_CLASS, _lock_number(schema)
 
 
 def _lock_number(schema: str) -> int:

@@ -9,7 +9,7 @@ from engine.risk.limit import Limit, refuse_unless_duration, refuse_unless_posit
 from engine.risk.view import RiskView
 
 HISTORY_NS = 3600 * 10**9
-"""From this age on a price is no late quote: it is a bar from before the start, which feeds give to warm strategies up."""
+"""From this age on a price is no late quote: it is of a bar from before the start, which warms strategies up."""
 
 
 class PriceCollar(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -76,6 +76,16 @@ def open_postgres(settings: "Settings", environ: Mapping[str, str], *, accept_re
     return journal
 
 
+def is_held_on_server(settings: "Settings", environ: Mapping[str, str]) -> bool:
+    """Whether an engine holds the journal of a ``[journal]`` with a url.
+
+    Raises:
+        ConfigError: no driver, no password. JournalError: the server can not be asked.
+    """
+    address = address_of(settings.journal, environ, f"config {settings.path}")
+    return bool(postgres().is_held(address, seconds=stopwatch_seconds))
+
+
 def read_postgres(table: JournalTable, environ: Mapping[str, str], where: str) -> Iterator[tuple[int, JournalRecord]]:
     """Every record of a journal in PostgreSQL, beside whoever writes it.
 

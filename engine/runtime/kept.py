@@ -1,6 +1,6 @@
-"""What a run remembers of its journal for the daemon: which jobs of which days are settled, and strategies' states."""
+"""What a run remembers of its journal: which jobs of which days are settled, strategies' states and parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,19 @@ from engine.clock import Clock
 from engine.domain.errors import ConfigError
 from engine.domain.events import JournalRecord
 from engine.domain.ids import StrategyId
-from engine.domain.jobs import JobEnded, JobMissed, JobsBegun, JobStarted, StrategySaved
+from engine.domain.jobs import (
+    JobEnded,
+    JobMissed,
+    JobsBegun,
+    JobStarted,
+    ParametersChanged,
+    StrategyHeld,
+    StrategySaved,
+    StrategyStarted,
+)
 from engine.runner import StrategyRunner
+
+Told = JobsBegun | JobStarted | JobEnded | JobMissed | ParametersChanged | StrategyHeld | StrategyStarted
 
 STATE_BYTES = 1024 * 1024
 """A state larger than this is a mistake: it is journaled each time it changes."""
@@ -32,15 +43,19 @@ class Kept:
         self.ended: dict[str, JobEnded] = {}
         """Job -> how its latest run ended."""
         self.states: dict[StrategyId, Any] = {}
+        self.parameters: dict[StrategyId, ParametersChanged] = {}
+        """Strategies whose parameters a person changed, and to what."""
+        self.held: dict[StrategyId, StrategyHeld] = {}
+        """Strategies a person stopped and nobody started since."""
         self._bytes: dict[StrategyId, bytes] = {}
 
-    def tell(self, record: JobsBegun | JobStarted | JobEnded | JobMissed) -> int:
-        """Journal a step of a job, and remember it; gives its number."""
+    def tell(self, record: Told) -> int:
+        """Journal a step of a job, or what a person did to a strategy, and remember it; gives its number."""
         seq = self._append(record)
         self.on_record(record)
         return seq
 
-    def on_record(self, record: JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved) -> None:
+    def on_record(self, record: Told | StrategySaved) -> None:
         """One row of the journal."""
         match record:
             case JobsBegun():
@@ -58,10 +73,16 @@ class Kept:
             case StrategySaved():
                 self.states[record.strategy] = record.state
                 self._bytes[record.strategy] = _encoded(record.strategy, record.state)
+            case ParametersChanged():
+                self.parameters[record.strategy] = record
+            case StrategyHeld():
+                self.held[record.strategy] = record
+            case StrategyStarted():
+                self.held.pop(record.strategy, None)
 
-    def save(self) -> None:
-        """Ask every strategy what it wants back; one in the middle of an ``await`` is asked after it."""
-        for seat in self._runner.seats.values():
+    def save(self, names: Sequence[StrategyId] = ()) -> None:
+        """Ask these strategies, else every one, what they want back; one in the middle of an ``await`` after it."""
+        for seat in [self._runner.seats[name] for name in names or self._runner.seats]:
             self._runner._deliver(seat, seat.save, self.keep)
 
     def keep(self, strategy: StrategyId, state: Any) -> None:

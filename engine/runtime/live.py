@@ -42,10 +42,11 @@ from engine.runtime.pace import Pace
 from engine.runtime.recent_actions import recent_actions
 from engine.runtime.reconciling import Reconciling
 from engine.runtime.safety import EnduringJournal, SafetyOfRun
+from engine.runtime.seating import Seating
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.turns import Turns
 from engine.runtime.wiring import Core, join
-from engine.strategy import CallRequest, Context, Recovered
+from engine.strategy import CallRequest
 
 __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
 
@@ -87,10 +88,9 @@ class LiveRun:
 
         Raises: ConfigError: an account names a gateway that has no order side.
         """
-        self.spec, self.clock = spec, clock
+        self.spec, self.clock, self.gateways = spec, clock, gateways
         self.turns = turns or Turns(clock)
         self.journal = EnduringJournal(self.turns.journal(journal))
-        self.gateways = gateways
         self.ready = anyio.Event()
         """Set once trading is enabled."""
         self.stop_reason = ""
@@ -119,6 +119,7 @@ class LiveRun:
         self.held = HeldLimits(boxes.on_submitted, self._takes_limits)
         self.instructions = Instructions(spec.accounts, gateways, core)
         self.safety = SafetyOfRun(self)
+        self.seating = Seating(self)
         self.turns.guard(self)
         join(
             core,
@@ -268,35 +269,7 @@ class LiveRun:
         return fresh
 
     def _start_strategies(self, fresh: bool) -> None:
-        core = self.core
-        recovered: dict[StrategyId, Recovered] = {}
-        for account, strategy in self.spec.strategies:
-            prefix = f"{strategy.name}-{self.spec.run_tag}-" if self.spec.run_tag else f"{strategy.name}-"
-            context = Context(
-                strategy=strategy.name,
-                account=account,
-                instruments=strategy.instruments,
-                catalogue=self.spec.instruments,
-                publish=core.bus.publish,
-                portfolio=core.portfolio,
-                history=core.history,
-                desk=core.runner,
-                queries=self._query,
-                id_prefix=prefix,
-                bar_interval_ns=strategy.bar_interval_ns,
-                statements=self.spec.statements,
-                orders_made=core.manager.orders_made.get(strategy.name, 0),
-                instructions_made=core.instructions.made.get(strategy.name, 0),
-                algos_made=core.algos.made.get(strategy.name, 0),
-            )
-            core.runner.seat(strategy.name, strategy.make(), context)
-            if not fresh:
-                held = {i: p.quantity for (s, i), p in core.portfolio.strategy_positions.items() if s == strategy.name}
-                recovered[strategy.name] = Recovered(
-                    positions=held, working=context.working_orders(), state=core.kept.states.get(strategy.name)
-                )
-        core.runner.start(recovered)
-        core.algos.resume()
+        self.seating.begin(fresh=fresh)
 
     # --- while it runs -----------------------------------------------------------------------------------------------
 

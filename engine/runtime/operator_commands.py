@@ -102,7 +102,27 @@ class StopStrategy(Struct, frozen=True, kw_only=True, tag="stop_strategy"):
     who: str = "operator"
 
 
-Command = Kill | Resume | Reconcile | Accept | Resolve | Status | Place | Cancel | StopStrategy
+class StartStrategy(Struct, frozen=True, kw_only=True, tag="start_strategy"):
+    """A fresh instance of a strategy that was stopped, with the state it kept; no latch is lifted."""
+
+    strategy: str
+    reason: str
+    who: str = "operator"
+
+
+class SetParameters(Struct, frozen=True, kw_only=True, tag="set_parameters"):
+    """Other parameters for a strategy, the rest stay; text is read as the parameter's type."""
+
+    strategy: str
+    values: dict[str, Any]
+    reason: str
+    who: str = "operator"
+
+
+Command = (
+    Kill | Resume | Reconcile | Accept | Resolve | Status | Place | Cancel
+    | StopStrategy | StartStrategy | SetParameters
+)  # fmt: skip
 
 
 class Answer(Struct, frozen=True, kw_only=True):

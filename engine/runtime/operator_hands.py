@@ -1,4 +1,4 @@
-"""What a person may do to a run besides stopping it: place and withdraw orders, stop a strategy.
+"""What a person may do to a run besides stopping it: place and withdraw orders; strategies: ``strategy_hands.py``.
 
 An order by hand goes the way of a strategy's: the same gate, the same limits, the same journal; its strategy is
 ``operator`` (``gate.BY_HAND``).
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from engine.domain.commands import CancelOrder, Offset, OrderType, Side, SubmitOrder, TimeInForce
 from engine.domain.events import OrderDenied
 from engine.domain.evidence import TERMINAL
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
+from engine.domain.ids import AccountId, ClientOrderId, InstrumentId
 from engine.domain.reconciled import OperatorActed
 from engine.runtime.gate import BY_HAND
 from engine.runtime.operator import Act
-from engine.runtime.operator_commands import MISTAKE, NO, Answer, Cancel, Place, StopStrategy
+from engine.runtime.operator_commands import MISTAKE, NO, Answer, Cancel, Place
+from engine.runtime.strategy_hands import StrategyHands
 
 if TYPE_CHECKING:
     from engine.runtime.live import LiveRun
@@ -36,7 +37,7 @@ class Hands:
 
     def acts(self) -> Mapping[type, Act]:
         """By command, for ``Operator``."""
-        return {Place: self.place, Cancel: self.cancel, StopStrategy: self.stop_strategy}
+        return {Place: self.place, Cancel: self.cancel, **StrategyHands(self._run).acts()}
 
     # --- orders ------------------------------------------------------------------------------------------------------
 
@@ -124,23 +125,6 @@ class Hands:
         self._journal(command.who, "cancel", f"order:{name}", command.reason, str(before), "cancel asked for")
         self._core.bus.publish(CancelOrder(client_id=name, ts_ns=self._core.clock.now_ns, who=command.who))
         return Answer(text=f"{name}: withdrawal asked for; it is {order.state}", details={"state": order.state})
-
-    # --- strategies --------------------------------------------------------------------------------------------------
-
-    async def stop_strategy(self, command: StopStrategy) -> Answer:
-        """Stop one; the others go on."""
-        name = StrategyId(command.strategy)
-        seat = self._core.runner.seats.get(name)
-        if seat is None:
-            there = ", ".join(self._core.runner.seats) or "none"
-            return Answer(text=f"there is no strategy {command.strategy!r}; there are: {there}", exit_code=MISTAKE)
-        if not command.reason.strip():
-            return Answer(text="a reason is missing: it is kept in the journal", exit_code=MISTAKE)
-        if seat.stopped:
-            return Answer(text=f"{name} is stopped already: {seat.stopped}")
-        self._core.runner.halt(name, f"{command.who}: {command.reason}")
-        self._journal(command.who, "stop strategy", f"strategy:{name}", command.reason, "running", "stopped")
-        return Answer(text=f"{name} is stopped; its orders are being withdrawn", details={"state": "stopped"})
 
     def _journal(self, who: str, command: str, about: str, reason: str, before: str, after: str) -> None:
         ts_ns = self._core.clock.now_ns

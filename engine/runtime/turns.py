@@ -81,6 +81,10 @@ def _kept(run: Any) -> object:
     return run.core.kept
 
 
+def _seating(run: Any) -> object:
+    return run.seating
+
+
 DOORS: Mapping[str, Door] = {
     "recover": Door(_run, "_recover"),
     "start": Door(_run, "_start_strategies"),
@@ -105,6 +109,9 @@ DOORS: Mapping[str, Door] = {
     "halt": Door(_runner, "halt"),
     "save": Door(_kept, "save"),
     "stop": Door(_runner, "stop"),
+    "stop_one": Door(_seating, "stop"),
+    "start_one": Door(_seating, "start"),
+    "parameters": Door(_seating, "change"),
 }
 """Every method the world may call on the core from outside a turn. One that is missing here shows as a record that
 comes by an unknown way (``Verdict.notes``): add it."""

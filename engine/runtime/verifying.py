@@ -18,7 +18,7 @@ from engine.runtime.live_spec import LiveSpec
 from engine.runtime.recorded import COMMAND_TYPES, EVENT, Recording, Turn
 from engine.runtime.rerun import Decision, Rerun
 
-KNOWN_APPENDS = frozenset({"end", "recon"})
+KNOWN_APPENDS = frozenset({"end", "operator", "recon"})
 """Tags of the records that the live run writes by no door: they are facts of the world."""
 FAILURES = (
     ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, SluiceError, TypeError,

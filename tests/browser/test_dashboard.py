@@ -6,6 +6,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -103,6 +104,44 @@ async def test_trading_is_stopped_and_resumed_from_the_page(tmp_path: Path) -> N
             while shown.session.run.core.view.latches:  # noqa: ASYNC110 - any state of the run
                 await anyio.sleep(0.02)
         assert not [line for line in said if "428" not in line]
+
+
+async def test_a_strategy_is_stopped_started_and_given_other_parameters_from_the_page(tmp_path: Path) -> None:
+    """Each by its button and a reason; a value out of bounds is refused in the form, which stays; in both languages."""
+    async with a_shown_run(tmp_path) as shown, a_page(DESK) as (page, said):
+        seats = shown.session.run.core.runner.seats
+        row = "#strategies tr:has-text('cross')"
+        await log_in(page, shown, shown.first)
+        first = seats["cross"].strategy
+
+        async def send(button: str) -> None:
+            await page.click(f"{row} button:has-text('{button}')")
+            await page.fill("#strategy-why", "the browser test says so")
+
+        await send("Stop")
+        await page.click("#strategy-form button[type=submit]")
+        await page.wait_for_selector(f"{row} .badge:has-text('stopped')")
+        await send("Start")
+        await page.wait_for_selector("dialog:has-text('a latch stays')")
+        await page.click("#strategy-form button[type=submit]")
+        await page.wait_for_selector(f"{row} .badge:has-text('running')")
+        second = seats["cross"].strategy
+        assert second is not first
+        await send("Parameters")
+        await page.fill("#parameter-slow", "1")
+        await page.click("#strategy-form button[type=submit]")
+        await says(page, "dialog .fault[role=alert]", "parameter slow")
+        await page.fill("#parameter-slow", "5")
+        await page.screenshot(path=picture(tmp_path, "dashboard-parameters.png"))
+        await page.click("#strategy-form button[type=submit]")
+        await page.wait_for_selector(f"{row} td:has-text('fast 2, slow 5, size 100')")
+        changed: Any = seats["cross"].strategy
+        assert (changed.fast, changed.slow) == (2, 5)
+        await page.click("#language")
+        await page.click(f"{row} button:has-text('参数')")
+        await page.wait_for_selector("dialog:has-text('cross 的参数'):has-text('有效至配置文件中的参数被修改为止')")
+        assert await page.input_value("#parameter-slow") == "5"
+        assert not [line for line in said if "422" not in line]
 
 
 async def test_a_token_that_may_only_read_is_refused_by_the_engine(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import anyio
@@ -298,6 +298,25 @@ def test_a_process_that_kills_itself_at_a_seam_leaves_nothing_after_it() -> None
     booked = [len(run(seam)[3]) for seam in range(1, 12)]  # type: ignore[arg-type]
     assert booked == sorted(booked)
     assert set(booked) >= {0, 1, 2}
+
+
+def test_a_generator_begun_by_a_process_that_has_killed_itself_is_nobody_s_to_close() -> None:
+    """It is suspended for ever with the frame that waits in it; closing it is refused by Python."""
+
+    async def scenario(world: World) -> None:
+        async def numbers() -> AsyncIterator[int]:
+            await anyio.sleep_forever()
+            yield 1
+
+        async def engine() -> None:
+            world.processes["engine"].crash()
+            async for _ in numbers():
+                pass
+
+        await world.start("engine", engine).ended()
+        await anyio.sleep(1)
+
+    assert simulated(scenario, seed=8).findings == ()
 
 
 def test_processes_that_raise_or_leave_tasks_behind_are_findings() -> None:

@@ -24,6 +24,8 @@ SCOPES = {
     "get_api_strategies": Scope.READ,
     "get_api_strategies_name": Scope.READ,
     "post_api_strategies_name_stop": Scope.RISK_SET,
+    "post_api_strategies_name_start": Scope.RISK_SET,
+    "post_api_strategies_name_parameters": Scope.RISK_SET,
     "get_api_risk": Scope.READ,
     "get_api_risk_denials": Scope.READ,
     "post_api_risk_what_if": Scope.READ,

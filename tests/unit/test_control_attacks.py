@@ -139,6 +139,8 @@ BODIES: tuple[tuple[bytes, int], ...] = (
     (b'{"scope": "all", "reason": ""}', 422),
     (b'{"scope": "nobody:x", "reason": "x"}', 422),
     (b'{"scope": "account:nobody", "reason": "x"}', 422),
+    (b'{"scope": "all", "level": "halt", "reason": "\\ud800"}', 400),
+    (b'{"scope": "all", "level": "halt", "\\udfff": "x", "reason": "x"}', 400),
     (b" " * (64 * 1024 + 1), 413),
 )
 
@@ -162,6 +164,14 @@ def test_json_is_read_to_32_levels_and_brackets_in_text_count_nothing() -> None:
     assert read(json.dumps({"text": "[" * 100}).encode()) == {"text": "[" * 100}
     with pytest.raises(ValueError, match="deeper"):
         read(b'{"a":' * 33 + b"1" + b"}" * 33)
+
+
+def test_json_has_whole_characters() -> None:
+    """Half a surrogate pair could not be journaled; a pair is one character."""
+    assert read(b'["\\ud83d\\ude00", "\\u95f8"]') == ["\U0001f600", "\u95f8"]
+    for body in (b'["\\ud83d"]', b'{"\\ude00\\ud83d": 1}', b'["\\ud83dx"]'):
+        with pytest.raises(ValueError, match="half a character"):
+            read(body)
 
 
 async def talk(port: int, *parts: bytes) -> bytes:

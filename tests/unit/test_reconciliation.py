@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.domain.account import AccountSnapshot, Balance, FillRow, OrderRow, PositionRow
 from engine.domain.commands import Side
@@ -121,6 +122,16 @@ def test_what_is_found_locked_at_the_venue_is_locked_in_our_book(sellable: int |
     portfolio.on_adjusted(found)
     assert portfolio.sellable(ACCOUNT, STOCKS[0], NOW_NS) == 500 - locked
     assert portfolio.sellable(ACCOUNT, STOCKS[0], NOW_NS + DAY_NS) == 500
+
+
+def test_an_account_is_not_opened_by_a_reading_without_its_money() -> None:
+    """Else all its money would be a difference that nothing explains at the reading after (EasyTHS: a label that was
+    not found)."""
+    _, reconciler = a_settled()
+    poor = replace(a_reading(500, 500), balances=None)
+    judgement = reconciler.judge(poor, opening=True)
+    assert (judgement.doubt, judgement.booked, judgement.held) == ("the money was not read", (), ())
+    assert reconciler.judge(a_reading(500, 500, cash="70000"), opening=True).booked[-1].cash == -30_000
 
 
 def test_what_our_book_knows_to_be_locked_is_not_locked_again() -> None:

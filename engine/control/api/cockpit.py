@@ -4,8 +4,11 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from engine.clock import LiveClock, stopwatch_seconds
 from engine.control.api.access import Access, Caller
+from engine.control.api.journal_reading import READERS_MAX
 from engine.control.api.problems import Problem
 from engine.control.redaction import Redactor
 from engine.domain.reconciled import OperatorActed
@@ -42,6 +45,7 @@ class Cockpit:
         self.streams: Streams
         self.crowd: Crowd
         """Both set by who makes it."""
+        self.journal_readers = anyio.Semaphore(READERS_MAX)
         self._asked = 0
         self._kept: dict[str, tuple[float, Session | None, Any]] = {}
 

@@ -86,7 +86,7 @@ OPERATIONS = (
         summary="Records of the journal, a page at a time; at most 500 and 2 seconds a page",
         query=JournalQuery,
         answer=JournalPage,
-        statuses=(501, 504),
+        statuses=(504,),
     ),
     Operation(
         method="GET",

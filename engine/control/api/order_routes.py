@@ -136,7 +136,7 @@ OPERATIONS = (
         act=order,
         summary="One order's whole life: intent, send, evidence, fills, in time",
         answer=OrderLife,
-        statuses=(404,),
+        statuses=(404, 504),
     ),
     Operation(
         method="POST",

@@ -9,7 +9,7 @@ class Scope(enum.StrEnum):
     TRADE = "trade"
     """Place and withdraw orders by hand."""
     RISK_SET = "risk:set"
-    """Stop: raise kill levels, stop a strategy, reconcile."""
+    """Raise kill levels, stop a strategy and start it again, change its parameters, reconcile."""
     RISK_RESET = "risk:reset"
     """Let go: lower kill levels, accept differences, resolve orders."""
     ADMIN = "admin"

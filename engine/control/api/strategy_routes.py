@@ -14,7 +14,7 @@ from engine.domain.errors import DataError
 from engine.domain.ids import AccountId, StrategyId
 from engine.params import parameters_of
 from engine.runtime.backtest import StrategySpec
-from engine.runtime.operator_commands import StopStrategy
+from engine.runtime.operator_commands import Answer, SetParameters, StartStrategy, StopStrategy
 from engine.runtime.wiring import Core
 
 
@@ -46,6 +46,17 @@ class StrategyView(Struct, frozen=True, kw_only=True):
     orders_made: int
     day_profit: str | None
     waiting_events: int
+
+
+class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class ParametersBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Those that are to change; the others stay."""
+
+    values: Annotated[dict[Annotated[str, Meta(max_length=100)], Any], Meta(min_length=1, max_length=100)]
+    reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class StopBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -122,9 +133,31 @@ def _parameters(core: Core, spec: StrategySpec) -> list[ParameterView]:
 
 
 async def stop(call: Call) -> Any:
+    who = _who(call)
+    return await _answered(
+        call, await call.cockpit.command(StopStrategy(strategy=call.path["name"], reason=call.body.reason, who=who))
+    )
+
+
+async def start(call: Call) -> Any:
+    who = _who(call)
+    return await _answered(
+        call, await call.cockpit.command(StartStrategy(strategy=call.path["name"], reason=call.body.reason, who=who))
+    )
+
+
+async def set_parameters(call: Call) -> Any:
+    body = call.body
+    command = SetParameters(strategy=call.path["name"], values=body.values, reason=body.reason, who=_who(call))
+    return await _answered(call, await call.cockpit.command(command))
+
+
+def _who(call: Call) -> str:
     assert call.caller is not None
-    who = call.cockpit.who(call.caller)
-    answer = await call.cockpit.command(StopStrategy(strategy=call.path["name"], reason=call.body.reason, who=who))
+    return call.cockpit.who(call.caller)
+
+
+async def _answered(call: Call, answer: Answer) -> Any:
     await call.cockpit.settled()
     return respond(call.cockpit, done(answer), STATUSES[answer.exit_code])
 
@@ -154,6 +187,26 @@ OPERATIONS = (
         act=stop,
         summary="Stop a strategy: it hears nothing more, its orders are withdrawn, what it holds stays",
         body=StopBody,
+        answer=Done,
+        statuses=(409,),
+    ),
+    Operation(
+        method="POST",
+        path="/api/strategies/{name}/start",
+        scope=Scope.RISK_SET,
+        act=start,
+        summary="Start a strategy that was stopped: a fresh instance with its saved state; no latch is lifted",
+        body=StartBody,
+        answer=Done,
+        statuses=(409,),
+    ),
+    Operation(
+        method="POST",
+        path="/api/strategies/{name}/parameters",
+        scope=Scope.RISK_SET,
+        act=set_parameters,
+        summary="Change parameters of a strategy: it is made anew with them between two events, orders and state stay",
+        body=ParametersBody,
         answer=Done,
         statuses=(409,),
     ),

@@ -22,8 +22,17 @@ from engine.control.api.order_views import denied_view, order_view
 from engine.control.api.problems import Problem
 from engine.control.api.risk_routes import DenialView
 from engine.control.api.shapes import Moment, at, portable
-from engine.domain.events import AccountLink, Alert, Fill, LatchCleared, LatchSet, OrderDenied, StrategyStopped
+from engine.domain.events import (
+    AccountLink,
+    Alert,
+    Fill,
+    LatchCleared,
+    LatchSet,
+    OrderDenied,
+    StrategyStopped,
+)
 from engine.domain.ids import ClientOrderId
+from engine.domain.jobs import StrategyStarted
 from engine.domain.market import FeedStatus
 from engine.domain.timestamps import SECOND_NS
 
@@ -212,6 +221,8 @@ class Streams:
                 yield "feeds", _event("link", {**portable(event), "at": at(event.ts_ns)})
             elif isinstance(event, StrategyStopped):
                 yield "strategies", _event("strategy", {"name": event.strategy, "stopped": event.reason})
+            elif isinstance(event, StrategyStarted):
+                yield "strategies", _event("strategy", {"name": event.strategy, "stopped": ""})
         fresh.extend(kept)
 
     def _moved(self, session: "Session") -> list[tuple[str, bytes]]:

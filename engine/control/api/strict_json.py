@@ -1,4 +1,7 @@
-"""Request bodies as JSON, strictly: no duplicate keys, no NaN, 64-bit integers, at most 32 deep (RELIABILITY 6)."""
+"""Request bodies as JSON, strictly: no duplicate keys, no NaN, 64-bit integers, at most 32 deep (RELIABILITY 6).
+
+And whole characters: half a surrogate pair is none.
+"""
 
 import json
 import re
@@ -22,7 +25,18 @@ def read(body: bytes) -> Any:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"the body is not UTF-8 at byte {error.start}") from None
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer)
+    value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_integer)
+    if "\\u" in text:
+        _refuse_halves(value)
+    return value
+
+
+def _refuse_halves(value: Any) -> None:
+    """Half a surrogate pair is text to Python and to nobody else: the journal could not write it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text has half a character in it: a surrogate without its other half") from None
 
 
 def _depth(body: bytes) -> int:

@@ -7,6 +7,7 @@ import * as views from "./health.js";
 import * as money from "./money.js";
 import * as book from "./orders.js";
 import * as risk from "./risk.js";
+import * as rows from "./strategies.js";
 import { speak, spoken, t, term } from "./words.js";
 
 const TABS = ["overview", "orders", "risk", "health"];
@@ -31,7 +32,7 @@ const DRAW = {
   fills: () => book.fills(store),
   gauges: () => risk.gauges(store),
   denials: () => risk.denials(store),
-  strategies: () => risk.strategies(store, scopes),
+  strategies: () => rows.strategies(store, scopes),
   health: () => views.health(store),
   alerts: () => views.alerts(store),
 };

@@ -1,9 +1,9 @@
-// Limits, denials, strategies; stopping and resuming.
+// Limits and denials; stopping and resuming; what every dialog is made of.
 
 import { get, post } from "./api.js";
 import { $, el, table } from "./elements.js";
-import { signed, tone, when, whole } from "./format.js";
-import { spoken, t, term } from "./words.js";
+import { when, whole } from "./format.js";
+import { spoken, t } from "./words.js";
 
 const LEVELS = ["reduce", "halt", "cancel", "flatten"];
 
@@ -29,22 +29,13 @@ export const gauges = ({ risk }) => {
 export const denials = ({ denials: rows }) => table("denials", [[t("time")], [t("code")], [t("instrument")], [t("reason")]],
   rows.slice(0, 100).map(({ code, reason, order, at }) => ({ cells: [[when(at)], [code], [order.instrument], [reason, "long"]] })));
 
-export const strategies = ({ strategies: rows }, scopes) => table("strategies",
-  [[t("name")], [t("state")], [t("day_profit"), "right"], [t("orders_made"), "right"], [t("account"), "wide"], [t("parameters"), "wide"], [t("reason"), "wide"], [""]],
-  rows.map((row) => ({
-    key: row.name,
-    cells: [[row.name], [el("span", { class: `badge ${row.state === "running" ? "good" : "bad"}` }, term(row.state))], [signed(row.day_profit), `right ${tone(row.day_profit)}`],
-      [whole(row.orders_made), "right"], [row.account, "wide"], [row.parameters.map((p) => `${p.name} ${p.value}`).join(", "), "long wide"], [row.reason || "", "long wide"],
-      [row.state === "running" ? el("button", { type: "button", onclick: () => stopping(row.name, scopes) }, t("stop")) : ""]],
-  })), [2, 3]);
-
 // --- dialogs ---------------------------------------------------------------------------------------------------------
 
-const field = (name, input) => el("label", {}, el("span", {}, name), input);
+export const field = (name, input) => el("label", {}, el("span", {}, name), input);
 
-const warn = (scopes, scope) => (scopes.includes(scope) || scopes.includes("admin") ? null : el("p", { class: "fault" }, t("no_scope", scope)));
+export const warn = (scopes, scope) => (scopes.includes(scope) || scopes.includes("admin") ? null : el("p", { class: "fault" }, t("no_scope", scope)));
 
-const open = (title, ...inner) => {
+export const open = (title, ...inner) => {
   const dialog = $("dialog");
   dialog.replaceChildren(el("h2", {}, title), ...inner.filter(Boolean));
   if (!dialog.open) dialog.showModal();
@@ -52,9 +43,9 @@ const open = (title, ...inner) => {
 
 const shut = () => $("dialog").close();
 
-const back = () => el("button", { type: "button", onclick: shut }, t("cancel"));
+export const back = () => el("button", { type: "button", onclick: shut }, t("cancel"));
 
-const asking = (send, fault) => async (event) => {
+export const asking = (send, fault) => async (event) => {
   event.preventDefault();
   const button = event.target.querySelector("button[type=submit]");
   button.disabled = true;
@@ -122,13 +113,6 @@ const lifting = (latch, scopes) => {
   };
   open(`${t("lift")}: ${latch.scope}`, warn(scopes, "risk:reset"), el("p", {}, latch.cause), el("form", { onsubmit: asking(send, fault) },
     field(t("why"), why), confirm, fault, el("div", { class: "row" }, back(), el("button", { type: "submit", class: "primary" }, t("lift")))));
-  why.focus();
-};
-
-const stopping = (name, scopes) => {
-  const why = el("input", { required: true, maxLength: 200 }), fault = el("p", { class: "fault", role: "alert" });
-  open(t("stop_title", name), warn(scopes, "risk:set"), el("form", { onsubmit: asking(() => post(`/api/strategies/${encodeURIComponent(name)}/stop`, { reason: why.value }), fault) },
-    field(t("why"), why), fault, el("div", { class: "row" }, back(), el("button", { type: "submit", class: "danger" }, t("stop")))));
   why.focus();
 };
 
