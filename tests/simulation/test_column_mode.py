@@ -216,7 +216,7 @@ def test_a_long_run_with_all_conditions_trades_and_is_the_same(model: type[Any])
 def test_an_order_under_way_is_told_of_at_the_same_bar_in_both_modes(action: str, then: str) -> None:
     """With a latency its acceptance, or its end, is told by the first bar after it: not by the first that may fill."""
     plans = [([("cross up", action), ("cross down", then)], "", "look")]
-    found = [judged(mode, plans, sources_of(0, 120, (300, 50), two=False, slow=1), model=LATE) for mode in MODES]
+    found = [judged(mode, plans, sources_of(0, 100, (300, 50), two=True, slow=1), model=LATE) for mode in MODES]
     assert found[0] == found[1]
     assert {"OrderAccepted"} <= {what for what, *_ in found[0][5][0]}
 
