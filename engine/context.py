@@ -116,10 +116,11 @@ class Context:
         instructions_made: int = 0,
         algos_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
+        plain: Callable[[SubmitOrder, Instrument], object] | None = None,
         statements: StatementTable | None = None,
     ) -> None:
-        """``submit``: where orders go, if not by ``publish``; ``orders_made``, ``instructions_made``,
-        ``algos_made``: numbers already given away."""
+        """``submit``: where orders go, if not by ``publish``; ``plain``: where those of ``plain`` go, if not there;
+        ``orders_made``, ``instructions_made``, ``algos_made``: numbers already given away."""
         self.strategy = strategy
         self.account = account
         self.instruments = tuple(instruments)
@@ -128,7 +129,8 @@ class Context:
         self.instructions_made = instructions_made
         self.algos_made = algos_made
         self._publish = publish
-        self._submit = submit or publish
+        self._submit = send = submit or publish
+        self._plain = plain or (lambda order, _instrument: send(order))
         self._portfolio = portfolio
         self._history = history
         self._desk = desk
@@ -173,28 +175,36 @@ class Context:
             self.orders_made += 1
             self._submit(order)
             return order.client_id
-        spec = self.catalogue.get(instrument) or self.known(instrument)  # type: ignore[call-overload]
-        self.orders_made += 1
-        # A NewType is a call; this is done for every order of a replay.
-        client_id: ClientOrderId = f"{self._prefix}{self.orders_made}"  # type: ignore[assignment]
-        account, strategy, now_ns, submit = self.account, self.strategy, self._clock.now_ns, self._submit
         if price is None and type is None and stop_price is None and tif is _DAY and offset is _AUTO and not group:
-            # Words that say what is so anyway take as long to hand over as all the others.
-            submit(
-                SubmitOrder(
-                    client_id=client_id, account=account, strategy=strategy, instrument=spec.id, side=side,
-                    quantity=quantity, ts_ns=now_ns,
-                )
-            )  # fmt: skip
-            return client_id
-        submit(
+            return self.plain(side, instrument, quantity)
+        spec = self.known(instrument)
+        self.orders_made += 1
+        client_id = ClientOrderId(f"{self._prefix}{self.orders_made}")
+        self._submit(
             SubmitOrder(
-                client_id=client_id, account=account, strategy=strategy, instrument=spec.id, side=side,
-                quantity=quantity, ts_ns=now_ns, type=type or (_MARKET if price is None else _LIMIT),
+                client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
+                quantity=quantity, ts_ns=self._clock.now_ns, type=type or (_MARKET if price is None else _LIMIT),
                 price=None if price is None else spec.round_price(price),
                 stop_price=None if stop_price is None else spec.round_price(stop_price),
                 tif=tif, offset=offset, group=group,
             )
+        )  # fmt: skip
+        return client_id
+
+    def plain(self, side: Side, instrument: str, quantity: int) -> ClientOrderId:
+        """``submit`` of an order that says nothing else: at the market, for the day."""
+        spec = self.catalogue.get(instrument) or self.known(instrument)  # type: ignore[call-overload]
+        number = self.orders_made = self.orders_made + 1
+        # A NewType is a call, and words that say what is so anyway take as long to hand over as all the others; this is
+        # done for every order of a replay.
+        client_id: ClientOrderId = f"{self._prefix}{number}"  # type: ignore[assignment]
+        send = self._plain
+        send(
+            SubmitOrder(
+                client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
+                quantity=quantity, ts_ns=self._clock.now_ns,
+            ),
+            spec,
         )  # fmt: skip
         return client_id
 
@@ -235,16 +245,10 @@ class Context:
         client_id = ClientOrderId(f"{self._prefix}a{self.algos_made}")
         self._publish(
             SubmitAlgo(
-                client_id=client_id,
-                account=self.account,
-                strategy=self.strategy,
-                instrument=spec.id,
-                side=side,
-                quantity=quantity,
-                ts_ns=self.now_ns,
-                algo=algo,
+                client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
+                quantity=quantity, ts_ns=self.now_ns, algo=algo,
             )
-        )
+        )  # fmt: skip
         return client_id
 
     def cancel(self, client_id: ClientOrderId) -> None:
@@ -318,18 +322,12 @@ class Context:
     def working_orders(self, instrument: str | None = None) -> tuple[WorkingOrder, ...]:
         return tuple(
             WorkingOrder(
-                client_id=o.request.client_id,
-                instrument=o.request.instrument,
-                side=o.request.side,
-                quantity=o.quantity,
-                cum=o.cum,
-                leaves=o.leaves,
-                price=o.price,
-                state=o.state,
+                client_id=o.request.client_id, instrument=o.request.instrument, side=o.request.side,
+                quantity=o.quantity, cum=o.cum, leaves=o.leaves, price=o.price, state=o.state,
             )
             for o in self._desk.working(self.strategy)
             if instrument is None or o.request.instrument == instrument
-        )
+        )  # fmt: skip
 
     def main(self, product: str) -> InstrumentId | None:
         """The main contract of a futures product at this moment; None before the first is known."""

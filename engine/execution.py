@@ -164,7 +164,7 @@ class OrderManager(Judge):
         if self._keep_ended_ns:
             self._changed(request, ts_ns)
             self._venue_ids[request.account, venue_id] = client_id
-        if request.strategy not in self._quiet:
+        if request.strategy not in self.quiet:
             self._publish_accepted(order_event(OrderAccepted, order, "", ts_ns))
 
     def _send(self, client_id: ClientOrderId, ts_ns: int) -> None:

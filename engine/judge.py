@@ -91,10 +91,11 @@ class Judge:
         self._sheets = sheets
         self._keep_ended_ns = keep_ended_ns
         self._publish_submitted = self._publish_fill = self._publish_accepted = publish
-        self._quiet: frozenset[StrategyId] = frozenset()
-        self._only_books = False
+        self.quiet: frozenset[StrategyId] = frozenset()
+        """Strategies that need not be told of acceptances."""
+        self.only_books = False
         """Whether fills are booked and nobody else hears of them, and orders are forgotten with their last fill."""
-        self._limits = checker.limits_hash[:12]
+        self._limits = checker.limits_id
         self._baselines: dict[ClientOrderId, Baseline] = {}
         self._told: dict[ClientOrderId, Told] = {}
         self._venue_ids: dict[tuple[AccountId, VenueOrderId], ClientOrderId] = {}
@@ -109,18 +110,18 @@ class Judge:
         self._publish_fill = publisher(Fill)
         self._publish_accepted = publisher(OrderAccepted)
         heard_by_books = self._publish_fill == self._portfolio.on_fill
-        self._only_books = heard_by_books and not self._keep_ended_ns and not self._portfolio.futures
+        self.only_books = heard_by_books and not self._keep_ended_ns and not self._portfolio.futures
 
     def hush(self, quiet: frozenset[StrategyId]) -> None:
         """Strategies that need not be told of acceptances, where nobody else listens to them either (replay)."""
-        self._quiet = quiet
+        self.quiet = quiet
 
     # --- evidence -----------------------------------------------------------------------------------------------------
 
     def on_report(self, report: OrderReport) -> None:
         """One piece of evidence from a router, or from our own gate."""
         order = self.orders.get(report.client_id)
-        if self._only_books and order is not None and report.kind is _FILL and self._booked(order, report):
+        if self.only_books and order is not None and report.kind is _FILL and self._booked(order, report):
             return
         if order is not None and order.take(report):
             record = self._record
@@ -162,7 +163,7 @@ class Judge:
             # An ACK: what the order may still do has not changed.
             if report.venue_id and self._keep_ended_ns:
                 self._venue_ids[request.account, order.venue_id] = request.client_id
-            if request.strategy not in self._quiet:
+            if request.strategy not in self.quiet:
                 self._publish_accepted(order_event(OrderAccepted, order, report.reason, report.ts_ns))
             return
         client_id, cum = request.client_id, order.cum

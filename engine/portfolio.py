@@ -104,14 +104,14 @@ class Reservation(Struct, gc=False, eq=False):
     book: AccountBook
     position: Position | None
     """Of what it sells; None for a purchase."""
-    currency: str
-    cash: Decimal
-    """For the whole order."""
     quantity: int
     """Of the whole order."""
     open: int
     """Quantity that may still fill."""
-    held: Decimal
+    currency: str = ""
+    cash: Decimal = ZERO
+    """For the whole order."""
+    held: Decimal = ZERO
     """Cash held back for it."""
 
     def change(self, quantity: int) -> None:
@@ -161,16 +161,15 @@ class Portfolio:
 
     def on_submitted(self, event: OrderSubmitted) -> None:
         order = event.order
-        side, quantity, cash = order.side, order.quantity, event.reserved_cash
-        currency = self.instruments[order.instrument].currency
-        book = self.accounts[order.account]
-        if side is _BUY or side is _BUY_BACK or (self.futures and self._is_future(order.instrument)):
-            book.reserved[currency] = book.reserved.get(currency, ZERO) + cash
-            held = Reservation(book, None, currency, cash, quantity, quantity, cash)
+        side, quantity, name, book = order.side, order.quantity, order.instrument, self.accounts[order.account]
+        if side is _BUY or side is _BUY_BACK or (self.futures and self._is_future(name)):
+            cash, currency, reserved = event.reserved_cash, self.instruments[name].currency, book.reserved
+            reserved[currency] = reserved.get(currency, ZERO) + cash
+            held = Reservation(book, None, quantity, quantity, currency, cash, cash)
         else:
-            position = book.positions.get(order.instrument) or book.position(order.instrument)
+            position = book.positions.get(name) or book.position(name)
             position.selling += quantity
-            held = Reservation(book, position, currency, ZERO, quantity, quantity, ZERO)
+            held = Reservation(book, position, quantity, quantity)
         self._reservations[order.client_id] = held
 
     def on_instruction(self, event: InstructionSubmitted) -> None:
@@ -204,10 +203,11 @@ class Portfolio:
         held = self._reservations.pop(client_id, None)
         if held is None or not held.open:
             return
-        if held.position is not None:
-            held.position.selling -= held.open
-        else:
+        position = held.position
+        if position is None:
             held.book.reserved[held.currency] -= held.held
+        else:
+            position.selling -= held.open
 
     def on_fill(self, fill: Fill) -> None:
         instrument = self.instruments[fill.instrument]
@@ -218,27 +218,25 @@ class Portfolio:
 
     def book(self, of: Fill | SubmitOrder, quantity: int, price: Decimal, fee: Decimal, ts_ns: int) -> None:
         """``on_fill`` of what is no future, where nobody needs the event; ``of``: whose, of what and which way."""
-        name, side = of.instrument, of.side
-        instrument = self.instruments[name]
-        value = price * quantity
-        if instrument.multiplier != 1:
-            value *= instrument.multiplier
-        book = self.accounts[of.account]
-        bought = side is _BUY or side is _BUY_BACK
-        currency, cash = instrument.currency, book.cash
-        cash[currency] = cash.get(currency, ZERO) - (fee + value if bought else fee - value)
+        name, side, strategy, book = of.instrument, of.side, of.strategy, self.accounts[of.account]
+        instrument, cash = self.instruments[name], book.cash
+        currency, multiplier, value = instrument.currency, instrument.multiplier, price * quantity
+        if multiplier != 1:
+            value *= multiplier
         book.fees += fee
         self.fills += 1
         position = book.positions.get(name) or book.position(name)
-        if bought:
+        own = self.strategy_positions.get((strategy, name)) or self._strategy_position(strategy, name)
+        if side is _BUY or side is _BUY_BACK:
+            cash[currency] = cash.get(currency, ZERO) - (fee + value)
             sellable_from = self._sellable_from
             free_ns = sellable_from(name, ts_ns)
             if free_ns > ts_ns:
                 position.locked.append((free_ns, quantity))
         else:
+            cash[currency] = cash.get(currency, ZERO) - (fee - value)
             quantity = -quantity
         position.book(quantity, value)
-        own = self.strategy_positions.get((of.strategy, name)) or self._strategy_position(of.strategy, name)
         own.book(quantity, value)
         if name not in self.marks.latest:
             self.marks.keep(name, Mark(float(price), ts_ns))

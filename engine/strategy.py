@@ -116,15 +116,15 @@ class Strategy:
         Terms: ``tif``, ``offset``, ``until="2h"``; a trigger, one of ``stop``, ``touch``, ``trail``, ``trail_percent``
         (with ``trail_limit``); ``take_profit`` beside a stop or a trail: two ways out, one quantity (docs/orders.md).
         """
-        if terms:
-            return self.ctx.submit(_BUY, instrument, quantity, price, **terms)
-        return self.ctx.submit(_BUY, instrument, quantity, price)
+        if price is None and not terms:
+            return self.ctx.plain(_BUY, instrument, quantity)
+        return self.ctx.submit(_BUY, instrument, quantity, price, **terms)
 
     def sell(self, instrument: str, quantity: int, price: float | Decimal | None = None, **terms: Any) -> ClientOrderId:
         """Sell what is held: at market, or at ``price`` or better."""
-        if terms:
-            return self.ctx.submit(_SELL, instrument, quantity, price, **terms)
-        return self.ctx.submit(_SELL, instrument, quantity, price)
+        if price is None and not terms:
+            return self.ctx.plain(_SELL, instrument, quantity)
+        return self.ctx.submit(_SELL, instrument, quantity, price, **terms)
 
     def sell_short(self, instrument: str, quantity: int, price: float | None = None, **terms: Any) -> ClientOrderId:
         """Sell what is not held, where the venue allows it."""

@@ -1,7 +1,6 @@
 """The ledger is exact: floats of the market become the decimals people read before they are counted."""
 
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 
 from engine.domain.errors import BadMessage
 
@@ -36,13 +35,21 @@ def exact(value: float | int | str | Decimal) -> Decimal:
     return number
 
 
-@lru_cache(maxsize=16_384, typed=True)
+_PRICES_MAX = 16_384
+_prices: dict[float, Decimal] = {}
+
+
 def exact_price(price: float) -> Decimal:
     """``exact`` of a price that is known to be a finite float above 0.
 
     Prices come again and again, and to write one down and read it takes as long as two of a bare loop's bars.
     """
-    return Decimal(repr(price))
+    found = _prices.get(price)
+    if found is None:
+        if len(_prices) >= _PRICES_MAX:
+            _prices.clear()
+        found = _prices[price] = Decimal(repr(price))
+    return found
 
 
 def exact_from_wire(value: float | int | str | Decimal, what: str) -> Decimal:

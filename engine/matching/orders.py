@@ -64,9 +64,12 @@ class Orders:
         self._placed = placed
         self._sent = sent
         self._clock = clock
-        self._accepted = 0
-        self._floors = floors or {}
+        self.accepted = 0
+        """Orders so far; the number of the latest."""
+        self.floors = floors or {}
         self._acts_ns = acts_ns
+        self.takes_at_once = not self._order_ns and acts_ns is None
+        """Whether an order is there, and may fill, from the moment it came."""
         self._refusing = {name: book for name, book in books.items() if isinstance(book, RefusesCancels)}
         self._futures_fee = futures_fee
         self._futures = {name for name, book in books.items() if isinstance(book, TradesFutures)}
@@ -87,7 +90,7 @@ class Orders:
     def on_submitted(self, event: OrderSubmitted) -> None:
         """Take an order; it can not be refused here, the market's rules were asked before."""
         request = event.order
-        number = self._accepted = self._accepted + 1
+        number = self.accepted = self.accepted + 1
         ts_ns = event.ts_ns + self._order_ns
         acts_ns = ts_ns if self._acts_ns is None else self._acts_ns(request.instrument, ts_ns)
         order = resting(number, event, ts_ns, acts_ns)
@@ -136,7 +139,7 @@ class Orders:
         instrument = self._instruments[request.instrument]
         if self._slippage is not None and order.limit is None:
             price = slipped(self._slippage, order.buys, price, quantity, volume, instrument.tick)
-            floor = self._floors.get(request.instrument)
+            floor = self.floors.get(request.instrument)
             if floor is not None and (band := floor.band) is not None:
                 price = min(price, Decimal(repr(band[1]))) if order.buys else max(price, Decimal(repr(band[0])))
         leaves = order.leaves = order.leaves - quantity

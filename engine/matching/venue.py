@@ -59,12 +59,13 @@ class SimulatedVenue(Depth):
 
     def _know_model(self) -> None:
         super()._know_model()
-        self._match = self._model.match
+        self.match = self._model.match
         self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only
         self._path = self._model.path if isinstance(self._model, FollowsPath) else None
         self._ration = self._model.ration if isinstance(self._model, Rations) else None
-        self._careful = self._path is not None or self._ration is not None or bool(self._order_ns or self._cancel_ns)
-        self._careful = self._careful or self._slippage is not None
+        self.careful = self._path is not None or self._ration is not None or bool(self._order_ns or self._cancel_ns)
+        self.careful = self.careful or self._slippage is not None
+        """Whether more than the fill model's price decides what fills."""
 
     # --- bars ---------------------------------------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ class SimulatedVenue(Depth):
         if not orders:
             return
         start_ns = bar.ts_ns - bar.interval_ns
-        floor = self._floors.get(name)
+        floor = self.floors.get(name)
         if floor is not None:
             shown = floor.shown(bar, start_ns)
             if shown is None:
@@ -84,7 +85,7 @@ class SimulatedVenue(Depth):
         del self.resting[name]
         # What a fill causes (a new order) lands in a fresh list and can not meet this bar; a cancel finds ``_shown``.
         self._shown, self._ended = orders, False
-        if self._careful or floor is not None or name in self.conditional:
+        if self.careful or floor is not None or name in self.conditional:
             self._meet(orders, bar, start_ns, floor)
             kept = [order for order in orders if order.leaves]
         else:
@@ -95,7 +96,7 @@ class SimulatedVenue(Depth):
 
     def _pass_by(self, orders: list[Resting], bar: Bar, start_ns: int) -> list[Resting]:
         """The everyday bar: one order after the other; gives those that go on working."""
-        kept, match = [], self._match
+        kept, match = [], self.match
         for order in orders:
             if order.accepted_ns > start_ns:
                 kept.append(order)
@@ -165,7 +166,7 @@ class SimulatedVenue(Depth):
 
     def _take(self, order: Resting, seen: Bar, bar: Bar, most: int, as_of_ns: int) -> int:
         """Match one order with what it sees of a bar; the quantity that filled, at most ``most``."""
-        found = self._match(order.buys, order.limit, most, seen)
+        found = self.match(order.buys, order.limit, most, seen)
         request = order.request
         if found is None or (request.tif is _FOK and found[0] < order.leaves):
             return 0
@@ -201,11 +202,11 @@ class SimulatedVenue(Depth):
 
     def _ends_with_day(self, order: Resting) -> bool:
         """A market order waits for the next bar, unless its exchange ends it with the day as all others."""
-        return order.limit is not None or order.waits or order.request.instrument in self._floors
+        return order.limit is not None or order.waits or order.request.instrument in self.floors
 
     def _is_day(self, bar: Bar) -> bool:
         """Whether a bar is a whole day of an exchange: then it may end long after the day."""
-        return bar.interval_ns >= DAY_NS and bar.instrument in self._floors
+        return bar.interval_ns >= DAY_NS and bar.instrument in self.floors
 
     def _day_over(self, order: Resting, start_ns: int) -> bool:
         book = self._books[self._instruments[order.request.instrument].market]

@@ -34,16 +34,19 @@ class RiskChecker:
         self.limits_hash = hashlib.sha256(
             msgspec.json.encode([(limit.name, limit) for limit in self.limits], order="deterministic")
         ).hexdigest()
+        self.limits_id = self.limits_hash[:12]
+        """What records say of it."""
         for limit in self.limits:
             limit.prepare(view)
         self._first_no = _in_turn([limit.check for limit in self.limits])
-        self._passes = everyday(self.limits, view)
+        self.passes = everyday(self.limits, view)
+        """The shortcut for everyday orders; None where these limits have none."""
 
     def check(self, order: SubmitOrder, now_ns: int) -> Denial | None:
         """The first limit's no, its reason starting ``limit check failed: ``; None if all pass."""
-        first_no, passes = self._first_no, self._passes
+        first_no, passes = self._first_no, self.passes
         try:
-            if passes is not None and passes(order, now_ns):
+            if passes is not None and passes(order, now_ns) is not None:
                 return None
         except FAILURES:
             pass  # No answer: which limit says no to such an order, they tell themselves.

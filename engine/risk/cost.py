@@ -57,19 +57,23 @@ def purchase_cost(order: SubmitOrder, view: RiskView) -> Decimal | None:
     if price is None:
         return None
     instrument = view.instruments[order.instrument]
-    quantity = order.quantity
     if view.portfolio.futures and instrument.market in view.portfolio.futures:
         cost = _futures_cost(order, view, instrument, price)
-        view.cost_memo = (order, mark, cost)
-        return cost
+    else:
+        cost = cost_at(price, order, instrument, view)
+    view.cost_memo = (order, mark, cost)
+    return cost
+
+
+def cost_at(price: Decimal, order: SubmitOrder, instrument: Instrument, view: RiskView) -> Decimal:
+    """What a purchase of no future may take of the cash at a price."""
+    quantity = order.quantity
     cost = price * quantity
     if instrument.multiplier != 1:
         cost *= instrument.multiplier
     if view.cost_factor is not None:
         cost *= view.cost_factor
-    cost += view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument, order.ts_ns)
-    view.cost_memo = (order, mark, cost)
-    return cost
+    return cost + view.books[instrument.market].fee(order.type, order.side, quantity, price, instrument, order.ts_ns)
 
 
 def worst_case_cost(order: SubmitOrder, view: RiskView) -> Decimal:

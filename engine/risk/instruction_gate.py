@@ -48,7 +48,7 @@ class InstructionGate:
     """One an engine."""
 
     def __init__(self, checker: RiskChecker, view: RiskView) -> None:
-        self.limits_hash = checker.limits_hash[:12]
+        self.limits_hash = checker.limits_id
         self._checker = checker
         self._view = view
         self._but_collar = frozenset(limit.name for limit in checker.limits) - {PriceCollar.name}

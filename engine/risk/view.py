@@ -25,6 +25,7 @@ from engine.domain.events import (
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instructions import CONDITIONS, SubmitInstruction, SubscribeIpo
 from engine.domain.instrument import Instrument
+from engine.domain.market import Bar
 from engine.domain.money import exact_price
 from engine.domain.order import Order, OrderState
 from engine.domain.timestamps import MINUTE_NS, day_of
@@ -259,7 +260,7 @@ class RiskView(Counting):
         """The latest price, exactly as it reads; None where there is none, or none that is finite and above 0."""
         event = self.marks.latest.get(instrument)
         if event is not self._mark:
-            mark = self.marks.get(instrument)
+            mark = event.close if event.__class__ is Bar else self.marks.get(instrument)
             self._reference = exact_price(float(mark)) if mark is not None and 0.0 < mark < _INFINITE else None
             self._mark = event
         return self._reference

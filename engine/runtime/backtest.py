@@ -41,6 +41,7 @@ from engine.runtime.matching_settings import refuse_unless_bars_fill
 from engine.runtime.replay import Merged, Stage, merged, play
 from engine.runtime.replay_venue import ReplayVenue
 from engine.runtime.run_data import data_rows, run_settings
+from engine.runtime.short_way import way_in, way_out
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
 from engine.strategy import Strategy
@@ -203,7 +204,7 @@ class Backtest:
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
-        submit = core.bus.publisher(SubmitOrder)
+        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue)
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -215,6 +216,7 @@ class Backtest:
                 history=core.history,
                 desk=core.runner,
                 submit=submit,
+                plain=plain,
                 bar_interval_ns=spec.bar_interval_ns,
                 statements=self._statements,
             )
@@ -310,7 +312,9 @@ class Backtest:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(self._turn, self._due, self.clock, self.venue.resting, self.venue.on_bar, latest, ears, alone)
+        return Stage(
+            self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue), latest, ears, alone
+        )
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""

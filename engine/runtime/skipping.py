@@ -20,6 +20,7 @@ from engine.declared import Stream
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
 from engine.hearing import Calls
+from engine.matching.resting import NEVER_NS
 from engine.matching.waiting import Waiting
 from engine.portfolio import Portfolio
 from engine.runner import StrategyRunner
@@ -133,7 +134,8 @@ class _Latest(dict[InstrumentId, Any]):
         return super().__getitem__(name)
 
     def __contains__(self, name: object) -> bool:
-        return self.get(name) is not None  # type: ignore[arg-type]
+        # A price that was known stays known.
+        return super().__contains__(name) or self.get(name) is not None  # type: ignore[arg-type]
 
     def pin(self) -> None:
         """The batch is over: keep the last bar of each, and count rows anew."""
@@ -308,6 +310,10 @@ class Skipper:
             if line is None:
                 continue
             for order in orders:
+                if order.limit is None or not order.told or order.canceled_ns != NEVER_NS:
+                    # It takes what comes, or is told of by the next bar; one too early does nothing to it.
+                    nearest = min(nearest, line.place(line.row_from(place), count))
+                    continue
                 known = self._wakes.get(order.number)
                 if known is None or known[0] < place or known[1] is not order.limit:
                     row = self._waiting.next_row(

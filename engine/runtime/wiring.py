@@ -109,7 +109,7 @@ class Core:
 
         ``bus``: the live one, which knows where a turn begins (``turns.py``)."""
         self.bus = bus or Bus()
-        self.clock, self.journal = clock, journal
+        self.clock, self.journal, self.record = clock, journal, record or journal.append
         self.instruments, self.books = instruments, books
         # Asking a class whether it keeps a protocol costs more than all the rest of a fill.
         self._same_day = {name: book for name, book in books.items() if isinstance(book, SellsSameDay)}
@@ -121,7 +121,7 @@ class Core:
         self.manager = OrderManager(
             clock=clock,
             publish=self.bus.publish,
-            record=record or journal.append,
+            record=self.record,
             portfolio=self.portfolio,
             checker=self.checker,
             view=self.view,
@@ -130,11 +130,11 @@ class Core:
             sheets=sheets,
             keep_ended_ns=keep_ended_ns,
         )
-        self.watch = self._watch(limits, record or journal.append)
+        self.watch = self._watch(limits, self.record)
         self.instructions = InstructionDesk(
             clock=clock,
             publish=self.bus.publish,
-            record=record or journal.append,
+            record=self.record,
             portfolio=self.portfolio,
             checker=self.checker,
             view=self.view,
@@ -148,7 +148,7 @@ class Core:
             outside=outside,
             note=note,
         )
-        self.algos = algo_desk(self, record or journal.append)
+        self.algos = algo_desk(self, self.record)
         self.kept = Kept(self.runner, journal.append, clock)
 
     def _portfolio(self) -> Portfolio:

@@ -19,6 +19,7 @@ PATH = Path(rule="low_first")
 LATE = Friction(model=Path(), slippage=Ticks(), latency=Latency(order="70s", cancel="50ms"))
 
 OTHER = InstrumentId("000002.SH")
+MODES = ("event", "column")
 
 CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "cross up": lambda b: b.close.sma(3).crosses_above(b.close.sma(8)),
@@ -208,6 +209,16 @@ def test_a_long_run_with_all_conditions_trades_and_is_the_same(model: type[Any])
     assert event == judged("column", plans, sources, model=model())
     assert event[1] > 40
     assert not event[4]
+
+
+@pytest.mark.parametrize("then", ["look", "cancel"])
+@pytest.mark.parametrize("action", ["buy", "buy limit"])
+def test_an_order_under_way_is_told_of_at_the_same_bar_in_both_modes(action: str, then: str) -> None:
+    """With a latency its acceptance, or its end, is told by the first bar after it: not by the first that may fill."""
+    plans = [([("cross up", action), ("cross down", then)], "", "look")]
+    found = [judged(mode, plans, sources_of(0, 100, (300, 50), two=True, slow=1), model=LATE) for mode in MODES]
+    assert found[0] == found[1]
+    assert {"OrderAccepted"} <= {what for what, *_ in found[0][5][0]}
 
 
 def test_an_order_for_the_day_expires_at_the_same_bar_in_both_modes() -> None:

@@ -11,6 +11,7 @@ from engine.domain.events import KillLevel
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.money import exact, exact_price
 from engine.risk import RiskView, limits_for
+from engine.risk.cost import worst_case_cost
 from engine.risk.everyday import everyday
 from tests.risk_builders import GAME, INSTRUMENT, NOON_NS, a_latch, a_view, an_order, hold
 
@@ -69,11 +70,14 @@ PLAIN = st.fixed_dictionaries({"side": st.sampled_from([Side.BUY, Side.SELL]), "
 def test_a_yes_is_the_yes_of_all_five(
     changes: dict[str, Any], held: int, locked: int, selling: int, price: float | None, cash: int, latch: KillLevel
 ) -> None:
-    """Whatever the order, the books and the latches: what passes here is denied by none of the limits."""
+    """Whatever the order, the books and the latches: what passes here none denies, and it costs what it costs there."""
     view = a_scene(held, locked, selling, price=price, cash=cash, latch=latch)
     passes, order = everyday(LIMITS, view), an_order(**changes)
     assert passes is not None
-    if passes(order, NOON_NS):
+    cost = passes(order, NOON_NS)
+    if cost is not None:
+        view.cost_memo = None
+        assert str(cost) == str(worst_case_cost(order, view))
         assert [limit.name for limit in LIMITS if limit.check(order, view, NOON_NS) is not None] == []
 
 
@@ -82,10 +86,10 @@ def test_everyday_orders_pass_here() -> None:
     view = a_scene(100, 0, 0, price=10.0, cash=1001, latch=KillLevel.RUN)
     passes = everyday(LIMITS, view)
     assert passes is not None
-    assert passes(an_order(), NOON_NS)
-    assert not passes(an_order(quantity=101), NOON_NS)
-    assert passes(an_order(side=Side.SELL), NOON_NS)
-    assert not passes(an_order(side=Side.SELL, quantity=101), NOON_NS)
+    assert passes(an_order(), NOON_NS) is not None
+    assert passes(an_order(quantity=101), NOON_NS) is None
+    assert passes(an_order(side=Side.SELL), NOON_NS) is not None
+    assert passes(an_order(side=Side.SELL, quantity=101), NOON_NS) is None
 
 
 def test_other_limits_are_always_asked() -> None:
