@@ -1,5 +1,6 @@
 """A strategy's hands (``Context``), and what an ``async def`` handler may ask its runner for."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
@@ -9,7 +10,16 @@ from msgspec import Struct
 from engine.clock import Clock
 from engine.declared import Declarations
 from engine.domain.algos import Algo, SubmitAlgo
-from engine.domain.commands import CancelOrder, Offset, OrderType, ReplaceOrder, Side, SubmitOrder, TimeInForce
+from engine.domain.commands import (
+    CancelOrder,
+    Offset,
+    OrderType,
+    ReplaceOrder,
+    Side,
+    SubmitOrder,
+    TimeInForce,
+    comes_back,
+)
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
@@ -183,7 +193,8 @@ class Context:
         self._submit(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
-                quantity=quantity, ts_ns=self._clock.now_ns, type=type or (_MARKET if price is None else _LIMIT),
+                quantity=_as_int(quantity), ts_ns=self._clock.now_ns,
+                type=type or (_MARKET if price is None else _LIMIT),
                 price=None if price is None else spec.round_price(price),
                 stop_price=None if stop_price is None else spec.round_price(stop_price),
                 tif=tif, offset=offset, group=group,
@@ -199,6 +210,8 @@ class Context:
         # done for every order of a replay.
         client_id: ClientOrderId = f"{self._prefix}{number}"  # type: ignore[assignment]
         send = self._plain
+        if quantity.__class__ is not int:
+            quantity = _as_int(quantity)
         send(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
@@ -225,11 +238,15 @@ class Context:
             strategy=self.strategy,
             instrument=spec.id,
             side=side,
-            quantity=quantity,
+            quantity=_whole(quantity),
             ts_ns=self.now_ns,
             offset=offset,
             **order_fields(spec, price, words, self.now_ns),
         )
+
+    def _refuse_unless_sound(self, wish: Algo | Action) -> None:
+        if not comes_back(wish, type(wish)):
+            raise ConfigError(f"{self.strategy}: {wish!r} has a field that is none of its type; look at each of them")
 
     def known(self, instrument: str) -> Instrument:
         """The instrument; a ConfigError where there is none of that id."""
@@ -240,7 +257,8 @@ class Context:
 
     def play(self, algo: Algo, side: Side, instrument: str, quantity: int) -> ClientOrderId:
         """Have the engine play a parent; its fate comes as ``AlgoChanged`` to ``on_algo``."""
-        spec = self.known(instrument)
+        spec, quantity = self.known(instrument), _whole(quantity)
+        self._refuse_unless_sound(algo)
         self.algos_made += 1
         client_id = ClientOrderId(f"{self._prefix}a{self.algos_made}")
         self._publish(
@@ -255,6 +273,11 @@ class Context:
         self._publish(CancelOrder(client_id=client_id, ts_ns=self._clock.now_ns, who=self.strategy))
 
     def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None) -> None:
+        """
+        Raises:
+            ConfigError: the quantity is no whole number.
+        """
+        quantity = _whole(quantity)
         order = next((o for o in self._desk.working(self.strategy) if o.request.client_id == client_id), None)
         if order is None:
             return
@@ -277,6 +300,7 @@ class Context:
         """
         if instrument:
             self.known(instrument)
+        self._refuse_unless_sound(action)
         self.instructions_made += 1
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
@@ -394,3 +418,22 @@ class Context:
 
     def note(self, text: str, fields: Mapping[str, Any]) -> None:
         self._desk.note(self.strategy, text, fields)
+
+
+def _as_int(quantity: Any) -> Any:
+    """numpy's whole numbers as Python's; anything else as it is, for the gate to deny."""
+    if quantity.__class__ is int:
+        return quantity
+    is_whole = not isinstance(quantity, bool) and hasattr(quantity, "__index__")
+    return operator.index(quantity) if is_whole else quantity
+
+
+def _whole(quantity: Any) -> int:
+    """
+    Raises:
+        ConfigError: no whole number, or none that a record can hold.
+    """
+    found = _as_int(quantity)
+    if type(found) is not int or not 0 < found < 2**63:
+        raise ConfigError(f"quantity {quantity!r} is no whole number above 0; round it first, as with int(...)")
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.domain.account import Baseline
-from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
+from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder, writable
 from engine.domain.events import (
     JournalRecord,
     KillLevel,
@@ -79,7 +79,7 @@ class OrderManager(Judge):
             self.latch(KillLevel.HALT, "all", f"{self._checker.errors} risk checks failed to answer", "engine")
 
     def _deny(self, command: SubmitOrder, code: str, reason: str, now_ns: int) -> None:
-        denied = OrderDenied(order=command, ts_ns=now_ns, code=code, reason=reason)
+        denied = OrderDenied(order=writable(command), ts_ns=now_ns, code=code, reason=reason)
         self._record(denied)
         self._publish(denied)
 

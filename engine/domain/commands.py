@@ -2,7 +2,9 @@
 
 import enum
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
@@ -90,6 +92,36 @@ class SubmitOrder(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     expires_ns: int = 0
     group: str = ""
     """Orders that leave in one request of the venue (liquidation) share it."""
+
+
+_NOTHING: dict[str, object] = {
+    "client_id": "", "account": "", "strategy": "", "instrument": "", "side": Side.BUY, "quantity": 0, "ts_ns": 0,
+}  # fmt: skip
+"""What stands in a record for a field of an order that can not be written, where the field has no default."""
+
+
+def writable(order: SubmitOrder) -> SubmitOrder:
+    """The order, or what of it a record gives back as it was: an order that is denied may hold anything.
+
+    One float for a quantity would make a journal that can not be read again; the denial's reason tells what it was.
+    """
+    if comes_back(order, SubmitOrder):
+        return order
+    sound = {
+        field.name: getattr(order, field.name)
+        for field in msgspec.structs.fields(SubmitOrder)
+        if comes_back(getattr(order, field.name), field.type)
+    }
+    return SubmitOrder(**{**_NOTHING, **sound})
+
+
+def comes_back(value: object, kind: Any) -> bool:
+    """Whether a record gives it back as it is: every field is of its type, every number has room."""
+    try:
+        return bool(msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind) == value)
+    except (ArithmeticError, RecursionError, TypeError, ValueError):
+        # ValidationError is a ValueError; a comparison with a signaling NaN is an ArithmeticError.
+        return False
 
 
 class CancelOrder(Struct, frozen=True, kw_only=True, gc=False):

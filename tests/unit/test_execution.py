@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine import Bar, OrderType, Side, Strategy
 from engine.clock import ReplayClock
 from engine.domain.account import Capabilities
-from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
+from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder, writable
+from engine.domain.errors import ConfigError
 from engine.domain.events import (
     ORDER_EVENTS,
     Alert,
@@ -28,8 +31,10 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.execution import KEEP_ENDED_NS, CancelWanted, ReplaceWanted
+from engine.journal.chain import DECODER, ENCODER
 from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
+from engine.risk.checker import RiskChecker
 from engine.risk.profiles import limits_for
 from engine.runtime.wiring import Core, join
 from tests.builders import INDEX, START_NS, a_backtest, a_bar, flat_rows, ran
@@ -397,3 +402,63 @@ def test_a_latch_that_only_lets_positions_shrink_looks_through_the_open_orders()
     assert view.working(open_order.account, INDEX, Side.BUY) == 1
     assert view.working(open_order.account, INDEX, Side.SELL) == 0
     assert view.undecided(open_order.account, INDEX, Side.BUY) == 0
+
+
+NONSENSE = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.text(max_size=5), st.just([]), st.just(10**30), st.just(Decimal("sNaN")),
+    st.just("\ud800"), st.binary(max_size=3),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(SubmitOrder.__struct_fields__), NONSENSE, max_size=3))
+@example({"quantity": 2.5})
+@example({"quantity": 10**30, "price": 10.0})
+def test_a_denied_order_can_be_written_and_read_again_whatever_it_holds(nonsense: dict[str, Any]) -> None:
+    """One float for a quantity once made a journal that no later run could read; what is sound of the order stays."""
+    order = SubmitOrder(
+        client_id=ONE, account=ACCOUNT, strategy=SMA, instrument=INDEX, side=Side.SELL, quantity=3, ts_ns=5
+    )
+    strange = replace(order, **nonsense)
+    denied = OrderDenied(order=writable(strange), ts_ns=7, code="MALFORMED", reason="drill")
+    back = DECODER.decode(ENCODER.encode(denied))
+    assert back == denied
+    for name in set(SubmitOrder.__struct_fields__) - set(nonsense):
+        assert getattr(denied.order, name) == getattr(order, name)
+
+
+def test_the_gate_writes_what_it_can_of_an_order_that_is_none() -> None:
+    """The reason says what was asked for."""
+    desk = Desk()
+    order = SubmitOrder(
+        client_id=ONE, account=ACCOUNT, strategy=SMA, instrument=INDEX, side=Side.BUY, quantity=1, ts_ns=5
+    )
+    desk.core.checker = RiskChecker(limits_for("backtest", {}), desk.core.view)
+    desk.core.manager._checker = desk.core.checker
+    desk.core.manager.on_submit(replace(order, quantity=2.5))
+    (denied,) = [record for _, record in desk.journal.records() if isinstance(record, OrderDenied)]
+    assert (denied.order.quantity, denied.reason) == (0, "limit check failed: quantity 2.5 is no whole number")
+
+
+def test_quantities_that_are_no_whole_numbers_never_reach_the_journal() -> None:
+    """numpy's whole numbers are whole; 2.5 is denied, and where an order is played or changed it is refused at once."""
+    told: list[str] = []
+
+    class Sloppy(Strategy):
+        def on_bar(self, bar: Bar) -> None:
+            if told:
+                return
+            self.buy(bar.instrument, np.int64(2))  # type: ignore[arg-type]
+            for wish in (
+                lambda: self.buy(bar.instrument, 2.5, trail=1),  # type: ignore[arg-type]
+                lambda: self.twap(bar.instrument, 10**30, "10m"),
+                lambda: self.replace(ONE, 1.5),  # type: ignore[arg-type]
+            ):
+                with pytest.raises(ConfigError) as refusal:
+                    wish()
+                told.append(str(refusal.value))
+
+    result, records = ran(a_backtest(Sloppy(), flat_rows(5, 5, 5)))
+    assert result.fills == 1
+    assert [record.order.quantity for record in records if isinstance(record, OrderSubmitted)] == [2]
+    assert len(told) == 3
+    assert all("is no whole number above 0; round it first" in text for text in told)
