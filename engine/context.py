@@ -1,12 +1,12 @@
-"""A strategy's hands (``Context``), and what an ``async def`` handler may ask its runner for."""
+"""A strategy's hands: everything it may do to the world."""
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from engine.asking import Ask, CallRequest
 from engine.clock import Clock
 from engine.declared import Declarations
 from engine.domain.algos import Algo, SubmitAlgo
@@ -18,7 +18,6 @@ from engine.domain.commands import (
     Side,
     SubmitOrder,
     TimeInForce,
-    comes_back,
 )
 from engine.domain.errors import ConfigError
 from engine.domain.events import SubscriptionRequested
@@ -41,7 +40,7 @@ from engine.history import Bars, History
 from engine.portfolio import Portfolio
 from engine.ports import StatementTable, StatementView
 from engine.series import BarSeries
-from engine.terms import order_fields
+from engine.terms import as_int, order_fields, refuse_unless_sound, whole
 
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a replay.
 _MARKET, _LIMIT, _DAY, _AUTO = OrderType.MARKET, OrderType.LIMIT, TimeInForce.DAY, Offset.AUTO
@@ -66,31 +65,6 @@ class Recovered(Struct, frozen=True, kw_only=True):
     positions: Mapping[InstrumentId, int]
     working: Sequence[WorkingOrder]
     state: Any = None
-
-
-class SleepRequest(Struct, frozen=True):
-    duration_ns: int
-
-
-class NextBarRequest(Struct, frozen=True):
-    instrument: InstrumentId
-
-
-class CallRequest(Struct, frozen=True):
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-
-
-class Ask:
-    """The only thing an ``async def`` handler may await: a request its runner understands."""
-
-    __slots__ = ("request",)
-
-    def __init__(self, request: Any) -> None:
-        self.request = request
-
-    def __await__(self) -> Any:
-        return (yield self.request)
 
 
 class Desk(Protocol):
@@ -193,7 +167,7 @@ class Context:
         self._submit(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
-                quantity=_as_int(quantity), ts_ns=self._clock.now_ns,
+                quantity=as_int(quantity), ts_ns=self._clock.now_ns,
                 type=type or (_MARKET if price is None else _LIMIT),
                 price=None if price is None else spec.round_price(price),
                 stop_price=None if stop_price is None else spec.round_price(stop_price),
@@ -211,7 +185,7 @@ class Context:
         client_id: ClientOrderId = f"{self._prefix}{number}"  # type: ignore[assignment]
         send = self._plain
         if quantity.__class__ is not int:
-            quantity = _as_int(quantity)
+            quantity = as_int(quantity)
         send(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
@@ -238,15 +212,11 @@ class Context:
             strategy=self.strategy,
             instrument=spec.id,
             side=side,
-            quantity=_whole(quantity),
+            quantity=whole(quantity),
             ts_ns=self.now_ns,
             offset=offset,
             **order_fields(spec, price, words, self.now_ns),
         )
-
-    def _refuse_unless_sound(self, wish: Algo | Action) -> None:
-        if not comes_back(wish, type(wish)):
-            raise ConfigError(f"{self.strategy}: {wish!r} has a field that is none of its type; look at each of them")
 
     def known(self, instrument: str) -> Instrument:
         """The instrument; a ConfigError where there is none of that id."""
@@ -257,8 +227,8 @@ class Context:
 
     def play(self, algo: Algo, side: Side, instrument: str, quantity: int) -> ClientOrderId:
         """Have the engine play a parent; its fate comes as ``AlgoChanged`` to ``on_algo``."""
-        spec, quantity = self.known(instrument), _whole(quantity)
-        self._refuse_unless_sound(algo)
+        spec, quantity = self.known(instrument), whole(quantity)
+        refuse_unless_sound(algo, self.strategy)
         self.algos_made += 1
         client_id = ClientOrderId(f"{self._prefix}a{self.algos_made}")
         self._publish(
@@ -277,7 +247,7 @@ class Context:
         Raises:
             ConfigError: the quantity is no whole number.
         """
-        quantity = _whole(quantity)
+        quantity = whole(quantity)
         order = next((o for o in self._desk.working(self.strategy) if o.request.client_id == client_id), None)
         if order is None:
             return
@@ -300,7 +270,7 @@ class Context:
         """
         if instrument:
             self.known(instrument)
-        self._refuse_unless_sound(action)
+        refuse_unless_sound(action, self.strategy)
         self.instructions_made += 1
         client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
         self._publish(
@@ -418,22 +388,3 @@ class Context:
 
     def note(self, text: str, fields: Mapping[str, Any]) -> None:
         self._desk.note(self.strategy, text, fields)
-
-
-def _as_int(quantity: Any) -> Any:
-    """numpy's whole numbers as Python's; anything else as it is, for the gate to deny."""
-    if quantity.__class__ is int:
-        return quantity
-    is_whole = not isinstance(quantity, bool) and hasattr(quantity, "__index__")
-    return operator.index(quantity) if is_whole else quantity
-
-
-def _whole(quantity: Any) -> int:
-    """
-    Raises:
-        ConfigError: no whole number, or none that a record can hold.
-    """
-    found = _as_int(quantity)
-    if type(found) is not int or not 0 < found < 2**63:
-        raise ConfigError(f"quantity {quantity!r} is no whole number above 0; round it first, as with int(...)")
-    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio.to_thread
 
-from engine.context import CallRequest
+from engine.asking import CallRequest
 
 
 async def ask_outside(request: CallRequest, *, threads: bool) -> tuple[Any, str]:

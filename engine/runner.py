@@ -10,9 +10,10 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
+from engine.asking import CallRequest, NextBarRequest, SleepRequest
 from engine.bus import nobody, one_call, own_code
 from engine.clock import Clock
-from engine.context import CallRequest, Context, NextBarRequest, Recovered, SleepRequest
+from engine.context import Context, Recovered
 from engine.declared import Stream
 from engine.domain.algos import AlgoChanged
 from engine.domain.errors import ConfigError

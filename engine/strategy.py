@@ -4,7 +4,8 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
-from engine.context import Ask, CallRequest, Context, NextBarRequest, Recovered, SleepRequest, WorkingOrder
+from engine.asking import Ask, CallRequest, NextBarRequest, SleepRequest
+from engine.context import Context, Recovered, WorkingOrder
 from engine.domain.algos import AlgoChanged, Bracket, Iceberg, Participate, Twap, Vwap, custom, volume_curve
 from engine.domain.commands import OrderType, Side
 from engine.domain.errors import ConfigError

@@ -1,10 +1,13 @@
-"""What a strategy writes for an order, as the order's own fields."""
+"""What a strategy writes for an order, as the order's own fields; and what no record could hold."""
 
+import operator
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from engine.domain.commands import OrderType, TimeInForce
+from msgspec import Struct
+
+from engine.domain.commands import OrderType, TimeInForce, comes_back
 from engine.domain.errors import ConfigError
 from engine.domain.instrument import Instrument
 from engine.domain.money import exact
@@ -92,3 +95,31 @@ def _refuse_mixtures(price: Price | None, words: Mapping[str, Any]) -> None:
         raise ConfigError("a trailing stop has no price; give trail_limit for a limit beyond its trigger")
     if "trail_limit" in words and not trailing:
         raise ConfigError("trail_limit goes with trail or trail_percent")
+
+
+def as_int(quantity: Any) -> Any:
+    """numpy's whole numbers as Python's; anything else as it is, for the gate to deny."""
+    if quantity.__class__ is int:
+        return quantity
+    is_whole = not isinstance(quantity, bool) and hasattr(quantity, "__index__")
+    return operator.index(quantity) if is_whole else quantity
+
+
+def whole(quantity: Any) -> int:
+    """
+    Raises:
+        ConfigError: no whole number, or none that a record can hold.
+    """
+    found = as_int(quantity)
+    if type(found) is not int or not 0 < found < 2**63:
+        raise ConfigError(f"quantity {quantity!r} is no whole number above 0; round it first, as with int(...)")
+    return found
+
+
+def refuse_unless_sound(wish: Struct, strategy: str) -> None:
+    """
+    Raises:
+        ConfigError: a field of an action or an algorithm is none of its type, and no record could hold it.
+    """
+    if not comes_back(wish, type(wish)):
+        raise ConfigError(f"{strategy}: {wish!r} has a field that is none of its type; look at each of them")

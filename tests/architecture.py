@@ -50,14 +50,15 @@ ROOMS: dict[str, set[str]] = {
     "schedule": {"domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports"},
     "series": {"domain", "indicators"},
     "declared": {"domain", "indicators", "series"},
+    "asking": {"domain"},
     "context": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "series", "declared", "terms",
+        "series", "declared", "terms", "asking",
     },
-    "outside": {"domain", "context"},
+    "outside": {"domain", "asking"},
     "strategy": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "series", "declared", "context",
+        "series", "declared", "context", "asking",
     },
     "seat": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
@@ -68,7 +69,7 @@ ROOMS: dict[str, set[str]] = {
     "quote_loop": {"seat"},
     "runner": {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
-        "series", "declared", "context", "strategy", "seat", "hearing",
+        "series", "declared", "context", "strategy", "seat", "hearing", "asking",
     },
     # The edge.
     "net": {"domain", "clock", "traps"},

@@ -14,7 +14,7 @@ from typing import Any
 import anyio
 import msgspec
 
-from engine.context import CallRequest
+from engine.asking import CallRequest
 from engine.domain.errors import JournalError
 from engine.journal.backup import back_up, shorten_log
 from engine.outside import ask_outside

@@ -9,9 +9,10 @@ import anyio
 import msgspec
 from msgspec import Struct
 
+from engine.asking import CallRequest
 from engine.bus import nobody
 from engine.clock import ReplayClock, cpu_seconds
-from engine.context import CallRequest, Context
+from engine.context import Context
 from engine.data.actions import actions_of
 from engine.data.columns import BarSource, Columns
 from engine.data.main_contract import Roll

@@ -12,8 +12,8 @@ from typing import Any, cast, get_args, get_type_hints
 import msgspec
 from msgspec import Raw, Struct
 
+from engine.asking import CallRequest
 from engine.clock import LiveClock
-from engine.context import CallRequest
 from engine.domain.account import Capabilities
 from engine.domain.commands import CancelOrder, SubmitOrder
 from engine.domain.errors import ConfigError

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.asking import NextBarRequest
 from engine.bus import Bus
-from engine.context import NextBarRequest
 from engine.data.columns import Columns
 from engine.declared import Stream
 from engine.domain.ids import InstrumentId

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
+from engine.asking import CallRequest
 from engine.bus import Bus
 from engine.clock import LiveClock
-from engine.context import CallRequest
 from engine.domain.algos import SubmitAlgo
 from engine.domain.commands import CancelOrder, ReplaceOrder, SubmitOrder
 from engine.domain.errors import ConfigError
