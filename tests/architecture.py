@@ -8,6 +8,7 @@ the determinism lint; an excuse without a reason excuses nothing.
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 CORE_GROUND = {"domain"}
 WIRE = {"domain", "clock", "entropy", "net"}
@@ -177,6 +178,12 @@ def _by_name(name: ast.expr, path: str) -> bool:
     return not (room_of(path) == "control" and str(name.value).startswith("engine.chaos"))
 
 
+@lru_cache(maxsize=1)
+def _tree(source: str) -> ast.Module:
+    """Of the file whose turn it is, for one check after the other."""
+    return ast.parse(source)
+
+
 def check_floors(path: str, source: str) -> list[str]:
     """Imports that go up, or sideways between the wings; rooms that are not in the table."""
     if path == "engine/__init__.py":
@@ -185,7 +192,7 @@ def check_floors(path: str, source: str) -> list[str]:
     if room not in ROOMS:
         return [f"{path}:1: room {room!r} is not in the table of floors"]
     problems = []
-    for line, module in _imports(ast.parse(source), path):
+    for line, module in _imports(_tree(source), path):
         parts = module.split(".")
         if parts[0] in {"strategies", "tests", "benchmarks"}:
             problems.append(f"{path}:{line}: the engine imports {module}")
@@ -201,7 +208,7 @@ def check_floors(path: str, source: str) -> list[str]:
 def check_strategy_imports(path: str, source: str, standard_library: frozenset[str]) -> list[str]:
     """A strategy imports ``engine`` (the root alone), numpy and the standard library."""
     problems = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         modules: list[str] = []
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
@@ -217,7 +224,7 @@ def check_strategy_imports(path: str, source: str, standard_library: frozenset[s
 
 def check_determinism(path: str, source: str) -> list[str]:
     """Time, chance, threads, environment, tasks and unordered iteration outside their rooms."""
-    tree = ast.parse(source)
+    tree = _tree(source)
     names = _bound_names(tree)
     excused = _excused_lines(source)
     problems = []
@@ -322,7 +329,7 @@ def check_subscriptions(path: str, source: str) -> list[str]:
         return []
     return [
         f"{path}:{node.lineno}: subscribes to the bus; every subscription is in {SUBSCRIBER}"
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(_tree(source))
         if isinstance(node, ast.Attribute)
         and node.attr == "subscribe"
         and _dotted(node.value, {}).split(".")[-1].lstrip("_") in {"bus", "Bus"}
@@ -333,7 +340,7 @@ def check_size(path: str, source: str) -> list[str]:
     """Files past 400 lines and functions past 60: is this two things?"""
     lines = source.count("\n") + (not source.endswith("\n"))
     problems = [f"{path}:1: {lines} lines (at most {FILE_LINES_MAX})"] if lines > FILE_LINES_MAX else []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(_tree(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES_MAX:
@@ -354,7 +361,7 @@ def check_broad_catches(path: str, source: str) -> list[str]:
     """
     if path.startswith(BROAD_CATCHERS):
         return []
-    tree = ast.parse(source)
+    tree = _tree(source)
     names = _bound_names(tree)
     problems = []
     for node in ast.walk(tree):
