@@ -5,6 +5,7 @@ uvicorn's ``Server`` takes over signals, wakes ten times a second and ends the p
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from engine.domain.errors import ConfigError
+
+
+class WithoutLateWrites(logging.Filter):
+    """A stream to a client that has just gone may write many pieces before its connection hears of it.
+
+    asyncio warns of each: hundreds of lines on the terminal of a busy machine, about nothing.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.msg != "socket.send() raised exception."
+
+
+logging.getLogger("asyncio").addFilter(WithoutLateWrites())
 
 
 async def listening(
