@@ -50,7 +50,10 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout, at the end.")] = False,
 ) -> None:
-    """Watch a strategy trade on a simulated market. 演示：策略在仿真市场上交易。"""
+    """Watch a strategy trade on a simulated market. 演示：策略在仿真市场上交易。
+
+    Exit code 1: nothing was filled. 退出码 1：没有成交。
+    """
     import anyio
 
     from engine.control.api.hosting import with_port
@@ -62,7 +65,17 @@ def demo(
     figures = {**session.figures(), "report": str(page)}
     if as_json:
         print_json(figures)
-        return
+    else:
+        _tell(figures, page)
+    if not figures["fills"]:
+        complain(
+            f"demo: nothing was filled: {seconds:g} s at {session.clock.speed:g} times real speed were too few for this "
+            "machine, or it is busy with other things; try --seconds 60"
+        )
+        raise typer.Exit(1)
+
+
+def _tell(figures: Mapping[str, Any], page: Path) -> None:
     from engine.control.live_screen import summary_table, told_table
 
     console = for_people()
