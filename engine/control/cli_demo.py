@@ -69,8 +69,8 @@ def demo(
         _tell(figures, page)
     if not figures["fills"]:
         complain(
-            f"demo: nothing was filled: {seconds:g} s at {session.clock.speed:g} times real speed were too few for this "
-            "machine, or it is busy with other things; try --seconds 60"
+            f"demo: nothing was filled: {seconds:g} s at {session.clock.speed:g} times real speed were too few, or the "
+            "machine is busy with other things; try --seconds 60"
         )
         raise typer.Exit(1)
 

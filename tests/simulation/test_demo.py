@@ -50,10 +50,9 @@ def test_the_demo_buys_and_sells_over_http_and_ends_with_a_report(tmp_path: Path
     assert figures["sells"] >= 1
 
 
-@pytest.mark.long
 def test_a_demo_in_which_nothing_was_filled_says_so_and_is_no_success(tmp_path: Path) -> None:
     """At real speed a second of a five-minute market shows nothing: exit code 1 and what to do."""
-    text = (ROOT / "config/demo.toml").read_text(encoding="utf-8").replace("speed = 1200", "speed = 1")
+    text = (ROOT / "config/demo.toml").read_text(encoding="utf-8").replace("speed = 1200.0", "speed = 1.0")
     text = text.replace('"runs/demo"', f'"{tmp_path / "runs"}"').replace(
         '"instruments.toml"', f'"{ROOT / "config" / "instruments.toml"}"'
     )
@@ -66,6 +65,7 @@ def test_a_demo_in_which_nothing_was_filled_says_so_and_is_no_success(tmp_path: 
     assert "demo: nothing was filled: 1 s at 1 times real speed were too few" in done.stderr
 
 
+@pytest.mark.long
 def test_twenty_seconds_of_demo_bring_twenty_fills(tmp_path: Path) -> None:
     """The bar of issue A."""
     figures = a_demo(tmp_path, 20)
