@@ -111,8 +111,8 @@ def whole(quantity: Any) -> int:
         ConfigError: no whole number, or none that a record can hold.
     """
     found = as_int(quantity)
-    if type(found) is not int or not 0 < found < 2**63:
-        raise ConfigError(f"quantity {quantity!r} is no whole number above 0; round it first, as with int(...)")
+    if type(found) is not int or abs(found) >= 2**63:
+        raise ConfigError(f"quantity {quantity!r} is no whole number of units; round it first, as with int(...)")
     return found
 
 

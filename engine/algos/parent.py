@@ -22,7 +22,7 @@ WHO = "engine:algo"
 WAITS_NS = (5 * SECOND_NS, 15 * SECOND_NS, 60 * SECOND_NS)
 """How long to wait after a child that was refused, the first, second and third time in a row; then it is over."""
 CANCELS_MAX = 5
-"""How often a child is asked to go."""
+"""How often a child is asked to go in haste; then a person is told, and it is asked once a minute."""
 AT_ONCE = frozenset({"KILLED", "UNSUPPORTED", "MALFORMED", "INSTRUMENT", "ENV", "DUP_ID"})
 """Refusals that waiting will not mend."""
 NOT_NOW = frozenset({"SESSION", "STALE_DATA", "OPEN", "RATE", "DUPLICATE", "NOT_READY", "LOCKED", "SELF_MATCH"})
@@ -240,16 +240,21 @@ class Parent:
         )
 
     def withdraw(self, child: Child) -> None:
-        """Ask a child to go, unless it was asked already."""
-        if child.ended or child.cancels >= CANCELS_MAX or self.services.asleep:
+        """Ask a child to go, unless it was asked just now; as long as it stays."""
+        if child.ended or self.services.asleep:
             return
+        pause_ns = WAITS_NS[0] if child.cancels < CANCELS_MAX else WAITS_NS[-1]
         last_ns = self.memory.get(child.request.client_id, -WAITS_NS[-1])
-        if self.now_ns - last_ns < WAITS_NS[0]:
-            self.alarm(last_ns + WAITS_NS[0])
+        if self.now_ns - last_ns < pause_ns:
+            self.alarm(last_ns + pause_ns)
             return
         self.memory[child.request.client_id] = self.now_ns
         child.cancels += 1
-        self.alarm(self.now_ns + WAITS_NS[0])
+        if child.cancels == CANCELS_MAX:
+            self.services.alert(
+                self, f"{child.request.client_id} was asked {CANCELS_MAX} times to go, and stays so far"
+            )
+        self.alarm(self.now_ns + (pause_ns if child.cancels < CANCELS_MAX else WAITS_NS[-1]))
         self.services.withdraw(self, CancelOrder(client_id=child.request.client_id, ts_ns=self.now_ns, who=WHO))
 
     def note(self, key: str, value: str) -> None:

@@ -261,6 +261,25 @@ def test_a_refusal_that_time_mends_never_ends_a_stop_and_a_person_is_told() -> N
 # --- brackets ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_child_that_will_not_go_is_asked_for_as_long_as_it_stays_and_a_person_is_told() -> None:
+    """Five requests without an answer, then a refusal: it was never asked again, and its parent never over."""
+    house = House(sheet=STOPS).start()
+    house.quote(10)
+    parent = house.strategy.sell(NAME, 100, take_profit=10.5, stop=9.5)
+    (order,) = house.core.manager.working.values()
+    child = order.request.client_id
+    house.fill(child, 1, "10")
+    house.strategy.cancel(parent)
+    house.wait(MINUTE_NS)
+    assert any("was asked 5 times to go, and stays so far" in alert.text for alert in house.alerts)
+    house.report(child, Evidence.CANCEL_REJECT, reason="no")
+    assert not order.cancel_pending
+    house.wait(2 * MINUTE_NS)
+    assert order.cancel_pending
+    house.canceled(child)
+    assert house.core.algos.parents == {}
+
+
 def test_a_bracket_protects_each_fill_of_its_entry_and_ends_with_its_exits() -> None:
     """Exits add up to what the entry filled, whatever way it comes."""
     house = a_house()

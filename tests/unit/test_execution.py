@@ -461,4 +461,4 @@ def test_quantities_that_are_no_whole_numbers_never_reach_the_journal() -> None:
     assert result.fills == 1
     assert [record.order.quantity for record in records if isinstance(record, OrderSubmitted)] == [2]
     assert len(told) == 3
-    assert all("is no whole number above 0; round it first" in text for text in told)
+    assert all("is no whole number of units; round it first" in text for text in told)
