@@ -216,6 +216,13 @@ class Portfolio:
             return
         self.book(fill, fill.quantity, fill.price, fill.fee, fill.ts_ns)
 
+    def on_relived(self, fill: Fill) -> None:
+        """``on_fill`` of one from before a restart: until a feed tells a price, the latest fill's is the newest."""
+        self.on_fill(fill)
+        mark = self.marks.latest.get(fill.instrument)
+        if mark is None or mark.ts_ns <= fill.ts_ns:
+            self.marks.keep(fill.instrument, Mark(float(fill.price), fill.ts_ns))
+
     def book(self, of: Fill | SubmitOrder, quantity: int, price: Decimal, fee: Decimal, ts_ns: int) -> None:
         """``on_fill`` of what is no future, where nobody needs the event; ``of``: whose, of what and which way."""
         name, side, strategy, book = of.instrument, of.side, of.strategy, self.accounts[of.account]

@@ -216,7 +216,7 @@ class Core:
         handlers: dict[type, tuple[Callable[[Any], None], ...]] = {
             OrderSubmitted: (self.portfolio.on_submitted, self.view.on_submitted),
             OrderDenied: (self.view.on_denied,),
-            Fill: (self.portfolio.on_fill, self.view.on_fill, self.reconciler.explanations.on_fill),
+            Fill: (self.portfolio.on_relived, self.view.on_fill, self.reconciler.explanations.on_fill),
             PositionAdjusted: (self.portfolio.on_adjusted, self.view.on_adjusted, self.reconciler.on_adjusted),
             EquitySampled: (self.view.on_equity,),
             DayPriced: (self.view.on_priced,),

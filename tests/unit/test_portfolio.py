@@ -169,6 +169,17 @@ def test_equity_counts_marks_and_falls_back_to_cost() -> None:
         portfolio.marks[FUTURE]
 
 
+def test_after_a_restart_the_latest_fill_tells_the_price_until_a_feed_does() -> None:
+    """The first fill ever told it: equity was shown at a price of weeks ago, which a check called stale."""
+    portfolio = a_portfolio()
+    for day, price in ((1, "10"), (2, "12"), (3, "11")):
+        portfolio.on_relived(a_fill(price=price, ts_ns=START_NS + day * DAY_NS))
+    assert (portfolio.marks.get(INDEX), portfolio.marks_ns.get(INDEX)) == (11.0, START_NS + 3 * DAY_NS)
+    portfolio.on_bar(a_bar(close=13.0, ts_ns=START_NS + 4 * DAY_NS))
+    portfolio.on_relived(a_fill(price="9", ts_ns=START_NS + 3 * DAY_NS))
+    assert portfolio.marks.get(INDEX) == 13.0
+
+
 def test_equity_refuses_a_currency_it_has_no_rate_for() -> None:
     """It never adds up different moneys."""
     portfolio = a_portfolio()
