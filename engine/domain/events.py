@@ -15,16 +15,7 @@ from engine.domain.algos import AlgoEnded, AlgoNoted, AlgoStarted
 from engine.domain.commands import Offset, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
 from engine.domain.instructions import InstructionReport, SubmitInstruction
-from engine.domain.jobs import (
-    JobEnded,
-    JobMissed,
-    JobsBegun,
-    JobStarted,
-    ParametersChanged,
-    StrategyHeld,
-    StrategySaved,
-    StrategyStarted,
-)  # fmt: skip
+from engine.domain.jobs import KeptRecord
 from engine.domain.market import DataKind
 from engine.domain.order import OrderReport, OrderState
 from engine.domain.reconciled import OperatorActed, ReconcileEnded, ReconcileRow, ReconcileStarted
@@ -381,5 +372,5 @@ JournalRecord = (
     | StrategyStopped | CallAnswered | EquitySampled | DayPriced | PressNoted | ReconcileEnded | RunEnded
     | InstructionDenied | InstructionSubmitted | InstructionSent | InstructionReport | InstructionSettled
     | ReconcileStarted | ReconcileRow | OperatorActed | AlgoStarted | AlgoNoted | AlgoEnded
-    | JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyHeld | StrategyStarted
+    | KeptRecord
 )  # fmt: skip

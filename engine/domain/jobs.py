@@ -1,6 +1,6 @@
 """What a daemon journals beside trading: which job of which day began, how it ended, and what strategies want kept."""
 
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 
@@ -85,7 +85,8 @@ class StrategyStarted(Struct, frozen=True, kw_only=True, tag="started"):
     parameters: dict[str, Any]
 
 
-KEPT = (
-    JobsBegun, JobStarted, JobEnded, JobMissed, StrategySaved, ParametersChanged, StrategyHeld, StrategyStarted,
-)  # fmt: skip
+KeptRecord = (
+    JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyHeld | StrategyStarted
+)
+KEPT = get_args(KeptRecord)
 """What ``runtime/kept.py`` remembers of a journal."""

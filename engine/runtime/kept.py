@@ -14,14 +14,13 @@ from engine.domain.jobs import (
     JobMissed,
     JobsBegun,
     JobStarted,
+    KeptRecord,
     ParametersChanged,
     StrategyHeld,
     StrategySaved,
     StrategyStarted,
 )
 from engine.runner import StrategyRunner
-
-Told = JobsBegun | JobStarted | JobEnded | JobMissed | ParametersChanged | StrategyHeld | StrategyStarted
 
 STATE_BYTES = 1024 * 1024
 """A state larger than this is a mistake: it is journaled each time it changes."""
@@ -49,13 +48,13 @@ class Kept:
         """Strategies a person stopped and nobody started since."""
         self._bytes: dict[StrategyId, bytes] = {}
 
-    def tell(self, record: Told) -> int:
+    def tell(self, record: KeptRecord) -> int:
         """Journal a step of a job, or what a person did to a strategy, and remember it; gives its number."""
         seq = self._append(record)
         self.on_record(record)
         return seq
 
-    def on_record(self, record: Told | StrategySaved) -> None:
+    def on_record(self, record: KeptRecord) -> None:
         """One row of the journal."""
         match record:
             case JobsBegun():

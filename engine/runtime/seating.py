@@ -62,12 +62,12 @@ class Seating:
         core.algos.resume()
 
     def stop(self, strategy: StrategyId, reason: str, who: str) -> Seated:
-        """Of one that runs: what it wants back is asked for first. It begins in no later run before it is started."""
-        core, why = self._core, f"{who}: {reason}"
+        """What one that runs wants back is asked for first. It begins in no later run before it is started."""
+        core, why, before = self._core, f"{who}: {reason}", self._stands(strategy)
         core.kept.save([strategy])
         core.kept.tell(StrategyHeld(strategy=strategy, ts_ns=core.clock.now_ns, reason=why))
         core.runner.halt(strategy, why)
-        return self._acted("stop strategy", strategy, reason, who, "running", "stopped")
+        return self._acted("stop strategy", strategy, reason, who, before, "stopped")
 
     def start(self, strategy: StrategyId, reason: str, who: str) -> Seated:
         """A fresh instance of a strategy that was stopped; no latch is lifted."""

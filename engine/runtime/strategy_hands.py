@@ -1,10 +1,10 @@
 """What a person may do to one strategy while the others go on: stop it, start it anew, change its parameters."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from engine.domain.commands import comes_back
 from engine.domain.errors import JournalError
 from engine.domain.events import LatchSet
 from engine.domain.ids import StrategyId
@@ -26,26 +26,26 @@ class StrategyHands:
 
     def acts(self) -> Mapping[type, Act]:
         """By command, for ``Operator``."""
-        return {StopStrategy: self.stop, StartStrategy: self.start, SetParameters: self.change}
+        acts: Mapping[type, Callable[[Any, Seat], Awaitable[Answer]]]
+        acts = {StopStrategy: self._stop, StartStrategy: self._start, SetParameters: self._change}
+        return {kind: partial(self._at_the_seat, act) for kind, act in acts.items()}
 
-    async def stop(self, command: StopStrategy) -> Answer:
-        """Stop one; what it wants back is asked for first."""
+    async def _at_the_seat(self, act: Callable[[Any, Seat], Awaitable[Answer]], command: Any) -> Answer:
         seat = self._seat(command)
-        if isinstance(seat, Answer):
-            return seat
+        return seat if isinstance(seat, Answer) else await act(command, seat)
+
+    async def _stop(self, command: StopStrategy, seat: Seat) -> Answer:
+        """Stop one that runs, and keep it so; one that failed would begin again with the next run."""
         name = seat.name
-        if seat.stopped:
+        if name in self._core.kept.held:
             return Answer(text=f"{name} is stopped already: {seat.stopped}")
         self._run.seating.stop(name, command.reason, command.who)
         return await self._settled(
             Answer(text=f"{name} is stopped; its orders are being withdrawn", details={"state": "stopped"})
         )
 
-    async def start(self, command: StartStrategy) -> Answer:
+    async def _start(self, command: StartStrategy, seat: Seat) -> Answer:
         """A fresh instance of one that was stopped."""
-        seat = self._seat(command)
-        if isinstance(seat, Answer):
-            return seat
         name = seat.name
         if not seat.stopped:
             return Answer(text=f"{name} runs already", details={"state": "running"})
@@ -54,15 +54,12 @@ class StrategyHands:
             return Answer(text=f"{name} stays stopped: {found.problem}", exit_code=NO, details={"state": "stopped"})
         return await self._settled(self._began(name, f"{name} is started", found))
 
-    async def change(self, command: SetParameters) -> Answer:
+    async def _change(self, command: SetParameters, seat: Seat) -> Answer:
         """Other parameters; nothing is changed where one of them can not be."""
-        seat = self._seat(command)
-        if isinstance(seat, Answer):
-            return seat
         name = seat.name
         if not command.values:
             return Answer(text="no parameter is named: give at least one and its value", exit_code=MISTAKE)
-        if not _plain(command.values):
+        if not comes_back(command.values, dict[str, Any]):
             return Answer(text="a value is none that JSON and 64 bits can hold: give plain ones", exit_code=MISTAKE)
         ran = not seat.stopped
         found = self._run.seating.change(name, command.values, command.reason, command.who)
@@ -123,12 +120,3 @@ class StrategyHands:
         except JournalError as why:
             return Answer(text=f"{answer.text}; but the journal failed: {why}", exit_code=NO, details=answer.details)
         return answer
-
-
-def _plain(values: dict[str, Any]) -> bool:
-    """Whether they can be recorded and come back the same."""
-    try:
-        msgspec.msgpack.encode(values)
-        return bool(msgspec.json.decode(msgspec.json.encode(values)) == values)
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return False

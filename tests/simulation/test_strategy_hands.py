@@ -297,6 +297,23 @@ async def test_a_stop_by_a_person_holds_over_a_restart_until_a_person_starts_it(
             await at_the_desk(place, tmp_path, act)
 
 
+async def test_one_that_failed_is_kept_out_of_later_runs_by_a_person_s_stop(tmp_path: Path) -> None:
+    """By itself it would begin again with the next run; a second stop changes nothing."""
+
+    async def fails(desk: Desk) -> None:
+        await desk.until(desk.rests)
+        desk.run.core.runner.halt(NAME, "KeyError: it failed")
+        assert (await desk.stop()).text.startswith("Resting is stopped")
+        assert (await desk.stop()).text == "Resting is stopped already: KeyError: it failed"
+
+    async def rests(desk: Desk) -> None:
+        assert desk.run.core.runner.seats[NAME].stopped.startswith("ann: drill (since ")
+
+    async with a_trading_place() as place:
+        for act in (fails, rests):
+            await at_the_desk(place, tmp_path, act)
+
+
 async def test_changed_parameters_outlive_a_restart_until_the_config_is_edited(tmp_path: Path) -> None:
     """The next run has them; one whose config says something else has the config's, tells it once, and so do those
     after it, even where the config is what it was before. Every life replays."""

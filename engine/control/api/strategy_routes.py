@@ -14,7 +14,7 @@ from engine.domain.errors import DataError
 from engine.domain.ids import AccountId, StrategyId
 from engine.params import parameters_of
 from engine.runtime.backtest import StrategySpec
-from engine.runtime.operator_commands import Answer, SetParameters, StartStrategy, StopStrategy
+from engine.runtime.operator_commands import SetParameters, StartStrategy, StopStrategy
 from engine.runtime.wiring import Core
 
 
@@ -48,10 +48,6 @@ class StrategyView(Struct, frozen=True, kw_only=True):
     waiting_events: int
 
 
-class StartBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
 class ParametersBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Those that are to change; the others stay."""
 
@@ -59,7 +55,7 @@ class ParametersBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class StopBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReasonBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reason: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -133,31 +129,21 @@ def _parameters(core: Core, spec: StrategySpec) -> list[ParameterView]:
 
 
 async def stop(call: Call) -> Any:
-    who = _who(call)
-    return await _answered(
-        call, await call.cockpit.command(StopStrategy(strategy=call.path["name"], reason=call.body.reason, who=who))
-    )
+    return await _carried_out(call, StopStrategy)
 
 
 async def start(call: Call) -> Any:
-    who = _who(call)
-    return await _answered(
-        call, await call.cockpit.command(StartStrategy(strategy=call.path["name"], reason=call.body.reason, who=who))
-    )
+    return await _carried_out(call, StartStrategy)
 
 
 async def set_parameters(call: Call) -> Any:
-    body = call.body
-    command = SetParameters(strategy=call.path["name"], values=body.values, reason=body.reason, who=_who(call))
-    return await _answered(call, await call.cockpit.command(command))
+    return await _carried_out(call, SetParameters, values=call.body.values)
 
 
-def _who(call: Call) -> str:
+async def _carried_out(call: Call, kind: type[StopStrategy | StartStrategy | SetParameters], **more: Any) -> Any:
     assert call.caller is not None
-    return call.cockpit.who(call.caller)
-
-
-async def _answered(call: Call, answer: Answer) -> Any:
+    command = kind(strategy=call.path["name"], reason=call.body.reason, who=call.cockpit.who(call.caller), **more)
+    answer = await call.cockpit.command(command)
     await call.cockpit.settled()
     return respond(call.cockpit, done(answer), STATUSES[answer.exit_code])
 
@@ -186,7 +172,7 @@ OPERATIONS = (
         scope=Scope.RISK_SET,
         act=stop,
         summary="Stop a strategy: it hears nothing more, its orders are withdrawn, what it holds stays",
-        body=StopBody,
+        body=ReasonBody,
         answer=Done,
         statuses=(409,),
     ),
@@ -196,7 +182,7 @@ OPERATIONS = (
         scope=Scope.RISK_SET,
         act=start,
         summary="Start a strategy that was stopped: a fresh instance with its saved state; no latch is lifted",
-        body=StartBody,
+        body=ReasonBody,
         answer=Done,
         statuses=(409,),
     ),
