@@ -90,12 +90,10 @@ class SharedDesk(DesktopHangar):
         # Who goes by a clock of his own keeps a market of his own: the other one must not run ahead.
         return whole.exchange if self.clock is whole.clock else super().shared_exchange()
 
-    def sane(self, order: SubmitOrder) -> bool:
-        """Whether the price of an order is within the day's limits, as the exchange has them."""
-        if order.price is None:
-            return True
+    def sane(self, order: SubmitOrder, price: float) -> bool:
+        """Whether a price is within the day's limits of what is ordered, as the exchange has them."""
         close = self.venue.exchange.stock(str(order.instrument)).previous_close
-        return not close or abs(float(order.price) / close - 1) < 0.2001
+        return not close or abs(price / close - 1) < 0.2001
 
 
 class EasythsBay(SharedDesk, EasythsHangar):
@@ -243,9 +241,9 @@ class AllHangar(Hangar):
     def _price_age(self, order: SubmitOrder) -> int:
         return self.traded[order.account].price_age_ns
 
-    def _sane(self, order: SubmitOrder) -> bool:
+    def _sane(self, order: SubmitOrder, price: float) -> bool:
         bay = self.traded[order.account]
-        return bay.sane(order) if isinstance(bay, SharedDesk) else True
+        return bay.sane(order, price) if isinstance(bay, SharedDesk) else True
 
     def _shut(self, order: SubmitOrder) -> bool:
         """Whether the exchange itself is closed."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 WIDE: dict[str, dict[str, Any]] = {
-    "session_end": {"margin": "1ms"}, "sane_price": {"percent": 10_000},
+    "session_end": {"margin": "1ms"},
     "open_orders": {"cap": 1_000, "per_side": 1_000},
     "max_open_value": {"value": 100_000_000}, "self_match": {"scope": "strategy"}, "repeated_fills": {"cap": 100_000},
     "concentration": {"percent": 100_000}, "gross_exposure": {"percent": 100_000}, "strategy_loss": {"percent": 99},

@@ -1,4 +1,4 @@
-"""What prices did in the last minute, and where the last trading day ended: one sample a second is remembered."""
+"""What prices did in the last minutes, and where the last trading day ended: one sample a second is remembered."""
 
 from bisect import bisect_left, insort
 from collections import deque
@@ -12,17 +12,21 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 
 SAMPLE_NS = SECOND_NS
+FEW = 9
+"""A minute with fewer samples is looked at together with those before it: four false ones in a row are its minority."""
+BEFORE_NS = 10 * MINUTE_NS
 _INFINITE = float("inf")
 
 
 class Minute:
-    """The samples of the last minute of one instrument, by time and sorted; at most 61 of them."""
+    """The samples of the last minute of one instrument, by time and sorted; at most 61 of them, and ``FEW`` before."""
 
-    __slots__ = ("_exact", "_sorted", "last_ns", "latest", "samples")
+    __slots__ = ("_before", "_exact", "_sorted", "last_ns", "latest", "samples")
 
     def __init__(self) -> None:
         self.samples: deque[tuple[int, float]] = deque()
         self._sorted: list[float] = []
+        self._before: deque[tuple[int, float]] = deque(maxlen=FEW)
         self.last_ns = -(2**62)
         self.latest = 0.0
         self._exact: Decimal | None = None
@@ -44,6 +48,15 @@ class Minute:
         self._drop(now_ns)
         return self._sorted[(len(self._sorted) - 1) // 2] if self._sorted else None
 
+    def last_few(self, now_ns: int) -> list[float]:
+        """The last samples of ten minutes, ``FEW`` at most, sorted; empty where the last minute has so many itself."""
+        self._drop(now_ns)
+        lacking = FEW - len(self.samples)
+        if lacking <= 0:
+            return []
+        before = [price for ts_ns, price in self._before if ts_ns > now_ns - BEFORE_NS]
+        return sorted(before[-lacking:] + self._sorted)
+
     def move(self, now_ns: int) -> float | None:
         """By which part the price moved from the first sample of the last minute to the last; None without one."""
         self._drop(now_ns)
@@ -52,8 +65,9 @@ class Minute:
     def _drop(self, now_ns: int) -> None:
         samples, edge = self.samples, now_ns - MINUTE_NS
         while samples and samples[0][0] <= edge:
-            _, price = samples.popleft()
-            del self._sorted[bisect_left(self._sorted, price)]
+            sample = samples.popleft()
+            self._before.append(sample)
+            del self._sorted[bisect_left(self._sorted, sample[1])]
 
 
 class NewDay(Struct, frozen=True, gc=False):

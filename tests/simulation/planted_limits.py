@@ -10,6 +10,7 @@ from engine.domain.evidence import TERMINAL
 from engine.execution import OrderManager
 from engine.risk.max_position import MaxPosition
 from engine.risk.price_collar import PriceCollar
+from engine.risk.sane_price import SanePrice
 from engine.risk.view import RiskView
 
 
@@ -67,4 +68,12 @@ def position_cap_off() -> Iterator[None]:
     """A position may become as large as it likes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MaxPosition, "check", lambda *_: None)
+        yield
+
+
+@contextlib.contextmanager
+def jumps_believed() -> Iterator[None]:
+    """The last price is the price, wherever it came from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SanePrice, "check", lambda *_: None)
         yield

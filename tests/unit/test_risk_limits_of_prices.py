@@ -111,6 +111,35 @@ def test_a_price_that_jumped_is_not_believed(latest: float, words: str) -> None:
     assert answer(checker, an_order(), now_ns + MINUTE_NS) is None
 
 
+@pytest.mark.parametrize(
+    ("true", "false", "latest", "words"),
+    [
+        (9, 4, 100.0, "price jumped: 100.0 is more than 20% from 10.0, the median of the last 9"),
+        (9, 4, 12.01, "price jumped: 12.01 is more than 20% from 10.0, the median of the last 9"),
+        (9, 4, 12.0, ""),
+        (5, 4, 100.0, "price jumped: 100.0 is more than 20% from 10.0, the median of the last 9"),
+        (4, 4, 100.0, "price jumped: 100.0 is more than 20% from 10.0, the median of the last 8"),
+        (9, 5, 100.0, ""),
+        (0, 4, 100.0, ""),
+    ],
+)
+def test_a_minute_of_few_prices_is_held_against_those_before_it(
+    true: int, false: int, latest: float, words: str
+) -> None:
+    """A feed that comes back after a pause with four false frames is not believed; the fifth makes it the market."""
+    view = a_view()
+    checker = a_checker(view, "sane_price")
+    for second in range(true):
+        tick(view, 10.0, NOON_NS + second * SECOND_NS)
+    back_ns = NOON_NS + 2 * MINUTE_NS
+    for second in range(false):
+        tick(view, latest, back_ns + second * SECOND_NS)
+    now_ns = back_ns + false * SECOND_NS
+    assert answer(checker, an_order(), now_ns) == (("STALE_DATA", words) if words else None)
+    tick(view, latest, now_ns + 10 * MINUTE_NS)
+    assert answer(checker, an_order(), now_ns + 10 * MINUTE_NS) is None, "what is older than ten minutes tells nothing"
+
+
 def test_a_price_outside_the_days_limits_is_not_believed() -> None:
     """Where the close before is known; a price of nothing denies; the only price of a minute is compared with none."""
     view = a_view_of(A_SHARE, 11.01, 11.01)
