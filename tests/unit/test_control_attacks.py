@@ -202,6 +202,7 @@ def test_too_large_and_too_slow_is_cut_and_the_next_is_served(tmp_path: Path, mo
             head = f"POST /api/kill HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n".encode()
             json_head = head + b"Content-Type: application/json\r\n"
             chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+            trailers = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1_000) for n in range(2_000))
             answers: dict[str, bytes] = {}
 
             async def one(name: str, *parts: bytes) -> None:
@@ -210,12 +211,16 @@ def test_too_large_and_too_slow_is_cut_and_the_next_is_served(tmp_path: Path, mo
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(one, "chunks", json_head + b"Transfer-Encoding: chunked\r\n\r\n", chunk, chunk)
                 tasks.start_soon(one, "headers", head + b"X: " + b"a" * 20_000)
+                tasks.start_soon(one, "whole header", head + b"X: " + b"a" * 20_000 + b"\r\n\r\n")
+                tasks.start_soon(one, "trailers", json_head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", trailers)
                 tasks.start_soon(one, "half a header", head)
                 tasks.start_soon(one, "nothing")
                 tasks.start_soon(one, "half a body", json_head + b"Content-Length: 100\r\n\r\n{")
                 tasks.start_soon(one, "no http", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64)
             assert answers["chunks"].startswith(b"HTTP/1.1 413")
-            assert answers["headers"].startswith(b"HTTP/1.1 4")
+            assert answers["headers"].startswith(b"HTTP/1.1 431")
+            assert answers["whole header"].startswith(b"HTTP/1.1 431")
+            assert answers["trailers"].startswith(b"HTTP/1.1 431"), answers["trailers"][:100]
             assert answers["half a header"] == answers["nothing"] == b""
             assert answers["half a body"].startswith(b"HTTP/1.1 408")
             assert answers["no http"].startswith(b"HTTP/1.1 400")

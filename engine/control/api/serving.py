@@ -1,18 +1,21 @@
 """The API on a port, in a task of ours: uvicorn's HTTP protocol without its server, its threads and its signals.
 
 A connection that has not sent a whole header in time is cut, and where too many are open the one that has dawdled
-longest goes first: a slow loris holds nobody's place but its own.
+longest goes first: a slow loris holds nobody's place but its own. Requests are let in one a turn of the loop: what
+trades on it waits for one of them at most.
 """
 
+import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from engine.clock import Clock, stopwatch_seconds
@@ -21,8 +24,11 @@ from engine.domain.timestamps import SECOND_NS
 from engine.net.serving import ends_quietly, hang_up, listening
 
 HEADER_BYTES_MAX = 16 * 1024
+REQUEST_BYTES_MAX = 1024 * 1024
+"""Of one request as it comes over the wire, framing and trailers with it; what a body may hold is ``edge``'s to say."""
 HEADER_SECONDS = 5.0
 KEEP_ALIVE_SECONDS = 30
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Crowd:
@@ -59,12 +65,14 @@ class Crowd:
 
 def watched(crowd: Crowd) -> type[Any]:
     """uvicorn's protocol, told apart by whether a request is under way; its transport is in each request's scope."""
-    parent: Any = H11Protocol
+    parent: Any = HttpToolsProtocol
 
     class Watched(parent):  # type: ignore[misc]
         app_state: dict[str, Any]
         begun = 0.0
         """When the first byte of a header came, or the connection; 0: none is coming."""
+        taken = 0
+        """Bytes of the request that comes, or is under way."""
 
         @property
         def idle(self) -> bool:
@@ -78,16 +86,58 @@ def watched(crowd: Crowd) -> type[Any]:
 
         def data_received(self, data: bytes) -> None:
             if self.idle and not self.begun:
-                self.begun = stopwatch_seconds()
+                self.begun, self.taken = stopwatch_seconds(), 0
+            self.taken += len(data)
+            if self.taken > HEADER_BYTES_MAX and self._too_large(data):
+                crowd.leave(self)
+                self.transport.write(TOO_LARGE)
+                self.transport.close()
+                return
             super().data_received(data)
             if not self.idle:
                 self.begun = 0.0
+
+        def _too_large(self, data: bytes) -> bool:
+            """The parser has no bound of its own: it would keep a header, or trailers, of any length."""
+            if not self.idle:
+                return self.taken > REQUEST_BYTES_MAX
+            end = data.find(b"\r\n\r\n")
+            return end < 0 or self.taken - len(data) + end > HEADER_BYTES_MAX
 
         def connection_lost(self, exc: Exception | None) -> None:
             crowd.leave(self)
             super().connection_lost(exc)
 
     return Watched
+
+
+class Turnstile:
+    """ASGI, around an app: one request a turn of the loop begins, in the order they came."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._shut = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        if self._shut:
+            turn = loop.create_future()
+            self._waiting.append(turn)
+            await turn
+        else:
+            self._shut = True
+            loop.call_soon(self._next)
+        await self._app(scope, receive, send)
+
+    def _next(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                asyncio.get_running_loop().call_soon(self._next)
+                return
+        self._shut = False
 
 
 def tls_context(cert: str, key: str) -> ssl.SSLContext:
@@ -127,7 +177,7 @@ async def serve(
         ConfigError: the port can not be bound.
     """
     config = uvicorn.Config(
-        ends_quietly(app),
+        ends_quietly(Turnstile(app)),
         loop="none",
         lifespan="off",
         interface="asgi3",
@@ -140,7 +190,6 @@ async def serve(
         log_config=None,
         log_level="critical",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
     )
     state = ServerState()
     server = await listening(config, host, port, state, tls)
