@@ -13,7 +13,7 @@ from decimal import Decimal
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.money import exact
-from engine.domain.timestamps import MINUTE_NS
+from engine.domain.timestamps import HOUR_NS, MINUTE_NS
 from engine.markets.china_a import ChinaA
 from engine.markets.china_boards import Phase
 from engine.simulators.china import day_of, days, midnight_ns
@@ -69,6 +69,8 @@ AUCTION_FIXED = "集合竞价阶段不允许撤单"
 
 NUMBER_FIRST = 1_000_000_000
 """Contract numbers begin somewhere above it."""
+AFTERNOON_NS = 14 * HOUR_NS
+"""An hour before the close."""
 
 
 class CounterRefusal(Exception):
@@ -146,7 +148,8 @@ class Counter:
         """Live through the time since the state was written, then stand in the market of now; once, with all listeners.
 
         Orders met the market in that time as if the counter had been there. Only the part of it in which something
-        could happen is lived through, and the last trading day.
+        could happen is lived through, and what came since the last afternoon, for best bid and ask are those of the
+        last move.
 
         Args:
             waits_until_ns: until when a listener waits for a price.
@@ -154,7 +157,7 @@ class Counter:
         market, mine = self.exchange, self._floor.exchange
         self.exchange = mine
         last_ns = min(now_ns, max([waits_until_ns, *(ts_ns for ts_ns, *_ in self._floor.due)]))
-        lull_ns = midnight_ns(days().before(day_of(now_ns)))
+        lull_ns = midnight_ns(days().before(day_of(now_ns))) + AFTERNOON_NS
         if max(last_ns, mine.origin_ns) < lull_ns:
             self.advance(last_ns)
             mine = self.exchange = market_of_its_own(market, self.shares, lull_ns, self._interval_ns, {})
