@@ -1,5 +1,6 @@
 """A counter's state: a life that begins with it goes on as the one that wrote it would have."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
 
@@ -28,6 +29,7 @@ ACCOUNT = CounterAccount(holdings=(held("600000.SH", 1250), held("688981.SH", 33
 PACE = CounterPace(partial=0.6, reject=0.05)
 MORNING = "10:00:20"
 
+Event = Bar | Quote | Trade
 Action = tuple[Literal["wait", "order", "cancel", "reject", "errand", "restart"], int, int, int]
 """What, and three numbers that say how."""
 
@@ -83,20 +85,30 @@ class Life:
             return self.counter.place(share.code, side, quantity, price, now_ns, strategy=strategy)
         return None
 
-    def errand(self, which: int, skipped: int, distance: int) -> None:
-        """Another face moves the market on by two minutes; in the midst of it, an order is given."""
-        left = [skipped % 16]
+    def errand(self, which: int, distance: int, when: Callable[[Event], bool], minutes: int = 2) -> bytes:
+        """Another face moves the market on; in the midst of it an order is given, once ``when`` says so.
 
-        def hear(event: Bar | Quote | Trade) -> None:
-            left[0] -= 1
-            if left[0] == -1:
+        Nobody asks this counter meanwhile. Gives back its file as it was when the order had been given.
+        """
+        given: list[bytes] = []
+
+        def hear(event: Event) -> None:
+            if not given and when(event):
+                given.append(b"")
                 self.order(which, 3, distance, event.ts_ns)
+                given.append(self.kept)
+            self.counter.remember()
 
         market = self.counter.exchange
         deaf = market.listen(hear)
-        self.now_ns += 2 * MINUTE_NS
+        self.now_ns += minutes * MINUTE_NS
         market.advance(self.now_ns)
         deaf()
+        return given[-1] if given else b""
+
+    def tells_a_fill(self, event: Event) -> bool:
+        """The first print since an order filled is that fill's own."""
+        return isinstance(event, Trade) and bool(self.counter.books.deals)
 
     def at(self, number: int) -> Entrust | None:
         entrusts = self.counter.entrusts(self.now_ns, 30)
@@ -110,7 +122,8 @@ class Life:
             case "order":
                 self.order(first, second, third)
             case "errand":
-                self.errand(first, second, third)
+                skipped = iter(range(second % 16))
+                self.errand(first, third, lambda _: next(skipped, None) is None)
             case "cancel" if (entrust := self.at(first)) is not None:
                 with suppress(CounterRefusal):
                     self.counter.cancel(entrust, self.now_ns)
@@ -124,11 +137,10 @@ def span_ns(first: int, second: int) -> int:
     return unit * (second * 7 + 1) // (7 if unit == HOUR_NS else 1)
 
 
+KINDS = ("wait", "order", "order", "cancel", "reject", "errand", "restart")
 numbers = st.integers(0, 40)
 actions = st.lists(
-    st.tuples(
-        st.sampled_from(("wait", "order", "order", "cancel", "reject", "errand", "restart")), numbers, numbers, numbers
-    ),
+    st.tuples(st.sampled_from(KINDS), numbers, numbers, numbers),
     max_size=14,
 )
 
@@ -154,3 +166,17 @@ def test_a_counter_that_restarts_does_what_one_does_that_never_did(plan: list[Ac
     steady.now_ns += DAY_NS
     restarted.restart(DAY_NS)
     assert restarted.written() == steady.written()
+
+
+def test_what_is_kept_in_the_midst_of_a_step_is_whole() -> None:
+    """A process that ends while a fill is told leaves that step's fills all done or none, and no order half given."""
+    parts = CounterPace(partial=1.0)
+    undisturbed, restarted = Life(pace=parts), Life(pace=parts)
+    for life in (undisturbed, restarted):
+        for lots in (30, 31):
+            assert life.order(0, lots, 9) is not None
+    restarted.kept = restarted.errand(1, 9, restarted.tells_a_fill, minutes=60)
+    undisturbed.now_ns = restarted.now_ns
+    restarted.restart()
+    assert len(undisturbed.counter.deals(undisturbed.now_ns)) > 2
+    assert restarted.written() == undisturbed.written()
