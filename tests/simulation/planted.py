@@ -79,7 +79,7 @@ BUGS: dict[str, Bug] = {
     "room never freed": Bug(MARKET, limits.room_never_freed, "I6", 1),
     "position cap off": Bug(MARKET, limits.position_cap_off, "I6 breach", 3),
     "old prices believed": Bug(MARKET, limits.old_prices_believed, "I16", 14),
-    "jumps believed": Bug(ALL, limits.jumps_believed, "I16", 1),
+    "jumps believed": Bug(ALL, limits.jumps_believed, "I16", 370),
 }
 """Name -> the bug; what it does is said where it is planted."""
 
