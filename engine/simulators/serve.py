@@ -111,7 +111,8 @@ async def simulate(
 
     Args:
         faces: name -> settings, as in ``SIMULATORS``. ports: name -> port; a missing one takes a free port.
-        exchange: the market; None has the first face's settings make it.
+        exchange: the market; None has settings make it: those of the first face that remembers an account in a file,
+            for its prices are to go on, else those of the first.
         on_ready: called once, when all are bound, with name -> port.
 
     Raises:
@@ -119,7 +120,7 @@ async def simulate(
     """
     if not faces:
         raise ConfigError("nothing to simulate: name at least one of the simulators")
-    market = next(iter(faces.values())).exchange(clock, entropy) if exchange is None else exchange
+    market = _maker(faces).exchange(clock, entropy) if exchange is None else exchange
     apps = {name: face.app(clock, entropy, exchange=market) for name, face in faces.items()}
     bound: dict[str, int] = {}
     all_bound = anyio.Event()
@@ -141,3 +142,8 @@ async def simulate(
                 await waits
     except* ConfigError as errors:
         raise errors.exceptions[0] from None
+
+
+def _maker(faces: Mapping[str, Simulator]) -> Simulator:
+    remembering = (face for face in faces.values() if getattr(face, "state_path", None) is not None)
+    return next(remembering, next(iter(faces.values())))

@@ -10,11 +10,12 @@ from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.simulators.exchange import Exchange
 from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.state_file import write_state_file
 from engine.simulators.virtual_market import messages
 from engine.simulators.virtual_market.ledger import Ledger, Wealth
 from engine.simulators.virtual_market.limits import RateLimiter, rule_of
 from engine.simulators.virtual_market.logins import Login, Logins
-from engine.simulators.virtual_market.state import State, read_state, write_state
+from engine.simulators.virtual_market.state import State, read_state
 from engine.simulators.virtual_market.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class VirtualMarket:
             logins=list(self.logins.by_name.values()),
             accounts=list(self.exchange.accounts.values()),
         )
-        write_state(path, state)
+        write_state_file(path, state)
 
     # Wording, for the faulty edge
 
