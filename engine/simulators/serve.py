@@ -111,8 +111,8 @@ async def simulate(
 
     Args:
         faces: name -> settings, as in ``SIMULATORS``. ports: name -> port; a missing one takes a free port.
-        exchange: the market; None has settings make it: those of the first face that remembers an account in a file,
-            for its prices are to go on, else those of the first.
+        exchange: the market; None has settings make it: those of a face that remembers in a file, for its prices are
+            to go on (the virtual market's first, which remembers what was done to them), else those of the first.
         on_ready: called once, when all are bound, with name -> port.
 
     Raises:
@@ -145,5 +145,6 @@ async def simulate(
 
 
 def _maker(faces: Mapping[str, Simulator]) -> Simulator:
-    remembering = (face for face in faces.values() if getattr(face, "state_path", None) is not None)
+    in_turn = sorted(faces, key=lambda name: name != "virtual_market")
+    remembering = (faces[name] for name in in_turn if getattr(faces[name], "state_path", None) is not None)
     return next(remembering, next(iter(faces.values())))

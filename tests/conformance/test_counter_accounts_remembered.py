@@ -23,6 +23,7 @@ from engine.simulators.exchange import Exchange
 from engine.simulators.huatai import HuataiSimulator
 from engine.simulators.huatai.statements import NewShare
 from engine.simulators.serve import simulate
+from engine.simulators.virtual_market import VirtualMarketSimulator
 from tests.easyths_simulator_builders import BOND, FUND, PING_AN, PUDONG, ServerAtHand, a_bare_market
 from tests.huatai_simulator_builders import HuataiAtHand
 
@@ -288,16 +289,21 @@ async def test_two_accounts_over_one_market_are_each_remembered(tmp_path: Path) 
         assert await shown(*kept) == await shown(*steady)
 
 
-async def test_the_face_that_remembers_makes_the_market(tmp_path: Path) -> None:
-    """Its prices are to go on, whichever face is named first."""
-    path = tmp_path / "account.json"
-    faces = {"amazingdata": AmazingDataSimulator(seed=1), "easyths": EasythsSimulator(seed=7, state_path=str(path))}
+@pytest.mark.parametrize(("more", "seed"), [((), 7), (("virtual_market",), 9)])
+async def test_the_face_that_remembers_makes_the_market(tmp_path: Path, more: tuple[str, ...], seed: int) -> None:
+    """Its prices are to go on, whichever face is named first; the game remembers what was done to them too."""
+    path, game = tmp_path / "account.json", VirtualMarketSimulator(seed=9, state_path=str(tmp_path / "game.json"))
+    faces: dict[str, Any] = {
+        "amazingdata": AmazingDataSimulator(seed=1),
+        "easyths": EasythsSimulator(seed=7, state_path=str(path)),
+        **dict.fromkeys(more, game),
+    }
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             ready = partial(simulate, faces, clock=ReplayClock(OPEN_NS), entropy=Entropy(3))
             await group.start(partial(_until_ready, ready))
             group.cancel_scope.cancel()
-    assert '"market_seed":7,' in path.read_text()
+    assert f'"market_seed":{seed},' in path.read_text()
 
 
 async def _until_ready(serve: Callable[..., Any], *, task_status: anyio.abc.TaskStatus[Any]) -> None:
