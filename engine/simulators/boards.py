@@ -37,11 +37,13 @@ class Board(Struct, frozen=True, kw_only=True):
 class Standing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a board's listing stood in an earlier life of the market, at its last step (``ts_ns``).
 
-    ``touch``: best bid and ask. ``previous_close``: what bounds the day's prices, 0 before the first step.
+    ``fine``: where its walk is between two price steps. ``touch``: best bid and ask. ``previous_close``: what bounds
+    the day's prices, 0 before the first step.
     """
 
     ts_ns: int
     price: float
+    fine: float
     touch: tuple[float, float]
     previous_close: float
     before: float

@@ -244,6 +244,7 @@ class Exchange:
         if standing and standing.previous_close:
             stock.previous_close, stock.listed_day = standing.previous_close, board.sessions.trading_day(standing.ts_ns)
         if standing:
+            walk.fine = standing.fine
             stock.chronicle.resume(standing)
         self._stocks[listing.code] = stock
         course = next(course for course in self._courses if course.board is board)

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import ConfigError
-from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import SECOND_NS
 from engine.simulators.boards import Standing
 from engine.simulators.exchange import Intervention
@@ -108,7 +107,9 @@ class Memory:
         self._venue = venue
         self._path = path
         self._earlier = earlier
-        self._changed = self._moved = False
+        self.moved = False
+        """A price did, since the file was written."""
+        self._changed = False
         self._saved_ns = 0
         self._ended: dict[int, msgspec.Raw] = {}
         """Number -> what is written of an order that has ended."""
@@ -119,7 +120,6 @@ class Memory:
                 if kept.acc_id in venue.ledger.books:
                     self._restore(venue.ledger.books[kept.acc_id], kept)
             venue.desk.resume(earlier.orders, earlier.fills, earlier.auction_days)
-        venue.exchange.listen(self._hear)
         self.save()
 
     # Writing
@@ -132,9 +132,16 @@ class Memory:
         else:
             self._booked.pop(change.fill_id, None)
 
+    def hear(self) -> None:
+        """A security of this gateway made a step, and what it brought is booked."""
+        self.moved = True
+        # Another face of the market may be who moves it: frames of what happened go out before we are asked again.
+        if self._changed:
+            self.save()
+
     def keep(self, now_ns: int) -> None:
         """Write what is worth it, between two acts."""
-        if self._changed or (self._moved and now_ns - self._saved_ns >= PRICES_NS):
+        if self._changed or (self.moved and now_ns - self._saved_ns >= PRICES_NS):
             self.save()
 
     def save(self) -> None:
@@ -144,7 +151,7 @@ class Memory:
             ConfigError: it can not be written there.
         """
         venue, exchange, earlier = self._venue, self._venue.exchange, self._earlier
-        self._saved_ns, self._changed, self._moved = venue.clock.now_ns, False, False
+        self._saved_ns, self._changed, self.moved = venue.clock.now_ns, False, False
         books = [self._kept(book) for book in venue.ledger.books.values()]
         standings = {key: found for key, one in venue.securities.items() if (found := self._standing(one)) is not None}
         if earlier is not None:
@@ -168,13 +175,6 @@ class Memory:
 
     # Inside
 
-    def _hear(self, event: Bar | Quote | Trade) -> None:
-        # Another face of the market may be who moves it; frames of what happened go out before we are asked again.
-        if isinstance(event, Bar):
-            self._moved = True
-            if self._changed:
-                self.save()
-
     def _standing(self, security: Security) -> Standing | None:
         """None of a price that is not this gateway's own: a listing of the shared market, one that follows a path."""
         stock = security.stock(self._venue.exchange)
@@ -185,6 +185,7 @@ class Memory:
         return Standing(
             ts_ns=ts_ns,
             price=stock.price,
+            fine=stock.source.fine,
             touch=stock.touch,
             previous_close=stock.previous_close,
             before=stock.chronicle.close_before(stock.chronicle.sessions.day(ts_ns)),
