@@ -9,39 +9,26 @@ from typing import Any
 
 from engine.seat import Handler
 
-Pairs = Iterator[tuple[int, Any]]
-"""(nanoseconds UTC, quote), ascending."""
-
 
 def rush(
-    handler: Handler,
-    left: list[tuple[int, Any]],
-    clock: Any,
-    due: Sequence[int],
-    latest: Any,
-    queue: Any,
-    name: Any,
-    pairs: Pairs,
+    handler: Handler, clock: Any, due: Sequence[int], latest: Any, queue: Any, name: Any, quotes: Iterator[Any]
 ) -> Any:
     """Hand quotes to ``handler`` until it does more than decide, or something else has to happen before the next.
 
     Args:
-        left: gets the pair that was taken and not handed on, because something has to happen before.
-        due: from ``due[0]`` on something has; who sends an order makes that 0.
+        due: ``due[0]`` says when something is next: the quotes end before that, and it is watched for a change.
         queue: of the strategy: what it caused by hearing a quote is heard before the next one.
         name: the quotes' instrument, a key of ``latest``.
 
     Returns:
         What a handler gave back, for the runner to go on with; None mostly.
     """
+    known = due[0]
     # The watch over handlers that hang tells calls apart by the local ``entry``.
-    for ts_ns, entry in pairs:
-        if ts_ns >= due[0]:
-            left.append((ts_ns, entry))
-            return None
-        clock.now_ns = ts_ns
+    for entry in quotes:
+        clock.now_ns = entry.ts_ns
         latest[name] = entry
         answer = handler(entry)
-        if answer is not None or queue:
+        if due[0] is not known or answer is not None or queue:
             return answer
     return None

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from engine.domain.account import AccountSnapshot
+from engine.domain.account import AccountSnapshot, PositionRow
 from engine.domain.errors import DataError
 from engine.domain.events import PositionAdjusted
 from engine.domain.ids import EXTERNAL, AccountId, ClientOrderId, InstrumentId
@@ -222,13 +222,27 @@ class Reconciler:
             ts_ns=row.ts_ns,
             quantity=quantity,
             locked=0 if snapshot is None else self._locked(snapshot, row.instrument, quantity),
+            cost=None if snapshot is None else self._cost(snapshot, row.instrument, quantity),
             client_id=row.client_id,
             reason=f"{why}: {row.amount} that no order of ours explains, {row.text}",
         )
 
+    def _cost(self, snapshot: AccountSnapshot, instrument: InstrumentId, quantity: int) -> Decimal | None:
+        """What was found cost, so that the whole has the average the venue gives it; None where that tells nothing."""
+        row = _row_of(snapshot, instrument)
+        if row is None or row.average_price is None or row.average_price <= 0:
+            return None
+        unit = row.average_price * self._instruments[instrument].multiplier
+        ours = self._portfolio.accounts[snapshot.account].positions.get(instrument)
+        held = 0 if ours is None else ours.quantity
+        if ours is None or held * quantity <= 0:
+            return unit * abs(quantity)
+        more = unit * abs(held + quantity) - abs(ours.cost)
+        return more if more > 0 else None
+
     def _locked(self, snapshot: AccountSnapshot, instrument: InstrumentId, quantity: int) -> int:
         """How many of what was found the venue does not let us sell, beyond what we know to be locked or on sale."""
-        row = next((row for row in snapshot.positions or () if row.instrument == instrument), None)
+        row = _row_of(snapshot, instrument)
         if quantity <= 0 or row is None or row.sellable is None:
             return 0
         ours = self._portfolio.accounts[snapshot.account].positions.get(instrument)
@@ -276,3 +290,7 @@ class Reconciler:
             if bad:
                 self.findings[account] = bad
         self.strangers.restore(account, record.strangers)
+
+
+def _row_of(snapshot: AccountSnapshot, instrument: InstrumentId) -> PositionRow | None:
+    return next((row for row in snapshot.positions or () if row.instrument == instrument), None)

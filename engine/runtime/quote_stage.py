@@ -1,14 +1,17 @@
 """What a replay of quotes drives: the venue first, then the books' marks and the strategies, event after event."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
+from operator import length_hint
 from typing import Any
 
 from engine.bus import nobody, one_call, own_code
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar, DataKind, OrderBook, Quote, Trade
 from engine.matching.venue import SimulatedVenue
-from engine.quote_loop import Pairs, rush
+from engine.quote_loop import rush
 from engine.runtime.replay_quotes import Event, Played
 from engine.runtime.wiring import Core
 from engine.seat import Handler, Seat
@@ -58,7 +61,6 @@ class QuoteStage:
         self._ears = {kind: _Ears(partial(self._ear, kind)) for kind in _KINDS}
         self._rushes: dict[InstrumentId, tuple[Seat, Handler] | None] = {}
         self._taps: dict[InstrumentId, Handler] = {}
-        self._left: list[tuple[int, Event]] = []
 
     def listen_anew(self) -> None:
         """Somebody hears more than before."""
@@ -69,7 +71,7 @@ class QuoteStage:
     def play(self, played: Played) -> None:
         """Publish every event; the venue sees all events of an instant before anybody else sees one."""
         if played.name is not None:
-            self._play_quotes(played.name, zip(played.ts_ns, played.events, strict=True))
+            self._play_quotes(played.name, played.ts_ns, played.events)
         elif played.ends is None:
             self._play_instants(played, list(range(1, len(played.events) + 1)))
         else:
@@ -87,15 +89,12 @@ class QuoteStage:
             self._taps = dict(taps)
             self.listen_anew()
 
-    def _play_quotes(self, name: InstrumentId, pairs: Pairs) -> None:
+    def _play_quotes(self, name: InstrumentId, times: list[int], quotes: list[Event]) -> None:
         """Quotes of one instrument, each an instant of its own."""
-        left, resting, due, clock, ears = self._left, self._resting, self._due, self._clock, self._ears[Quote]
-        show = self._shows[Quote]
-        while True:
-            pair = left.pop() if left else next(pairs, None)
-            if pair is None:
-                return
-            ts_ns, quote = pair
+        resting, due, clock, ears = self._resting, self._due, self._clock, self._ears[Quote]
+        show, rest = self._shows[Quote], iter(quotes)
+        for quote in rest:
+            ts_ns = quote.ts_ns
             if ts_ns >= due[0]:
                 self._turn(ts_ns)
             clock.now_ns = ts_ns
@@ -105,7 +104,8 @@ class QuoteStage:
             if not resting:
                 alone = self._rushes[name] if name in self._rushes else self._rush(name)
                 if alone is not None and not alone[0].busy:
-                    alone[1](pairs)
+                    place = len(quotes) - length_hint(rest)
+                    alone[1](islice(rest, bisect_left(times, due[0], place) - place))
 
     def _play_instants(self, played: Played, ends: list[int]) -> None:
         times, events = played.ts_ns, played.events
@@ -138,7 +138,7 @@ class QuoteStage:
         if len(listeners) == 1 and name not in runner.taps and self._plain(Quote):
             (seat,) = listeners
             marks = self._core.portfolio.marks.latest
-            hands = (seat.strategy.on_quote, self._left, self._clock, self._due, marks, seat.queue, name)
+            hands = (seat.strategy.on_quote, self._clock, self._due, marks, seat.queue, name)
             # Code of its own: see ``own_code``.
             found = (seat, runner.ear(seat, partial(own_code(rush), *hands)))
         self._rushes[name] = found

@@ -13,9 +13,10 @@ from decimal import Decimal
 from engine.domain.commands import OrderType, Side, SubmitOrder
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.money import exact
-from engine.domain.timestamps import MINUTE_NS
+from engine.domain.timestamps import HOUR_NS, MINUTE_NS
 from engine.markets.china_a import ChinaA
 from engine.markets.china_boards import Phase
+from engine.simulators.china import day_of, days, midnight_ns
 from engine.simulators.chronicle import mixed
 from engine.simulators.counter_books import (
     DEFAULT_SHARES,
@@ -32,8 +33,8 @@ from engine.simulators.counter_books import (
 )
 from engine.simulators.counter_floor import NOT_CONTINUOUS, CounterPace, Floor, Listener
 from engine.simulators.counter_matching import STRATEGIES, View
+from engine.simulators.counter_state import CounterState, enter, market_of_its_own, state_of, steps_of, take_up
 from engine.simulators.exchange import Exchange
-from engine.simulators.following import china_board, list_china
 
 __all__ = [
     "DEFAULT_SHARES",
@@ -68,6 +69,8 @@ AUCTION_FIXED = "集合竞价阶段不允许撤单"
 
 NUMBER_FIRST = 1_000_000_000
 """Contract numbers begin somewhere above it."""
+AFTERNOON_NS = 14 * HOUR_NS
+"""An hour before the close."""
 
 
 class CounterRefusal(Exception):
@@ -84,6 +87,7 @@ class Counter:
     Args:
         shares: what it trades; a code the exchange lists already is traded at that price.
         seed: of numbers and partial fills. interval_ns: distance of price steps, where it opens the mainland's board.
+        state: of an earlier life, whose seed holds; ``resume`` has to follow.
 
     Raises:
         ConfigError: the account holds something that is none of the shares.
@@ -100,7 +104,10 @@ class Counter:
         pace: CounterPace | None = None,
         rules: ChinaA | None = None,
         interval_ns: int = MINUTE_NS,
+        state: CounterState | None = None,
     ) -> None:
+        self.keep: Callable[[], None] | None = None
+        """Writes ``state`` somewhere, called after what changed the books; None: nobody keeps them."""
         self.exchange = exchange
         self.account = account
         self.pace = CounterPace() if pace is None else pace
@@ -108,15 +115,65 @@ class Counter:
         self.shares = shares
         self._by_code = {share.code: share for share in shares}
         self._by_code6 = {share.code6: share for share in shares}
-        exchange.advance(now_ns)
-        board = china_board(exchange, now_ns, interval_ns=interval_ns)
-        for share in shares:
-            list_china(exchange, board, share.code, share.name, share.path, now_ns)
-        self.books = Books(account, self._by_code, self.rules)
-        self._floor = Floor(exchange, self.books, shares, self.rules, self.pace, seed, now_ns)
-        self._seed = seed
-        self._number = NUMBER_FIRST + mixed(seed, 11) % 1_000_000_000
+        self.seed = seed if state is None else state.seed
+        self._interval_ns = interval_ns
+        self._number = NUMBER_FIRST + mixed(self.seed, 11) % 1_000_000_000
         self._serial = (0, 0)
+        exchange.advance(now_ns)
+        if state is None:
+            enter(exchange, shares, now_ns, interval_ns)
+        else:
+            now_ns = state.stood_ns
+            exchange = market_of_its_own(exchange, shares, now_ns, interval_ns, state.steps)
+        self.books = Books(account, self._by_code, self.rules)
+        self._floor = Floor(exchange, self.books, shares, self.rules, self.pace, self.seed, now_ns)
+        if state is not None:
+            self._number, self._serial = state.number, state.serial
+            take_up(state, self.books, self._floor, self._by_code)
+
+    # An earlier life
+
+    def state(self) -> CounterState:
+        """All that a later life goes on with."""
+        return state_of(
+            self.account.user,
+            self.seed,
+            self.books,
+            self._floor,
+            number=self._number,
+            serial=self._serial,
+        )
+
+    def resume(self, now_ns: int, waits_until_ns: int = 0) -> None:
+        """Live through the time since the state was written, then stand in the market of now; once, with all listeners.
+
+        Orders met the market in that time as if the counter had been there. Only the part of it in which something
+        could happen is lived through, and what came since the last afternoon, for best bid and ask are those of the
+        last move.
+
+        Args:
+            waits_until_ns: until when a listener waits for a price.
+        """
+        market, mine = self.exchange, self._floor.exchange
+        self.exchange = mine
+        last_ns = min(now_ns, max([waits_until_ns, *(ts_ns for ts_ns, *_ in self._floor.due)]))
+        lull_ns = midnight_ns(days().before(day_of(now_ns))) + AFTERNOON_NS
+        if max(last_ns, mine.origin_ns) < lull_ns:
+            self.advance(last_ns)
+            mine = self.exchange = market_of_its_own(market, self.shares, lull_ns, self._interval_ns, {})
+            self._floor.stand_in(mine)
+        self.advance(now_ns)
+        steps = steps_of(self._floor)
+        at_ns = now_ns // self._interval_ns * self._interval_ns
+        enter(market, self.shares, at_ns, self._interval_ns, steps)
+        self.exchange = market
+        self._floor.stand_in(market)
+
+    def remember(self) -> None:
+        """Have what changed written, where somebody keeps it."""
+        if self.books.changed and self.keep is not None and not self._floor.busy:
+            self.books.changed = False
+            self.keep()
 
     # Time
 
@@ -126,6 +183,7 @@ class Counter:
         if not self._floor.stepping:
             self.exchange.advance(now_ns)
             self._floor.work(now_ns)
+            self.remember()
 
     def next_due_ns(self) -> int:
         """When something may happen next: a step of the exchange, or an order's own event."""
@@ -236,7 +294,7 @@ class Counter:
             raise CounterRefusal(f"{OUTSIDE_LIMITS}：{low}至{high}")
         worst = high if side is Side.BUY else low
         entrust = Entrust(
-            number=self._number + 1 + mixed(self._seed, 13, len(self.books.entrusts)) % 37,
+            number=self._number + 1 + mixed(self.seed, 13, len(self.books.entrusts)) % 37,
             serial=self._serial[1] + 1 if self._serial[0] == day else 1,
             ts_ns=now_ns,
             day=day,
@@ -256,6 +314,7 @@ class Counter:
         self._number, self._serial = entrust.number, (day, entrust.serial)
         self.books.open(entrust)
         self._floor.take(entrust, now_ns)
+        self.remember()
         return entrust
 
     def cancel(self, entrust: Entrust, now_ns: int) -> None:
@@ -273,11 +332,13 @@ class Counter:
             raise CounterRefusal(AUCTION_FIXED)
         if entrust.status is not EntrustStatus.CANCEL_ASKED:
             self._floor.ask_back(entrust, now_ns)
+            self.remember()
 
     def reject(self, entrust: Entrust, reason: str, now_ns: int) -> None:
         """Play an exchange that refuses an order after it was accepted (废单); one with fills or at its end stays."""
         self.advance(now_ns)
         self._floor.reject(entrust, reason, now_ns)
+        self.remember()
 
     # Checks at entry
 

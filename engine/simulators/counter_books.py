@@ -220,7 +220,7 @@ class Funds(Struct, frozen=True, kw_only=True):
     total: Decimal
 
 
-class _Lot(Struct):
+class Lot(Struct):
     """What is held of one share; ``bought`` of it on ``bought_day``."""
 
     share: Share
@@ -238,15 +238,18 @@ class Books:
         self.fees = ZERO
         self.entrusts: list[Entrust] = []
         self.deals: list[Deal] = []
+        self.lots: dict[str, Lot] = {}
+        self.proceeds = (0, ZERO)
+        """A day, and what was sold for on it."""
+        self.changed = False
+        """Something is not on disk yet, where they are kept there."""
         self._rules = rules
-        self._lots: dict[str, _Lot] = {}
         self._live: list[Entrust] = []
-        self._proceeds = (0, ZERO)
         for opening in account.holdings:
             share = shares.get(opening.code)
             if share is None:
                 raise ConfigError(f"account {account.user} holds {opening.code}, which is none of the counter's shares")
-            lot = self._lots.setdefault(share.code, _Lot(share=share))
+            lot = self.lots.setdefault(share.code, Lot(share=share))
             lot.quantity += opening.quantity
             lot.cost += opening.price * opening.quantity
 
@@ -258,11 +261,11 @@ class Books:
         return self._live
 
     def held(self, code: str) -> int:
-        return self._lots[code].quantity if code in self._lots else 0
+        return self.lots[code].quantity if code in self.lots else 0
 
     def sellable(self, code: str, day: int) -> int:
         """Units neither bought today under T+1 nor on order to be sold."""
-        lot = self._lots.get(code)
+        lot = self.lots.get(code)
         if lot is None:
             return 0
         same_day = self._rules.sells_same_day(lot.share.instrument)
@@ -294,7 +297,7 @@ class Books:
                 value=last[code] * lot.quantity,
                 profit=(last[code] * lot.quantity - lot.cost).quantize(CENT, ROUND_HALF_UP),
             )
-            for code, lot in sorted(self._lots.items())
+            for code, lot in sorted(self.lots.items())
             if lot.quantity
         ]
 
@@ -302,8 +305,8 @@ class Books:
         """Money now; what was sold for today can be spent, not taken out."""
         frozen = self.frozen()
         available = self.cash - frozen
-        proceeds = self._proceeds[1] if self._proceeds[0] == day else ZERO
-        market_value = sum((last[code] * lot.quantity for code, lot in self._lots.items()), ZERO)
+        proceeds = self.proceeds[1] if self.proceeds[0] == day else ZERO
+        market_value = sum((last[code] * lot.quantity for code, lot in self.lots.items()), ZERO)
         return Funds(
             cash=self.cash,
             frozen=frozen,
@@ -315,7 +318,13 @@ class Books:
 
     # Booking
 
+    def take_up(self, entrusts: list[Entrust], deals: list[Deal]) -> None:
+        """Go on with the orders and fills of an earlier life, in the order they came."""
+        self.entrusts, self.deals = entrusts, deals
+        self._live = [entrust for entrust in entrusts if not entrust.is_final]
+
     def open(self, entrust: Entrust) -> None:
+        self.changed = True
         self.entrusts.append(entrust)
         self._live.append(entrust)
 
@@ -326,6 +335,7 @@ class Books:
     def fill(self, entrust: Entrust, quantity: int, price: Decimal, *, number: int, ts_ns: int, day: int) -> Deal:
         """Book one fill of an order."""
         value = price * quantity
+        self.changed = True
         entrust.filled += quantity
         entrust.value += value
         share = entrust.share.instrument
@@ -339,7 +349,7 @@ class Books:
         return deal
 
     def _move(self, entrust: Entrust, quantity: int, value: Decimal, fee: Decimal, day: int) -> None:
-        lot = self._lots.setdefault(entrust.code, _Lot(share=entrust.share))
+        lot = self.lots.setdefault(entrust.code, Lot(share=entrust.share))
         if entrust.buys:
             lot.quantity += quantity
             lot.cost += value + fee
@@ -349,5 +359,5 @@ class Books:
             return
         lot.cost -= lot.cost * quantity / lot.quantity if quantity < lot.quantity else lot.cost
         lot.quantity -= quantity
-        since, proceeds = self._proceeds
-        self._proceeds = (day, (proceeds if since == day else ZERO) + value - fee)
+        since, proceeds = self.proceeds
+        self.proceeds = (day, (proceeds if since == day else ZERO) + value - fee)

@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Callable, Iterable
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -31,6 +32,11 @@ NEAR = 1e-9
 
 Listener = Callable[[str, float, int], None]
 """Told of each step of a price: exchange code, last price, time."""
+
+Act = Literal["arrive", "end", "cancel"]
+"""An order comes to the exchange, its day is over, the wish to withdraw it comes there."""
+Due = tuple[int, int, Act, Entrust]
+"""What is to happen: when, in which turn among equal times, and to which order."""
 
 
 class CounterPace(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,40 +70,70 @@ class Floor:
         seed: int,
         now_ns: int,
     ) -> None:
-        self.exchange = exchange
         self.listeners: list[Listener] = []
         self.stepping = False
         """Listeners are being told of a step."""
-        self.views = {share.code: self._look(share.code) for share in shares}
+        self.busy = False
+        """In the midst of a step, or of something due: books and times do not fit each other now."""
+        self.draws = 0
+        self.deal = 10_000_000 + mixed(seed, 12) % 10_000_000
+        """Number of the last fill."""
+        self.due: list[Due] = []
+        """A heap."""
+        self.turn = 0
         self._books = books
+        self._shares = tuple(shares)
         self._rules = rules
         self._pace = pace
         self._seed = seed
-        self._draws = 0
         self._bands: dict[str, tuple[int, tuple[float, float] | None]] = {}
-        self._deal = 10_000_000 + mixed(seed, 12) % 10_000_000
-        self._due: list[tuple[int, int, Callable[[int], None]]] = []
-        self._turn = 0
+        self.stand_in(exchange)
         session = shanghai().on(now_ns)
         today = rules.trading_day(now_ns) if session is not None and now_ns > session.open_ns else 0
-        self._stepped = dict.fromkeys(self.views, today)
+        self.stepped = dict.fromkeys(self.views, today)
         """Code -> the day of its last step: before a day's first one its price is not known."""
+        self.heard = {code: self._heard(code, now_ns) for code in self.views}
+        """Code -> the time of its last step, or from when on they are heard."""
+
+    def stand_in(self, exchange: Exchange) -> None:
+        """Go on at a market, at the prices it shows."""
+        self.exchange = exchange
+        self.views = {share.code: self._look(share.code) for share in self._shares}
         exchange.listen(self._hear)
+
+    def _heard(self, code: str, now_ns: int) -> int:
+        stock = self.exchange.stock(code)
+        if stock is None or stock.board is None or stock.chronicle is None:
+            return now_ns
+        return max(now_ns // stock.board.interval_ns * stock.board.interval_ns, stock.chronicle.origin_ns)
 
     # Time
 
     def work(self, now_ns: int) -> None:
         """Work off what is due up to and including ``now_ns``."""
-        while self._due and self._due[0][0] <= now_ns:
-            ts_ns, _, action = heapq.heappop(self._due)
-            action(ts_ns)
+        while self.due and self.due[0][0] <= now_ns:
+            ts_ns, _, act, entrust = heapq.heappop(self.due)
+            busy, self.busy = self.busy, True
+            try:
+                self._do(act, entrust, ts_ns)
+            finally:
+                self.busy = busy
+
+    def _do(self, act: Act, entrust: Entrust, now_ns: int) -> None:
+        match act:
+            case "arrive":
+                self._arrive(entrust, now_ns)
+            case "end":
+                self._withdraw(entrust, now_ns, AT_THE_END)
+            case "cancel":
+                self._cancel(entrust, now_ns)
 
     def next_due_ns(self) -> int | None:
-        return self._due[0][0] if self._due else None
+        return self.due[0][0] if self.due else None
 
-    def _at(self, ts_ns: int, action: Callable[[int], None]) -> None:
-        self._turn += 1
-        heapq.heappush(self._due, (ts_ns, self._turn, action))
+    def _at(self, ts_ns: int, act: Act, entrust: Entrust) -> None:
+        self.turn += 1
+        heapq.heappush(self.due, (ts_ns, self.turn, act, entrust))
 
     def _hear(self, event: Bar | Quote | Trade) -> None:
         if isinstance(event, Trade):
@@ -105,11 +141,16 @@ class Floor:
         code = self.exchange.code_of(event.instrument)
         if code not in self.views:
             return
-        self.work(event.ts_ns)
-        self.views[code] = self._look(code)
-        if isinstance(event, Bar):
-            self._step(code, event)
-            self._tell(code, event)
+        busy, self.busy = self.busy, True
+        try:
+            self.work(event.ts_ns)
+            self.views[code] = self._look(code)
+            if isinstance(event, Bar):
+                self._step(code, event)
+                self.heard[code] = event.ts_ns
+                self._tell(code, event)
+        finally:
+            self.busy = busy
 
     def _tell(self, code: str, bar: Bar) -> None:
         self.stepping = True
@@ -129,16 +170,16 @@ class Floor:
     def take(self, entrust: Entrust, now_ns: int) -> None:
         """Send an order on its way."""
         ready_ns = now_ns + self._pace.submit_ms * 1_000_000
-        self._at(self._rules.takes_from_ns(ready_ns) or ready_ns, lambda ts_ns: self._arrive(entrust, ts_ns))
+        self._at(self._rules.takes_from_ns(ready_ns) or ready_ns, "arrive", entrust)
         session = shanghai().day(entrust.day)
         assert session is not None
         # The closing price still fills; the order ends a minute after it.
-        self._at(session.close_ns + MINUTE_NS, lambda ts_ns: self._withdraw(entrust, ts_ns, AT_THE_END))
+        self._at(session.close_ns + MINUTE_NS, "end", entrust)
 
     def ask_back(self, entrust: Entrust, now_ns: int) -> None:
         """Send the wish to withdraw an order on its way."""
         self._set(entrust, EntrustStatus.CANCEL_ASKED, now_ns)
-        self._at(now_ns + self._pace.cancel_ms * 1_000_000, lambda ts_ns: self._cancel(entrust, ts_ns))
+        self._at(now_ns + self._pace.cancel_ms * 1_000_000, "cancel", entrust)
 
     def reject(self, entrust: Entrust, reason: str, now_ns: int) -> None:
         """Refuse an order that was accepted; one with fills, or that has ended, stays."""
@@ -160,16 +201,18 @@ class Floor:
         elif entrust.market and phase is not Phase.CONTINUOUS:
             self.reject(entrust, NOT_CONTINUOUS, now_ns)
         else:
+            self._books.changed = True
             entrust.arrived_ns = now_ns
             # What comes in an auction meets its price as a resting order does: the open of the day's first bar.
             entrust.met = phase is not Phase.CONTINUOUS
             if entrust.status is EntrustStatus.PENDING:
                 self._set(entrust, EntrustStatus.OPEN, now_ns)
-            if phase is Phase.CONTINUOUS and self._stepped[entrust.code] == entrust.day:
+            if phase is Phase.CONTINUOUS and self.stepped[entrust.code] == entrust.day:
                 self._meet_book(entrust, now_ns)
 
     def _meet_book(self, entrust: Entrust, now_ns: int) -> None:
         """An order meets what stands in the book, as it comes to it in continuous trading."""
+        self._books.changed = True
         entrust.met = True
         view = self.views[entrust.code]
         if not entrust.market:
@@ -197,7 +240,7 @@ class Floor:
         closing = before is Phase.CLOSING_AUCTION and self._rules.phase(bar.ts_ns) is Phase.CLOSED
         if before is not Phase.CONTINUOUS and not closing:
             return
-        self._stepped[code] = self._rules.trading_day(bar.ts_ns - 1)
+        self.stepped[code] = self._rules.trading_day(bar.ts_ns - 1)
         for entrust in [e for e in self._books.live if e.code == code and e.arrived_ns is not None]:
             if closing and not self._at_limit(entrust, bar.close, bar.ts_ns):
                 self._fill_at(entrust, auction_fill(entrust, bar.close), bar.ts_ns)
@@ -235,9 +278,9 @@ class Floor:
             self._fill(entrust, self._part(entrust, entrust.leaves), price, now_ns)
 
     def _fill(self, entrust: Entrust, quantity: int, price: Decimal, now_ns: int) -> None:
-        self._deal += 1 + mixed(self._seed, 15, self._deal) % 23
+        self.deal += 1 + mixed(self._seed, 15, self.deal) % 23
         price = price.quantize(entrust.share.tick)
-        self._books.fill(entrust, quantity, price, number=self._deal, ts_ns=now_ns, day=entrust.day)
+        self._books.fill(entrust, quantity, price, number=self.deal, ts_ns=now_ns, day=entrust.day)
         self.exchange.print_trade(entrust.code, float(price), quantity, now_ns)
         if entrust.filled == entrust.quantity:
             self._set(entrust, EntrustStatus.FILLED, now_ns)
@@ -248,8 +291,8 @@ class Floor:
 
     def _part(self, entrust: Entrust, leaves: int) -> int:
         """Units that stand against an order at one price: all of it, or some lots."""
-        self._draws += 1
-        bits = mixed(self._seed, 2, entrust.number, self._draws)
+        self.draws += 1
+        bits = mixed(self._seed, 2, entrust.number, self.draws)
         lot = max(BOARDS[entrust.share.board].step, 100 if entrust.share.kind != "bond" else 10)
         lots = leaves // lot
         if lots < 2 or (bits & 0xFFFF) >= self._pace.partial * 0x10000:
@@ -268,7 +311,7 @@ class Floor:
             # The wish came too late: the exchange does not take it, and the order works on.
             self._set(entrust, EntrustStatus.PART if entrust.filled else EntrustStatus.OPEN, now_ns)
         elif (later_ns := self._rules.cancels_from_ns(now_ns)) is not None:
-            self._at(later_ns, lambda ts_ns: self._cancel(entrust, ts_ns))
+            self._at(later_ns, "cancel", entrust)
 
     def _withdraw(self, entrust: Entrust, now_ns: int, reason: str) -> None:
         if entrust.is_final:
@@ -278,6 +321,7 @@ class Floor:
         self._set(entrust, EntrustStatus.PART_WITHDRAWN if entrust.filled else EntrustStatus.WITHDRAWN, now_ns)
 
     def _set(self, entrust: Entrust, status: EntrustStatus, now_ns: int) -> None:
+        self._books.changed = True
         entrust.status = status
         entrust.updated_ns = max(entrust.updated_ns, now_ns)
         if entrust.is_final:

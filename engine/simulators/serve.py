@@ -111,7 +111,8 @@ async def simulate(
 
     Args:
         faces: name -> settings, as in ``SIMULATORS``. ports: name -> port; a missing one takes a free port.
-        exchange: the market; None has the first face's settings make it.
+        exchange: the market; None has settings make it: those of a face that remembers in a file, for its prices are
+            to go on (the virtual market's first, which remembers what was done to them), else those of the first.
         on_ready: called once, when all are bound, with name -> port.
 
     Raises:
@@ -119,7 +120,7 @@ async def simulate(
     """
     if not faces:
         raise ConfigError("nothing to simulate: name at least one of the simulators")
-    market = next(iter(faces.values())).exchange(clock, entropy) if exchange is None else exchange
+    market = _maker(faces).exchange(clock, entropy) if exchange is None else exchange
     apps = {name: face.app(clock, entropy, exchange=market) for name, face in faces.items()}
     bound: dict[str, int] = {}
     all_bound = anyio.Event()
@@ -143,9 +144,15 @@ async def simulate(
         raise errors.exceptions[0] from None
     finally:
         for app in apps.values():
-            # Of a face that remembers more than it wrote at its last booking.
+            # A face may remember more than it wrote at its last booking.
             getattr(app.state, "close", _nothing)()
 
 
 def _nothing() -> None:
-    pass
+    """Of a face that has nothing to write when it ends."""
+
+
+def _maker(faces: Mapping[str, Simulator]) -> Simulator:
+    in_turn = sorted(faces, key=lambda name: name != "virtual_market")
+    remembering = (faces[name] for name in in_turn if getattr(faces[name], "state_path", None) is not None)
+    return next(remembering, next(iter(faces.values())))

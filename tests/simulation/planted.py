@@ -46,7 +46,7 @@ BUGS: dict[str, Bug] = {
     "resent to the market": Bug(MARKET, sending.resent_to_the_market, "I5 duplicated", 1),
     "resent to futu": Bug(FUTU, sending.resent_to_futu, "I5 duplicated", 1),
     "resent to easyths": Bug(EASYTHS, sending.resent_to_easyths, "I5 duplicated", 1),
-    "resent to huatai": Bug(HUATAI, sending.resent_to_huatai, "I5 duplicated", 1),
+    "resent to huatai": Bug(HUATAI, sending.resent_to_huatai, "I5 duplicated", 4),
     "retried by the HTTP client": Bug(MARKET, sending.retried_by_the_client, "I5 duplicated", 1),
     "sent again after a restart": Bug(MARKET, sending.sent_again_after_a_restart, "I5 duplicated", 3),
     "sent before its intent": Bug(MARKET, sending.send_before_intent, "I4", 1),
@@ -58,7 +58,7 @@ BUGS: dict[str, Bug] = {
     "sender dies unseen": Bug(MARKET, sending.sender_dies_unseen, "I7 hung", 1),
     "client ids begin again": Bug(MARKET, sending.client_ids_begin_again, "I10", 3),
     "cancel taken for done": Bug(FUTU, sending.cancel_taken_for_done, "I7", 1),
-    "lost cancels forgotten": Bug(FUTU, sending.lost_cancels_forgotten, "I7", 5),
+    "lost cancels forgotten": Bug(FUTU, sending.lost_cancels_forgotten, "I7", 27),
     "unknown closed by a timer": Bug(MARKET, evidence.unknown_closed_by_a_timer, "I7", 4),
     "market: time-out is refusal": Bug(MARKET, evidence.claims_believed, "I7", 1),
     "easyths: claims believed": Bug(EASYTHS, evidence.claims_believed, "I7", 1),
@@ -68,7 +68,7 @@ BUGS: dict[str, Bug] = {
     "cut off waits for its answer": Bug(MARKET, evidence.cut_off_waits_for_its_answer, "I7", 3),
     "executions counted anew": Bug(HUATAI, evidence.executions_counted_anew, "I3", 1),
     "pushed fills not told apart": Bug(FUTU, evidence.pushed_fills_not_told_apart, "I3 duplicated", 1),
-    "inferred fills added": Bug(HUATAI, evidence.inferred_fills_added, "I3 duplicated", 1),
+    "inferred fills added": Bug(HUATAI, evidence.inferred_fills_added, "I3 duplicated", 5),
     "totals and fills": Bug(FUTU, evidence.totals_and_fills, "I3 duplicated", 1),
     "fills not journaled": Bug(MARKET, evidence.fills_not_journaled, "I10", 1),
     "fills relived twice": Bug(MARKET, evidence.fills_relived_twice, "I10", 1),
@@ -79,7 +79,7 @@ BUGS: dict[str, Bug] = {
     "room never freed": Bug(MARKET, limits.room_never_freed, "I6", 1),
     "position cap off": Bug(MARKET, limits.position_cap_off, "I6 breach", 3),
     "old prices believed": Bug(MARKET, limits.old_prices_believed, "I16", 14),
-    "jumps believed": Bug(ALL, limits.jumps_believed, "I16", 1),
+    "jumps believed": Bug(ALL, limits.jumps_believed, "I16", 370),
 }
 """Name -> the bug; what it does is said where it is planted."""
 

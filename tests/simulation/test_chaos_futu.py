@@ -10,11 +10,12 @@ from engine.chaos.fleet import fly_one
 from engine.chaos.futu_scenario import schedule_of
 from engine.chaos.run import main
 
-SEEDS = (1, 2, 3, 5, 27)
+SEEDS = (1, 2, 27)
 """Between them: both kinds of account, lost, repeated, swapped and late pushes, restarts, log-outs, crashes."""
+MORE = (3, 5)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in MORE)])
 def test_a_hurt_flight_keeps_every_promise(seed: int) -> None:
     """No order twice, no fill lost or counted twice, nothing left open, positions equal, replay equal."""
     finding = fly_one(seed, gateway="futu")

@@ -80,13 +80,15 @@ def a_reading(
     fills: Sequence[FillRow] | None = None,
     whole: bool = True,
     live_only: bool = False,
+    average: str | None = None,
 ) -> AccountSnapshot:
     money = Decimal(cash)
+    price = None if average is None else Decimal(average)
     return AccountSnapshot(
         account=ACCOUNT,
         as_of_ns=ts_ns,
         ts_ns=ts_ns,
-        positions=(PositionRow(instrument=STOCKS[0], quantity=quantity, sellable=sellable),),
+        positions=(PositionRow(instrument=STOCKS[0], quantity=quantity, sellable=sellable, average_price=price),),
         balances=(Balance(currency="COIN", total=money, available=money),),
         orders=None if rows is None else tuple(rows),
         fills=None if fills is None else tuple(fills),
@@ -122,6 +124,30 @@ def test_what_is_found_locked_at_the_venue_is_locked_in_our_book(sellable: int |
     portfolio.on_adjusted(found)
     assert portfolio.sellable(ACCOUNT, STOCKS[0], NOW_NS) == 500 - locked
     assert portfolio.sellable(ACCOUNT, STOCKS[0], NOW_NS + DAY_NS) == 500
+
+
+def test_what_is_found_is_booked_at_what_the_venue_says_it_cost() -> None:
+    """At first, and where more of it is found; what is found to be less leaves at the average there was."""
+    portfolio, reconciler = a_settled()
+    position = portfolio.accounts[ACCOUNT].position(STOCKS[0])
+    for quantity, average, cost in ((500, "6.5", 3250), (800, "7", 5600), (400, "9", 2800), (-100, "5", -500)):
+        snapshot = a_reading(quantity, average=average)
+        row = next(row for row in reconciler._rows(snapshot, (), opening=True) if row.instrument)
+        (found,) = reconciler.adjustments(snapshot, (row,), "found")
+        portfolio.on_adjusted(found)
+        assert (position.quantity, position.cost) == (quantity, cost)
+    assert portfolio.strategy_positions[EXTERNAL, STOCKS[0]].cost == -500
+
+
+@pytest.mark.parametrize("average", [None, "2", "-1"])
+def test_a_cost_that_can_not_be_is_not_booked(average: str | None) -> None:
+    """None; 200 cheaper than the first 100 of them; less than nothing, as after dividends: the latest price it is."""
+    portfolio, reconciler = a_settled()
+    portfolio.on_adjusted(*reconciler.judge(a_reading(100, average="6"), opening=True).booked)
+    snapshot = a_reading(200, average=average)
+    row = next(row for row in reconciler._rows(snapshot, (), opening=True) if row.instrument)
+    (found,) = reconciler.adjustments(snapshot, (row,), "found")
+    assert found.cost is None
 
 
 def test_an_account_is_not_opened_by_a_reading_without_its_money() -> None:

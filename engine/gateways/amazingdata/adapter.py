@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from msgspec import Struct
-
 from engine.domain.errors import ConfigError, Refused
 from engine.domain.ids import InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
-from engine.domain.timestamps import SECOND_NS, datetime_from_ns, duration_ns
+from engine.domain.timestamps import SECOND_NS, datetime_from_ns
 from engine.gateways.amazingdata.bars import BarReader, Label, Labels
 from engine.gateways.amazingdata.calls import CALL, Calls
 from engine.gateways.amazingdata.client import AmazingDataClient, Statement
@@ -22,6 +20,7 @@ from engine.gateways.amazingdata.statements import Statements, rows_from_wire
 from engine.gateways.amazingdata.tasks import CacheTasks
 from engine.gateways.bar_polling import PolledBars, Wanted
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.net.backoff import Backoff
 from engine.net.rate_limit import Budget, Priority, SlidingWindow
 from engine.net.rest import RestClient, Timeouts
@@ -33,7 +32,7 @@ CALENDARS = {"SH": "SH", "SZ": "SZ", "BJ": "SH", "CFE": "CFE"}
 """Venue -> market of the calendar endpoint; Beijing keeps Shanghai's days."""
 
 
-class AmazingData(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AmazingData(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. Spans are texts like ``"10s"``; secrets come from the environment variables named here."""
 
     base_url: str = "http://127.0.0.1:8000/api/v1"
@@ -75,12 +74,6 @@ class AmazingData(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             ConfigError: a setting that can not be used.
         """
         return AmazingDataGateway(self, surroundings)
-
-    def span_ns(self, name: str) -> int:
-        try:
-            return duration_ns(getattr(self, name))
-        except ValueError as error:
-            raise ConfigError(f"gateway {self.name}: {name}: {error}") from error
 
     def checked(self) -> None:
         if not 0 < self.background_calls <= self.calls_per_minute:

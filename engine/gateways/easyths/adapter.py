@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
 import httpx
-from msgspec import Struct
+from msgspec import field
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, Refused
 from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId
 from engine.domain.instrument import Instrument
-from engine.domain.timestamps import SECOND_NS, duration_ns
+from engine.domain.timestamps import SECOND_NS
 from engine.gateways.easyths import messages as m
 from engine.gateways.easyths.client import EasythsClient
 from engine.gateways.easyths.daybook import DayBook
@@ -26,6 +25,7 @@ from engine.gateways.easyths.routes import ROUTES, call_route
 from engine.gateways.easyths.rows import Funds
 from engine.gateways.easyths.statuses import words_with
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop
 from engine.net.rest import RestClient, Timeouts, is_this_machine
@@ -35,7 +35,7 @@ WATCH_SLACK_NS = 5 * SECOND_NS
 """The watch looks only where nobody else has for a period and this long: a look keeps the client busy for seconds."""
 
 
-class Easyths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Easyths(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. Spans are texts like ``"10s"``; the key comes from the variable named here, or from ``key_file``."""
 
     base_url: str = "http://127.0.0.1:7648"
@@ -50,7 +50,7 @@ class Easyths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ids like ``600000.SH``: which market a code of the tables belongs to, where the tables do not say."""
     market_strategy: int = 3
     """1 counterparty best, 2 own best, 3 five levels, 4 immediate, 5 fill or kill, 6 five levels, rest to limit."""
-    status_words: dict[str, str] = {}
+    status_words: dict[str, str] = field(default_factory=dict)
     """Status words of a client that we do not know: ``"已受理" = "open"``, ``filled``, ``canceled`` or ``rejected``."""
     deadline: str = "30s"
     """How long an operation may take from its submit on."""
@@ -72,19 +72,10 @@ class Easyths(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         return EasythsGateway(self, surroundings)
 
-    def span_ns(self, name: str) -> int:
-        try:
-            return duration_ns(getattr(self, name))
-        except ValueError as error:
-            raise ConfigError(f"gateway {self.name}: {name}: {error}") from error
-
     def checked(self) -> None:
         """Raises: ConfigError: a setting that can not be."""
         where = f"gateway {self.name}"
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ConfigError(f"{where}: timezone {self.timezone!r} is not known") from error
+        self.refuse_unknown_zone(self.timezone)
         if self.market_strategy not in STRATEGIES:
             raise ConfigError(f"{where}: market_strategy {self.market_strategy}; write 1 to {STRATEGIES[-1]}")
         strange = [name for name in self.instruments if not code_to_wire(name)]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
-from msgspec import Struct
+from msgspec import field
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, OutcomeUnknown, Refused
@@ -25,13 +25,14 @@ from engine.gateways.futu.router import FutuRouter
 from engine.gateways.futu.session import Session
 from engine.gateways.futu.unlocking import Unlocker
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop, Schedule
 from engine.net.rest import RestClient, Timeouts
 from engine.ports import Publish
 
 
-class Futu(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Futu(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. Spans are texts like ``"10s"``; secrets come from the environment variables named here.
 
     ``key`` is our key's record as keys.json has it, or ``keys_file`` (and ``key_id``) says where to find it: with it
@@ -65,7 +66,7 @@ class Futu(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_poll: str = "15s"
     timeout: str = "10s"
     connect_timeout: str = "5s"
-    key: dict[str, Any] = {}
+    key: dict[str, Any] = field(default_factory=dict)
     keys_file: str = ""
     key_id: str = ""
     hours_timezone: str = "Asia/Hong_Kong"
@@ -81,12 +82,6 @@ class Futu(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             ConfigError: a setting that can not be used.
         """
         return FutuGateway(self, surroundings)
-
-    def span_ns(self, name: str) -> int:
-        try:
-            return duration_ns(getattr(self, name))
-        except ValueError as error:
-            raise ConfigError(f"gateway {self.name}: {name}: {error}") from error
 
     def checked(self) -> None:
         """Raises: ConfigError: settings that contradict each other."""

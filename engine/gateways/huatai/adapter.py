@@ -3,17 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
-from msgspec import Struct
 
 from engine.domain.account import AccountSnapshot
 from engine.domain.errors import ConfigError, GatewayError
 from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId
 from engine.domain.instrument import Instrument
-from engine.domain.timestamps import MINUTE_NS, SECOND_NS, duration_ns
+from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.gateways.huatai import orders
 from engine.gateways.huatai.client import HuataiClient
 from engine.gateways.huatai.credentials import HIDDEN, Credentials, credentials_from
@@ -24,6 +22,7 @@ from engine.gateways.huatai.tables import Places, Reader
 from engine.gateways.huatai.turns import Turns
 from engine.gateways.huatai.wire import PREFIX, Limit, Wire
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.net.backoff import Backoff
 from engine.net.polling import LinkState, PollLoop
 from engine.net.rest import RestClient, Timeouts, is_this_machine
@@ -35,7 +34,7 @@ SLACK_NS = 5 * SECOND_NS
 """The run reads the account at the same period: ours comes after it, and finds it done."""
 
 
-class Huatai(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Huatai(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. Spans are texts like ``"30s"``; secrets come from the environment variables named here, or from the
     vendor's config.ini named by ``credentials_file``."""
 
@@ -76,12 +75,6 @@ class Huatai(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         return HuataiGateway(self, surroundings)
 
-    def span_ns(self, name: str) -> int:
-        try:
-            return duration_ns(getattr(self, name))
-        except ValueError as error:
-            raise ConfigError(f"gateway {self.name}: {name}: {error}") from error
-
     @property
     def names(self) -> tuple[str, str, str]:
         return self.user_env, self.password_env, self.comm_password_env
@@ -94,10 +87,7 @@ class Huatai(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def checked(self) -> None:
         """Raises: ConfigError: settings that can not be, or an account that may not be traded by a programme."""
         where = f"gateway {self.name}"
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ConfigError(f"{where}: timezone {self.timezone!r} is not known") from error
+        self.refuse_unknown_zone(self.timezone)
         offered = orders.TTYPES + orders.SHENZHEN_TTYPES
         if self.ttype not in offered:
             raise ConfigError(f"{where}: ttype {self.ttype!r}: write one of {', '.join(offered)}")

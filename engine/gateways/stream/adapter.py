@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from engine.domain.errors import BadMessage, ConfigError, NotSent, Refused
 from engine.domain.ids import InstrumentId
@@ -12,13 +12,14 @@ from engine.domain.market import Bar, BarRevision, DataKind, FeedState, FeedStat
 from engine.domain.timestamps import duration_ns
 from engine.gateways.stream import messages as m
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.net.polling import LinkState
 from engine.net.rest import checked_base_url
 from engine.net.websocket import SocketLoop
 from engine.ports import MarketFeed, OrderRouter, Publish
 
 
-class Stream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Stream(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. ``stale``: silence, heartbeats included, after which the socket is made again."""
 
     url: str = "ws://127.0.0.1:8801/stream"
@@ -46,10 +47,7 @@ class StreamFeed:
         self._settings = settings
         self._around = surroundings
         self._url = checked_base_url(settings.url, insecure_lan=settings.insecure_lan, schemes=("ws", "wss"))
-        try:
-            self._stale_ns = duration_ns(settings.stale)
-        except ValueError as error:
-            raise ConfigError(f"gateway {settings.name}: stale: {error}") from error
+        self._stale_ns = settings.span_ns("stale")
         self._wanted: dict[tuple[DataKind, str], dict[InstrumentId, None]] = {}
         self._last_bar: dict[tuple[InstrumentId, int], Bar] = {}
         self._publish: Publish | None = None

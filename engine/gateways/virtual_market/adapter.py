@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import anyio
-from msgspec import Struct
 
 from engine.clock import Clock
 from engine.domain.account import AccountSnapshot
@@ -14,8 +12,9 @@ from engine.domain.events import AccountLink, AccountObserved, Alert
 from engine.domain.ids import AccountId, InstrumentId, code_of
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
-from engine.domain.timestamps import SECOND_NS, duration_ns
+from engine.domain.timestamps import SECOND_NS
 from engine.gateways.surroundings import Surroundings
+from engine.gateways.table import GatewayTable
 from engine.gateways.virtual_market.client import VirtualMarketClient
 from engine.gateways.virtual_market.feed import VirtualMarketFeed
 from engine.gateways.virtual_market.hours import Hours
@@ -35,7 +34,7 @@ SPARE = 1
 PUBLIC_URL = "https://stock.leewater.online"
 
 
-class VirtualMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class VirtualMarket(GatewayTable, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings. Spans are texts like ``"10s"``; secrets come from the environment variables named here."""
 
     base_url: str = PUBLIC_URL
@@ -74,19 +73,10 @@ class VirtualMarket(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """
         return VirtualMarketGateway(self, surroundings)
 
-    def span_ns(self, name: str) -> int:
-        try:
-            return duration_ns(getattr(self, name))
-        except ValueError as error:
-            raise ConfigError(f"gateway {self.name}: {name}: {error}") from error
-
     def hours(self) -> Hours:
         if not 0 <= self.open_hour < self.close_hour <= 24:
             raise ConfigError(f"gateway {self.name}: open_hour and close_hour: 0 <= open < close <= 24")
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ConfigError(f"gateway {self.name}: timezone {self.timezone!r} is not known") from error
+        self.refuse_unknown_zone(self.timezone)
         return Hours(self.timezone, self.open_hour, self.close_hour)
 
     def budget(self, clock: Clock) -> Budget:

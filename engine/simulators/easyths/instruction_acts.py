@@ -61,7 +61,7 @@ class ConditionActs:
             condition.kind, condition.price = "股价条件", price
             condition.low, condition.high = (price, None) if falls else (None, price)
             condition.words = f"股价{'<=' if falls else '>='}{target}元"
-            self._book.add(condition)
+            self._add(condition)
         return Result(success=True, message=f"执行{code}的条件单成功", data=data)
 
     def stop(self, params: Params, request: int, now_ns: int) -> Result:
@@ -83,7 +83,7 @@ class ConditionActs:
             condition.low = _at(held[0].cost, -exact(loss), share)
             condition.high = _at(held[0].cost, exact(profit), share)
             condition.words = f"止盈{profit}% {condition.high}元 止损{loss}% {condition.low}元"
-            self._book.add(condition)
+            self._add(condition)
         return Result(success=True, message=f"执行{code}的止盈止损单成功", data=data)
 
     def query(self, params: Params, request: int, now_ns: int) -> Result:
@@ -99,11 +99,16 @@ class ConditionActs:
         code, word = params.get("stock_code"), params.get("order_type")
         side = {"买入": Side.BUY, "卖出": Side.SELL}.get(word or "")
         count = self._book.delete(code, side, now_ns)
+        self._counter.books.changed = True
         said = f"条件单删除成功,删除{count}条记录" if count else "没有符合筛选条件的条件单，无法进行删除操作"
         return Result(success=True, message=said, data={"stock_code": code, "order_type": word, "deleted_count": count})
 
     def _window_quirk(self) -> Quirk | None:
         return self._quirks.happens(Quirk.CONDITION_NOT_SET, Quirk.CONDITION_WINDOW_FAILED)
+
+    def _add(self, condition: Condition) -> None:
+        self._book.add(condition)
+        self._counter.books.changed = True
 
     def _condition(
         self, share: Share, side: Side, quantity: int, params: Params, request: int, now_ns: int
@@ -126,6 +131,7 @@ class ConditionActs:
             if condition.instrument != code or ts_ns < condition.made_ns or not condition.met(price, price):
                 continue
             condition.state = ConditionState.TRIGGERED
+            self._counter.books.changed = True
             limit = exact(price) if condition.price is None else condition.price
             try:
                 placed = self._counter.place(

@@ -80,16 +80,21 @@ class Loan(Struct, kw_only=True):
 class RepoDesk:
     """Every loan of the account, in the order they were made; ``selected`` is the row that was chosen last."""
 
-    def __init__(self, counter: Counter, seed: int, draw: Random) -> None:
+    def __init__(self, counter: Counter, draw: Random) -> None:
         self.loans: list[Loan] = []
         self.selected = REPOS[0]
         self._counter = counter
-        self._seed = seed
         self._draw = draw
+
+    def take_up(self, loans: list[Loan], selected: Repo) -> None:
+        """Go on with the loans of an earlier life."""
+        self.loans, self.selected = loans, selected
+        for _ in loans:
+            self._draw.randint(*FILLS_NS)
 
     def rate(self, repo: Repo, now_ns: int) -> Decimal:
         """Percent a year, of a day: steps of 0.005 between 1 and 4."""
-        steps = mixed(self._seed, day_of(now_ns), int(repo.code)) % 600
+        steps = mixed(self._counter.seed, day_of(now_ns), int(repo.code)) % 600
         return Decimal("1.000") + steps * Decimal("0.005")
 
     def available(self, now_ns: int) -> Decimal:
@@ -103,7 +108,7 @@ class RepoDesk:
         self._counter.books.cash -= amount
         day = self._counter.day(now_ns)
         loan = Loan(
-            number=NUMBER_FIRST + mixed(self._seed, 17, len(self.loans)) % 1_000_000_000,
+            number=NUMBER_FIRST + mixed(self._counter.seed, 17, len(self.loans)) % 1_000_000_000,
             repo=repo,
             amount=amount,
             rate=self.rate(repo, now_ns),
@@ -114,6 +119,7 @@ class RepoDesk:
             request=request,
         )
         self.loans.append(loan)
+        self._counter.books.changed = True
         return loan
 
     def settle(self, now_ns: int) -> None:
@@ -122,6 +128,7 @@ class RepoDesk:
         for loan in self.loans:
             if not loan.repaid and loan.due_day <= today:
                 loan.repaid = True
+                self._counter.books.changed = True
                 self._counter.books.cash += loan.amount + loan.interest
 
     def ordered(self, now_ns: int) -> Decimal:

@@ -13,6 +13,7 @@ from engine.simulators.counter import DEFAULT_SHARES, CounterAccount, CounterPac
 from engine.simulators.easyths.app import make_app
 from engine.simulators.easyths.messages import Generation
 from engine.simulators.easyths.quirks import Quirk
+from engine.simulators.easyths.state import read_state
 from engine.simulators.easyths.statements import COLUMNS, Separators, Style, Words
 from engine.simulators.easyths.venue import EasythsVenue
 from engine.simulators.exchange import Exchange
@@ -77,6 +78,9 @@ class EasythsSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Quirk -> chance on each of its occasions."""
     quirk_script: tuple[QuirkTrigger, ...] = ()
     faults: Faults = Faults()
+    state_path: str | None = None
+    """A JSON file rewritten after each change of the account; a later start with it goes on with that account. The
+    server's operations are lost in between, as the real one's are."""
 
     def __post_init__(self) -> None:
         if not self.tick_seconds > 0 or DAY_NS % round(self.tick_seconds * SECOND_NS):
@@ -103,10 +107,16 @@ class EasythsSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
     def exchange(self, clock: Clock, entropy: Entropy) -> Exchange:
-        """The default virtual market's: this face opens the mainland's board on whatever market it stands over."""
+        """The default virtual market's: this face opens the mainland's board on whatever market it stands over.
+
+        Raises:
+            ConfigError: the state file can not be used.
+        """
         from engine.simulators.virtual_market import VirtualMarketSimulator
 
-        return VirtualMarketSimulator(seed=self.seed).exchange(clock, entropy)
+        state = read_state(self.state_path, clock.now_ns)
+        seed = self.seed if state is None else state.counter.market_seed
+        return VirtualMarketSimulator(seed=seed).exchange(clock, entropy)
 
     def app(self, clock: Clock, entropy: Entropy, *, exchange: Exchange | None = None) -> Starlette:
         """The face. ``app.state.venue`` is the running ``EasythsVenue``, its ``counter`` the oracle.
@@ -115,7 +125,7 @@ class EasythsSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             exchange: a market shared with other faces; None makes one.
 
         Raises:
-            ConfigError: the account holds something that is none of the shares.
+            ConfigError: the account holds something that is none of the shares, or the state file can not be used.
         """
         market = self.exchange(clock, entropy) if exchange is None else exchange
         return make_app(EasythsVenue(self, clock, entropy, market))

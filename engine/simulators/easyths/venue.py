@@ -24,10 +24,12 @@ from engine.simulators.easyths.queries import QueryActs
 from engine.simulators.easyths.queue import Errand, Operation, OperationQueue
 from engine.simulators.easyths.quirks import Quirk
 from engine.simulators.easyths.repo import RepoDesk
+from engine.simulators.easyths.state import State, read_state
 from engine.simulators.easyths.statements import Statements
 from engine.simulators.exchange import Exchange
 from engine.simulators.faults import Answer, FaultPlan
 from engine.simulators.quirks import QuirkPlan
+from engine.simulators.state_file import write_state_file
 
 if TYPE_CHECKING:
     from engine.simulators.easyths.settings import EasythsSimulator
@@ -51,19 +53,20 @@ class EasythsVenue:
         self.quirks: QuirkPlan[Quirk] = QuirkPlan(
             Quirk, settings.quirks, settings.quirk_script, entropy, "easyths/quirks"
         )
-        seed = entropy.stream("easyths").getrandbits(53) if settings.seed is None else settings.seed
+        state = self._remembered()
         self._counter = Counter(
             exchange,
             settings.account,
-            seed=seed,
+            seed=entropy.stream("easyths").getrandbits(53) if settings.seed is None else settings.seed,
             now_ns=clock.now_ns,
             shares=settings.shares,
             pace=settings.counter,
             rules=settings.rules,
             interval_ns=round(settings.tick_seconds * SECOND_NS),
+            state=None if state is None else state.counter,
         )
         self.conditions = ConditionBook()
-        self.repo = RepoDesk(self._counter, seed, entropy.stream("easyths/repo"))
+        self.repo = RepoDesk(self._counter, entropy.stream("easyths/repo"))
         self.statements = Statements(
             self._counter,
             self.repo,
@@ -77,12 +80,17 @@ class EasythsVenue:
         self.thread = anyio.Lock()
         self.connections: dict[Any, None] = {}
         self._entropy = entropy
-        self._requests = 0
+        self._requests = 0 if state is None else state.requests
         self._orphans: list[Errand] = []
         self._busy = False
         self._stirred = anyio.Event()
         self.queue = self._queue()
+        if state is not None:
+            self._take_up(state)
         exchange.listen(self._hear)
+        if settings.state_path is not None:
+            self._counter.keep = self._save
+            self._save()
 
     @property
     def counter(self) -> Counter:
@@ -107,6 +115,7 @@ class EasythsVenue:
             self._work(now_ns)
             self._counter.advance(now_ns)
             self.repo.settle(now_ns)
+            self._counter.remember()
         finally:
             self._busy = False
 
@@ -130,6 +139,7 @@ class EasythsVenue:
             self._busy = True
             try:
                 self._work(event.ts_ns)
+                self._counter.remember()
             finally:
                 self._busy = False
 
@@ -251,6 +261,35 @@ class EasythsVenue:
         return self._requests
 
     # Inside
+
+    def _remembered(self) -> State | None:
+        path = self.settings.state_path
+        state = read_state(path, self.clock.now_ns)
+        if path is not None and state is not None:
+            state.counter.check(self.settings.account, self.settings.shares, path)
+        return state
+
+    def _take_up(self, state: State) -> None:
+        """Go on with the account of an earlier life, and live through the time since."""
+        now_ns = self.clock.now_ns
+        self.conditions.conditions = state.conditions
+        self.repo.take_up(state.loans, state.selected)
+        waits = [one.expires_ns for one in self.conditions.standing(state.saved_ns)]
+        self._counter.resume(now_ns, max(waits, default=0))
+        self.repo.settle(now_ns)
+
+    def _save(self) -> None:
+        path = self.settings.state_path
+        assert path is not None
+        state = State(
+            saved_ns=self.clock.now_ns,
+            requests=self._requests,
+            counter=self._counter.state(),
+            conditions=self.conditions.conditions,
+            loans=self.repo.loans,
+            selected=self.repo.selected,
+        )
+        write_state_file(path, state)
 
     def _stir(self) -> None:
         """Whoever waits for a result looks again."""

@@ -15,6 +15,7 @@ from engine.simulators.exchange import Exchange
 from engine.simulators.faults import Faults
 from engine.simulators.huatai.app import make_app
 from engine.simulators.huatai.dialogs import CancelStyle, Layer, NumberName, Style
+from engine.simulators.huatai.state import read_state
 from engine.simulators.huatai.statements import NewShare
 from engine.simulators.huatai.tables import Cells, Columns
 from engine.simulators.huatai.venue import HuataiVenue
@@ -97,6 +98,9 @@ class HuataiSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Quirk -> chance on each of its occasions."""
     quirk_script: tuple[QuirkTrigger, ...] = ()
     faults: Faults = Faults()
+    state_path: str | None = None
+    """A JSON file rewritten after each change of the account; a later start with it goes on with that account. The
+    server's sessions are lost in between, as the real one's are."""
 
     def __post_init__(self) -> None:
         if not self.session_minutes > 0:
@@ -119,10 +123,16 @@ class HuataiSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.server == "B" if self.tools is None else self.tools
 
     def exchange(self, clock: Clock, entropy: Entropy) -> Exchange:
-        """The default virtual market's: this face adds its own board to whatever market it stands over."""
+        """The default virtual market's: this face adds its own board to whatever market it stands over.
+
+        Raises:
+            ConfigError: the state file can not be used.
+        """
         from engine.simulators.virtual_market import VirtualMarketSimulator
 
-        return VirtualMarketSimulator(seed=self.seed).exchange(clock, entropy)
+        state = read_state(self.state_path, clock.now_ns)
+        seed = self.seed if state is None else state.counter.market_seed
+        return VirtualMarketSimulator(seed=seed).exchange(clock, entropy)
 
     def app(self, clock: Clock, entropy: Entropy, *, exchange: Exchange | None = None) -> Starlette:
         """The face. ``app.state.venue`` is the running ``HuataiVenue``, its ``counter`` the oracle.
@@ -131,7 +141,7 @@ class HuataiSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             exchange: a market shared with other faces; None makes one.
 
         Raises:
-            ConfigError: account or shares do not fit.
+            ConfigError: account or shares do not fit, or the state file can not be used.
         """
         market = self.exchange(clock, entropy) if exchange is None else exchange
         return make_app(HuataiVenue(self, clock, entropy, market))

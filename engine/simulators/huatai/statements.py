@@ -108,6 +108,7 @@ class Statements:
 
     def subscribe(self, share: NewShare, quantity: int, now_ns: int) -> None:
         """Note a subscription; it ties up no money."""
+        self._counter.books.changed = True
         self.subscriptions.append(
             Subscription(
                 share=share,
@@ -118,6 +119,7 @@ class Statements:
                 number=self._draw(),
             )
         )
+        self._counter.remember()
 
     # Rows
 

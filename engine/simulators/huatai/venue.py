@@ -18,10 +18,12 @@ from engine.simulators.huatai.dialogs import Numbers, Wording
 from engine.simulators.huatai.quirks import AT_WINDOW, HuataiQuirk
 from engine.simulators.huatai.routes import ROUTES, Route
 from engine.simulators.huatai.sessions import SessionBook
+from engine.simulators.huatai.state import State, read_state
 from engine.simulators.huatai.statements import Statements
 from engine.simulators.huatai.window import POPUP, Typed, Window
 from engine.simulators.huatai.wire import SERVER, page_answer
 from engine.simulators.quirks import QuirkPlan
+from engine.simulators.state_file import write_state_file
 
 if TYPE_CHECKING:
     from engine.simulators.huatai.settings import HuataiSimulator
@@ -58,21 +60,28 @@ class HuataiVenue:
             cancel_style=settings.cancel_style,
             number_name=settings.number_name,
         )
-        seed = entropy.stream("huatai").getrandbits(53) if settings.seed is None else settings.seed
+        state = self._remembered()
         self.counter = Counter(
             exchange,
             settings.account,
-            seed=seed,
+            seed=entropy.stream("huatai").getrandbits(53) if settings.seed is None else settings.seed,
             now_ns=clock.now_ns,
             shares=settings.shares,
             pace=settings.pace,
             interval_ns=round(settings.tick_seconds * SECOND_NS),
+            state=None if state is None else state.counter,
         )
         self._draw = entropy.stream("huatai/numbers")
+        self._numbers = 0
         self.statements = Statements(self.counter, settings, self.draw_number)
         self._requests = 0
         if settings.logs_in:
             self.sessions.log_in(clock.now_ns)
+        if state is not None:
+            self._take_up(state)
+        if settings.state_path is not None:
+            self.counter.keep = self._save
+            self._save()
 
     # The server
 
@@ -128,6 +137,7 @@ class HuataiVenue:
 
     def draw_number(self) -> int:
         """A number for what is none of the counter's orders; shorter than any of theirs."""
+        self._numbers += 1
         return self._draw.randrange(10_000_000, 100_000_000)
 
     def cancel_numbers(self) -> Numbers:
@@ -156,6 +166,35 @@ class HuataiVenue:
             CounterRefusal: it has ended.
         """
         self.counter.cancel(entrust, self.clock.now_ns)
+
+    # The account on disk
+
+    def _remembered(self) -> State | None:
+        path = self.settings.state_path
+        state = read_state(path, self.clock.now_ns)
+        if path is not None and state is not None:
+            state.counter.check(self.settings.account, self.settings.shares, path)
+        return state
+
+    def _take_up(self, state: State) -> None:
+        """Go on with the account of an earlier life, and live through the time since."""
+        for _ in range(state.numbers):
+            self.draw_number()
+        self._requests = state.requests
+        self.statements.subscriptions = state.subscriptions
+        self.counter.resume(self.clock.now_ns)
+
+    def _save(self) -> None:
+        path = self.settings.state_path
+        assert path is not None
+        state = State(
+            saved_ns=self.clock.now_ns,
+            requests=self._requests,
+            numbers=self._numbers,
+            counter=self.counter.state(),
+            subscriptions=self.statements.subscriptions,
+        )
+        write_state_file(path, state)
 
     # Wording, for the faulty edge
 
