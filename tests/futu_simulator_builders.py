@@ -31,12 +31,13 @@ class GatewayAtHand:
         exchange: Exchange | None = None,
         limits: Limits | None = None,
         scopes: tuple[str, ...] = (),
+        chance: int = 7,
         **settings: Any,
     ) -> None:
         settings = {"seed": 7, "pacing": False, "keys": (a_key(EXAMPLE_TOKEN, *scopes, limits=limits),)} | settings
         self.clock = ReplayClock(now_ns)
         self.simulator = FutuSimulator(**settings)
-        self.app = self.simulator.app(self.clock, Entropy(7), exchange=exchange)
+        self.app = self.simulator.app(self.clock, Entropy(chance), exchange=exchange)
         self.venue: FutuVenue = self.app.state.venue
         self.ledger = self.venue.ledger
         transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50_000))

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from engine.domain.timestamps import SECOND_NS
+from engine.simulators.prices import Figures
 from engine.simulators.sessions import Sessions
 
 
@@ -31,6 +32,24 @@ class Board(Struct, frozen=True, kw_only=True):
     """Step of one mark as a part of the listing's volatility: 0.2 x sqrt(1 s / 300 s), as the game's five minutes."""
     seed: int | None = None
     """Of walks and made past; None takes the exchange's."""
+
+
+class Standing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a board's listing stood in an earlier life of the market, at its last step (``ts_ns``).
+
+    ``fine``: where its walk is between two price steps. ``touch``: best bid and ask. ``previous_close``: what bounds
+    the day's prices, 0 before the first step.
+    """
+
+    ts_ns: int
+    price: float
+    fine: float
+    touch: tuple[float, float]
+    previous_close: float
+    before: float
+    """The close before the day of that step, as the chronicle has it."""
+    day: Figures | None
+    """That day as one bar; None before its first minute."""
 
 
 class Course:

@@ -1,7 +1,8 @@
 """One-minute bars of a listed instrument: a past that is made up from the seed, and what the exchange walked since.
 
 The past ends exactly at the price the instrument is listed with. It depends on seed, code and day alone, so that every
-face, and every later question, finds the same bars.
+face, and every later question, finds the same bars. A market that is started again where it stood makes up another
+past, which ends at the price of the start; of what was walked it knows the last day's figures and the closes around it.
 """
 
 from bisect import bisect_right
@@ -12,6 +13,7 @@ from math import exp, log, sqrt
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
 from engine.domain.timestamps import MINUTE_NS
+from engine.simulators.boards import Standing
 from engine.simulators.sessions import Sessions
 
 _MASK = (1 << 64) - 1
@@ -81,6 +83,19 @@ class Chronicle:
     def first_day(self) -> date:
         """The first day of the past."""
         return self._first_day
+
+    def resume(self, standing: Standing) -> None:
+        """Lead the made past through what an earlier life left: the last day it walked has its figures, and its close
+        is that of every day since."""
+        last, day = self.sessions.day(standing.ts_ns), self._origin_day
+        while day > last:
+            self._closes[day] = standing.price
+            day = self._day_before(day)
+        self._earliest = self._day_before(last)
+        self._closes |= {last: standing.price, self._earliest: standing.before}
+        self._before[last] = standing.before
+        if standing.day is not None:
+            self._today = (last, Bar(self.instrument, standing.ts_ns, *standing.day))
 
     def hear(self, step: Bar) -> None:
         """Take in one step of the exchange; steps come in order."""

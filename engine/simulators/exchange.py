@@ -17,7 +17,7 @@ from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import DAY_NS, HOUR_NS, MINUTE_NS
 from engine.entropy import Entropy
 from engine.simulators.accounts import Account
-from engine.simulators.boards import Board, Course, Hours
+from engine.simulators.boards import Board, Course, Hours, Standing
 from engine.simulators.chronicle import Chronicle
 from engine.simulators.prices import FLOOR, PriceSource, Replay, Walk
 
@@ -210,35 +210,42 @@ class Exchange:
         *,
         source: PriceSource | None = None,
         chronicle: Chronicle | None = None,
+        standing: Standing | None = None,
     ) -> Stock:
         """List an instrument on a board at its price; one that is listed already stays as it is.
 
         Without ``source`` and ``chronicle`` prices walk, and a past is made up that ends at the listed price.
 
-        A board's listings are not part of ``interventions``: whoever adds the board lists them again.
+        A board's listings are not part of ``interventions``: whoever adds the board lists them again, with the
+        ``standing`` they had, from which they walk on by other chance; what nobody walked is a time without steps.
         """
         found = self._stocks.get(listing.code)
         if found is not None:
             return found
         seed = self.seed if board.seed is None else board.seed
-        rng = Entropy(seed).stream(f"walk/{listing.code}")
+        rng = Entropy(seed).stream(f"walk/{listing.code}" + (f"/{standing.ts_ns}" if standing else ""))
+        price = standing.price if standing else listing.price
         part = board.interval_ns / (5 * MINUTE_NS)
         sigma = listing.volatility * board.volatility_scale
         tick = (lambda _: listing.tick) if listing.tick else board.tick
         walk = Walk(listing.price, sigma, rng, tick=tick, part=part)
-        stock = Stock(listing, source or walk, listing.price, None)
+        stock = Stock(listing, source or walk, price, None)
         stock.board, stock.tick = board, tick
-        step = tick(listing.price)
-        stock.touch = (round(listing.price - step, 4), listing.price)
+        stock.touch = standing.touch if standing else (round(price - tick(price), 4), price)
         stock.chronicle = chronicle or Chronicle(
             InstrumentId(listing.code),
             seed=seed,
-            price=listing.price,
+            price=price,
             volatility=listing.volatility,
             origin_ns=now_ns,
             sessions=board.sessions,
             tick=tick,
         )
+        if standing and standing.previous_close:
+            stock.previous_close, stock.listed_day = standing.previous_close, board.sessions.trading_day(standing.ts_ns)
+        if standing:
+            walk.fine = standing.fine
+            stock.chronicle.resume(standing)
         self._stocks[listing.code] = stock
         course = next(course for course in self._courses if course.board is board)
         course.codes = sorted([*course.codes, listing.code])

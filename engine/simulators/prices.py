@@ -55,7 +55,8 @@ class Walk:
         self._rng = rng
         self._tick = tick
         self._pull = self.reversion * part
-        self._fine = start
+        self.fine = start
+        """Where it stands between two steps of a grid."""
 
     def next(self, mark_ns: int, price: float, bounds: tuple[float, float], drift: float) -> Figures:
         if self._tick is not None:
@@ -75,11 +76,11 @@ class Walk:
     ) -> Figures:
         # Steps are far smaller than the grid, so the walk keeps a finer price of its own.
         step = tick(price)
-        if abs(price - self._fine) > step:
-            self._fine = price
-        move = self._rng.gauss(0.0, self._sigma) + drift + self._pull * (self._home - log(self._fine))
-        self._fine = max(step, min(max(self._fine * exp(move), bounds[0]), bounds[1]))
-        close = round(max(1, round(self._fine / step)) * step, 4)
+        if abs(price - self.fine) > step:
+            self.fine = price
+        move = self._rng.gauss(0.0, self._sigma) + drift + self._pull * (self._home - log(self.fine))
+        self.fine = max(step, min(max(self.fine * exp(move), bounds[0]), bounds[1]))
+        close = round(max(1, round(self.fine / step)) * step, 4)
         volume = 100.0 * self._rng.randrange(1, 60)
         return Figures(price, max(price, close), min(price, close), close, volume)
 

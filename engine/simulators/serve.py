@@ -142,6 +142,14 @@ async def simulate(
                 await waits
     except* ConfigError as errors:
         raise errors.exceptions[0] from None
+    finally:
+        for app in apps.values():
+            # A face may remember more than it wrote at its last booking.
+            getattr(app.state, "close", _nothing)()
+
+
+def _nothing() -> None:
+    """Of a face that has nothing to write when it ends."""
 
 
 def _maker(faces: Mapping[str, Simulator]) -> Simulator:

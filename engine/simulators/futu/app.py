@@ -58,6 +58,7 @@ def make_app(venue: FutuVenue) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.venue = venue
+    app.state.close = venue.close
     return app
 
 
@@ -101,6 +102,7 @@ class Gate:
         self._venue.answered[route.proto_id] += 1
         if route.is_trade_write:
             self._venue.stir()
+            self._venue.remember(self._venue.clock.now_ns)
             if self._venue.settings.answer_ms:
                 await self._venue.clock.sleep(self._venue.settings.answer_ms * 1_000_000)
         return response

@@ -72,16 +72,19 @@ class Desk:
         self.ledger = ledger
         self.pace = pace
         self.count = 0
+        """Orders so far, from which their ids come."""
+        self.fills = 0
+        """Executions so far."""
+        self.auction_days: dict[str, int] = {}
+        """The day whose opening auction each security has had."""
         self._securities = securities
         self._sessions = sessions
         self._by_listing = {security.exchange_code: security for security in securities.values()}
         self._seed = seed
         self._told = told
-        self._fills = 0
         self._due: list[tuple[int, int, Callable[[int], None]]] = []
         self._turn = 0
         self._open: dict[str, list[Order]] = {}
-        self._days: dict[str, int] = {}
         self._bands: dict[str, tuple[int, tuple[float, float] | None]] = {}
         self.views = {key: self._view_now(security) for key, security in securities.items()}
         """What each security showed at the last step that was heard."""
@@ -132,7 +135,7 @@ class Desk:
             self._set(order, Status.WAITING, now_ns)
         else:
             self._submit(order, now_ns)
-        self._at(order.expires_ns, lambda ts_ns: self._expire(order, ts_ns))
+        self._expires(order)
 
     def fail(self, order: Order, text: str, now_ns: int) -> None:
         """The exchange refuses an order after it was accepted."""
@@ -157,7 +160,8 @@ class Desk:
         if order.status in {Status.CANCELLING_ALL, Status.CANCELLING_PART}:
             return
         self._set(order, Status.CANCELLING_PART if order.filled else Status.CANCELLING_ALL, now_ns)
-        self._at(now_ns + self.pace.cancel_ms * 1_000_000, lambda ts_ns: self._end(order, ts_ns))
+        order.due_ns = now_ns + self.pace.cancel_ms * 1_000_000
+        self._await(order)
 
     def switch(self, order: Order, *, on: bool, now_ns: int) -> None:
         """Disable or enable an order (Hong Kong).
@@ -211,7 +215,26 @@ class Desk:
         # The closing price still fills; the order ends a minute after it.
         return ends[-1] + MINUTE_NS
 
+    def resume(self, count: int, fills: int, auction_days: dict[str, int]) -> None:
+        """Go on where an earlier life of this desk ended: its figures, and the orders that are open in the ledger."""
+        self.count, self.fills, self.auction_days = count, fills, dict(auction_days)
+        for order in self.ledger.orders():
+            if not order.is_final:
+                self._open.setdefault(order.security.key, []).append(order)
+                self._await(order)
+                self._expires(order)
+
     # Inside
+
+    def _await(self, order: Order) -> None:
+        """Queue the arrival of an order on its way, or the end of one that is being cancelled."""
+        if order.status is Status.SUBMITTING:
+            self._at(order.due_ns, lambda ts_ns: self._arrived(order, ts_ns))
+        elif order.status in {Status.CANCELLING_ALL, Status.CANCELLING_PART}:
+            self._at(order.due_ns, lambda ts_ns: self._end(order, ts_ns))
+
+    def _expires(self, order: Order) -> None:
+        self._at(order.expires_ns, lambda ts_ns: self._end(order, ts_ns))
 
     def _at(self, ts_ns: int, action: Callable[[int], None]) -> None:
         self._turn += 1
@@ -237,7 +260,8 @@ class Desk:
 
     def _submit(self, order: Order, now_ns: int) -> None:
         self._set(order, Status.SUBMITTING, now_ns)
-        self._at(now_ns + self.pace.submit_ms * 1_000_000, lambda ts_ns: self._arrived(order, ts_ns))
+        order.due_ns = now_ns + self.pace.submit_ms * 1_000_000
+        self._await(order)
 
     def _arrived(self, order: Order, now_ns: int) -> None:
         if order.status is not Status.SUBMITTING:
@@ -282,8 +306,8 @@ class Desk:
     def _step(self, security: Security, view: View, bar: Bar) -> None:
         sessions, now_ns = self.sessions_of(security), bar.ts_ns
         auction = bar.close if sessions.ends_auction(now_ns) else None
-        if self._days.get(security.key) != (today := sessions.trading_day(now_ns)):
-            self._days[security.key] = today
+        if self.auction_days.get(security.key) != (today := sessions.trading_day(now_ns)):
+            self.auction_days[security.key] = today
             auction = bar.open
         for order in list(self._open.get(security.key, ())):
             if order.status is Status.WAITING:
@@ -320,11 +344,11 @@ class Desk:
                 self._end(order, now_ns)
 
     def _fill(self, order: Order, price: float, now_ns: int) -> None:
-        self._fills += 1
-        bits = mixed(self._seed, 2, order.number, self._fills)
+        self.fills += 1
+        bits = mixed(self._seed, 2, order.number, self.fills)
         quantity = self._part(order, bits)
         book = self.ledger.book(order.acc_id)
-        fill_id = (5_120_000_000_000_000_000 + mixed(self._seed, 3, self._fills) % 10**18) | 1
+        fill_id = (5_120_000_000_000_000_000 + mixed(self._seed, 3, self.fills) % 10**18) | 1
         stamp = local_text(now_ns, order.security.place.timetable.timezone)[:10].replace("-", "")
         day = self.day(order.security, now_ns)
         execution = book.fill(
@@ -351,9 +375,6 @@ class Desk:
     def _end(self, order: Order, now_ns: int) -> None:
         if not order.is_final:
             self._set(order, Status.CANCELLED_PART if order.filled else Status.CANCELLED_ALL, now_ns)
-
-    def _expire(self, order: Order, now_ns: int) -> None:
-        self._end(order, now_ns)
 
     def _view_now(self, security: Security) -> View:
         stock = security.stock(self.exchange)

@@ -59,7 +59,7 @@ class FutuAccount(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return 1 if self.environment == "real" else 0
 
 
-class Order(Struct, kw_only=True):
+class OrderFacts(Struct, kw_only=True):
     """One order and where it stands. ``number`` counts orders of the venue."""
 
     number: int
@@ -67,7 +67,6 @@ class Order(Struct, kw_only=True):
     order_id_ex: str
     acc_id: int
     trd_market: int
-    security: Security
     side: int
     kind: int
     quantity: int
@@ -98,7 +97,15 @@ class Order(Struct, kw_only=True):
     """It is at the exchange."""
     arrived: bool = False
     """It met the book once: what is left of it rests."""
+    due_ns: int = 0
+    """When an order on its way arrives, or one that is being cancelled ends."""
     fees: Fees = msgspec.field(default_factory=dict)
+
+
+class Order(OrderFacts, kw_only=True):
+    """An order of a security."""
+
+    security: Security
     versions: list[tuple[int, dict[str, Any]]] = msgspec.field(default_factory=list)
     """Its row at each change, for readers of a cache that lags."""
 
@@ -119,12 +126,11 @@ class Order(Struct, kw_only=True):
         return float(self.value / self.filled) if self.filled else 0.0
 
 
-class Execution(Struct, kw_only=True):
+class ExecutionFacts(Struct, kw_only=True):
     """One fill; ``status`` 0 good, 1 busted, 2 corrected. ``fee`` is what it added to the order's fees."""
 
     fill_id: int
     fill_id_ex: str
-    order: Order
     quantity: int
     price: Decimal
     fee: Decimal
@@ -133,17 +139,28 @@ class Execution(Struct, kw_only=True):
     status: int = 0
 
 
-class Holding(Struct, kw_only=True):
+class Execution(ExecutionFacts, kw_only=True):
+    """A fill of an order."""
+
+    order: Order
+
+
+class HoldingFacts(Struct, kw_only=True):
     """One side of a position; ``cost`` is what it cost altogether, ``locked`` what ``locked_day`` keeps from sale."""
 
     position_id: int
-    security: Security
     side: int
     quantity: int = 0
     cost: Decimal = ZERO
     realized: Decimal = ZERO
     locked: int = 0
     locked_day: int = 0
+
+
+class Holding(HoldingFacts, kw_only=True):
+    """A position in a security."""
+
+    security: Security
 
     @property
     def average(self) -> Decimal:

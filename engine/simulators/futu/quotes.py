@@ -72,6 +72,10 @@ class Quotes:
     def chronicle(self, security: Security) -> Chronicle:
         return self._chronicles[security.key]
 
+    def resume(self, key: str, ts_ns: int) -> None:
+        """A security last moved in an earlier life."""
+        self._stamps[key] = ts_ns
+
     def hear(self, security: Security, bar: Bar) -> None:
         """Keep the print of one step."""
         view = self._desk.views[security.key]

@@ -17,6 +17,7 @@ from engine.simulators.futu.ledger import FutuAccount
 from engine.simulators.futu.limits import Statuses, Texts
 from engine.simulators.futu.push import PushFaults
 from engine.simulators.futu.securities import DEFAULT_SECURITIES, Security
+from engine.simulators.futu.state import read_state
 from engine.simulators.futu.venue import AnswerFaults, FutuVenue
 
 DEFAULT_ACCOUNTS = (
@@ -98,6 +99,9 @@ class FutuSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     faults: Faults = Faults()
     push: PushFaults = PushFaults()
     answers: AnswerFaults = AnswerFaults()
+    state_path: str | None = None
+    """A JSON file rewritten after each change of the books; a later start with it goes on where this one ended, at the
+    prices of then. None: accounts, orders and prices begin anew with the process."""
 
     def __post_init__(self) -> None:
         if not self.tick_seconds > 0 or DAY_NS % round(self.tick_seconds * SECOND_NS):
@@ -113,7 +117,13 @@ class FutuSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The default virtual market's: this face adds its own boards to whatever market it stands over."""
         from engine.simulators.virtual_market import VirtualMarketSimulator
 
-        return VirtualMarketSimulator(seed=self.seed).exchange(clock, entropy)
+        state = read_state(self.state_path, clock.now_ns)
+        if state is None:
+            return VirtualMarketSimulator(seed=self.seed).exchange(clock, entropy)
+        market = VirtualMarketSimulator(seed=state.market_seed)
+        # To walk again all the way from the origin is worth it only where somebody trades what walked there.
+        shared = any(security.listing for security in self.securities)
+        return market.exchange(clock, entropy, since=(state.origin_ns, state.interventions) if shared else None)
 
     def app(self, clock: Clock, entropy: Entropy, *, exchange: Exchange | None = None) -> Starlette:
         """The face. ``app.state.venue`` is the running ``FutuVenue``, its ``ledger`` the oracle.
@@ -122,7 +132,7 @@ class FutuSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             exchange: a market shared with other faces; None makes one.
 
         Raises:
-            ConfigError: keys file, accounts or securities do not fit.
+            ConfigError: keys file, state file, accounts or securities do not fit.
         """
         market = self.exchange(clock, entropy) if exchange is None else exchange
         return make_app(FutuVenue(self, clock, entropy, market))

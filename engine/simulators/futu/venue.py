@@ -15,7 +15,7 @@ from engine.domain.errors import ConfigError
 from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
-from engine.simulators.boards import Board
+from engine.simulators.boards import Board, Standing
 from engine.simulators.chronicle import Chronicle, mixed
 from engine.simulators.exchange import Exchange
 from engine.simulators.faults import Answer, FaultPlan
@@ -31,6 +31,7 @@ from engine.simulators.futu.push import Pusher
 from engine.simulators.futu.quotes import Quotes
 from engine.simulators.futu.rows import fill_row, header_row, order_row
 from engine.simulators.futu.securities import MARKETS, Security
+from engine.simulators.futu.state import Memory, read_state
 from engine.simulators.futu.subscriptions import Subscriptions
 from engine.simulators.sessions import Sessions
 
@@ -77,14 +78,17 @@ class FutuVenue:
         self.clock = clock
         self.exchange = exchange
         self.connected = True
-        seed = entropy.stream("futu").getrandbits(53) if settings.seed is None else settings.seed
-        self._entropy = entropy
         now_ns = clock.now_ns
+        earlier = read_state(settings.state_path, now_ns)
+        seed = entropy.stream("futu").getrandbits(53) if settings.seed is None else settings.seed
+        self.seed = seed = seed if earlier is None else earlier.seed
+        self._entropy = entropy
         exchange.advance(now_ns)
         self.securities = {security.key: security for security in settings.securities}
         self.sessions: dict[str, Sessions] = {}
         self._own: dict[str, Chronicle] = {}
-        chronicles = {security.key: self._list(security, seed, now_ns) for security in settings.securities}
+        standings = {} if earlier is None else self._unlisted(earlier.standings)
+        chronicles = {one.key: self._list(one, now_ns, standings.get(one.key)) for one in settings.securities}
         charges = {"real": True, "simulate": settings.simulate_fees}
         books = [Book(account, self.securities, fees=charges[account.environment]) for account in settings.accounts]
         self.ledger = Ledger(books)
@@ -104,16 +108,20 @@ class FutuVenue:
         self.rejects: Counter[tuple[str, str]] = Counter()
         self.answer_fired: Counter[AnswerFault] = Counter()
         self.answer_faults_active = True
-        self._answers = 0
+        self.answers = 0 if earlier is None else earlier.answers
+        """Places and changes that reached the backend."""
+        self.lives = 1 if earlier is None else earlier.lives + 1
+        """How often the daemon was started."""
         self._requests = 0
-        self._restarts = 0
-        self._seed = seed
-        self.conn_id = mixed(seed, 4) >> 32
+        self.conn_id = self._connection_id()
         self._kept: dict[tuple[str, str], tuple[int, dict[str, Any]]] = {}
         self.desk = Desk(exchange, self.ledger, self.securities, self.sessions, settings.pace, seed, self._changed)
         self.quotes = Quotes(exchange, self.desk, chronicles, seed, now_ns)
         self._by_listing = {security.exchange_code: security for security in settings.securities}
+        for key, standing in standings.items():
+            self.quotes.resume(key, standing.ts_ns)
         self._stirred = anyio.Event()
+        self.memory = None if settings.state_path is None else Memory(self, settings.state_path, earlier)
         exchange.listen(self._hear)
 
     # Time
@@ -122,7 +130,18 @@ class FutuVenue:
         """The time, with market and orders caught up to it."""
         now_ns = self.clock.now_ns
         self.desk.advance(now_ns)
+        self.remember(now_ns)
         return now_ns
+
+    def remember(self, now_ns: int) -> None:
+        """Write what happened into the state file, where there is one."""
+        if self.memory is not None:
+            self.memory.keep(now_ns)
+
+    def close(self) -> None:
+        """The process ends as it should: prices stay where they are."""
+        if self.memory is not None:
+            self.memory.save()
 
     async def drive(self) -> None:
         """Move market and orders as time goes by, until cancelled: with a socket open, nobody else may be asking."""
@@ -209,17 +228,17 @@ class FutuVenue:
         self.limits.counters = self.counters
         self.pacing = Pacing(enforced=self.settings.pacing)
         self._kept.clear()
-        self._restarts += 1
-        self.conn_id = mixed(self._seed, 4, self._restarts) >> 32
+        self.lives += 1
+        self.conn_id = self._connection_id()
         for book in self.ledger.books.values():
             book.unlocked = book.account.environment == "simulate"
 
     def answer_fault(self) -> AnswerFault | None:
         """What becomes of the next place or modify that reaches the backend."""
         settings = self.settings.answers
-        self._answers += 1
+        self.answers += 1
         point = self._entropy.stream("futu/answers").random()
-        found = settings.script.get(self._answers)
+        found = settings.script.get(self.answers)
         exhausted = settings.stop_after is not None and self.answer_fired.total() >= settings.stop_after
         if found is None and self.answer_faults_active and not exhausted:
             for fault, chance in settings.chances.items():
@@ -260,6 +279,8 @@ class FutuVenue:
 
     def _hear(self, event: Bar | Quote | Trade) -> None:
         if not isinstance(event, Bar):
+            if self.memory is not None and self.exchange.code_of(event.instrument) in self._by_listing:
+                self.memory.moved = True
             return
         security = self._by_listing.get(self.exchange.code_of(event.instrument))
         if security is None:
@@ -268,6 +289,8 @@ class FutuVenue:
         if own is not None:
             own.hear(event)
         self.quotes.hear(security, event)
+        if self.memory is not None:
+            self.memory.hear()
         if self.pusher.listening:
             for (key, sub), rehabs in list(self.subscriptions.pushed.items()):
                 if key == security.key:
@@ -276,6 +299,8 @@ class FutuVenue:
 
     def _changed(self, change: Order | Execution, now_ns: int) -> None:
         self.stir()
+        if self.memory is not None:
+            self.memory.note(change)
         order = change if isinstance(change, Order) else change.order
         if order.acc_id not in self.subscriptions.accounts:
             return
@@ -321,7 +346,16 @@ class FutuVenue:
     def _subscriptions(self) -> Subscriptions:
         return Subscriptions(self.settings.subscription_quota, self.settings.ready_ms * 1_000_000)
 
-    def _list(self, security: Security, seed: int, now_ns: int) -> Chronicle:
+    def _connection_id(self) -> int:
+        restarts = (self.lives - 1,) if self.lives > 1 else ()
+        return mixed(self.seed, 4, *restarts) >> 32
+
+    def _unlisted(self, standings: dict[str, Standing]) -> dict[str, Standing]:
+        """Those of securities that are to be listed; what another face has listed already stands where it stands."""
+        codes = {one.key: one.exchange_code for one in self.settings.securities}
+        return {key: one for key, one in standings.items() if key in codes and self.exchange.stock(codes[key]) is None}
+
+    def _list(self, security: Security, now_ns: int, standing: Standing | None) -> Chronicle:
         """Find the security on the shared market, or list it on the board of its market."""
         place = security.place
         board = self.exchange.board(place.board)
@@ -332,7 +366,7 @@ class FutuVenue:
                 tick=place.tick,
                 interval_ns=round(self.settings.tick_seconds * SECOND_NS),
                 volatility_scale=0.0115 * self.settings.volatility,
-                seed=seed,
+                seed=self.seed,
             )
             self.exchange.add_board(board, now_ns)
         self.sessions[place.board] = board.sessions
@@ -340,12 +374,12 @@ class FutuVenue:
             raise ConfigError(
                 f"{security.symbol} is {security.listing} of the market, which lists no such code; mend listing"
             )
-        stock = self.exchange.list_on(board, security.as_listing(), now_ns)
+        stock = self.exchange.list_on(board, security.as_listing(), now_ns, standing=standing)
         if stock.chronicle is not None:
             return stock.chronicle
         own = self._own[security.key] = Chronicle(
             self.exchange.instrument(security.exchange_code),
-            seed=seed,
+            seed=self.seed,
             price=stock.price,
             volatility=security.volatility,
             origin_ns=now_ns,

@@ -12,7 +12,7 @@ from engine.domain.market import Bar
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, datetime_from_ns
 from engine.entropy import Entropy
 from engine.markets.virtual import Virtual
-from engine.simulators.exchange import Exchange, Listing, origin_before
+from engine.simulators.exchange import Exchange, Intervention, Listing, origin_before
 from engine.simulators.faults import Faults
 from engine.simulators.virtual_market.app import make_app
 from engine.simulators.virtual_market.limits import SHIPPED_WHITELIST, RateLimiter, RateLimits
@@ -78,11 +78,19 @@ class VirtualMarketSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_f
     def exempt(self) -> tuple[str, ...]:
         return SHIPPED_WHITELIST if self.whitelist == "shipped" else tuple(self.whitelist)
 
-    def exchange(self, clock: Clock, entropy: Entropy, *, bars: Mapping[str, Sequence[Bar]] | None = None) -> Exchange:
+    def exchange(
+        self,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        bars: Mapping[str, Sequence[Bar]] | None = None,
+        since: tuple[int, Sequence[Intervention]] | None = None,
+    ) -> Exchange:
         """The market these settings describe, caught up to now.
 
         Args:
             bars: code -> bars to replay (``market = "replay"``).
+            since: origin and interventions of an earlier life of ``seed``'s market, where another face remembers it.
 
         Raises:
             ConfigError: the state file can not be used, or settings and ``bars`` do not fit.
@@ -91,12 +99,14 @@ class VirtualMarketSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_f
         now_ns = clock.now_ns
         state = read_state(self.state_path, now_ns)
         if state is not None:
-            seed, origin_ns = state.seed, state.origin_ns
+            seed, since = state.seed, (state.origin_ns, state.interventions)
         else:
             seed = entropy.stream("exchange").getrandbits(53) if self.seed is None else self.seed
+        if since is None:
             offset = datetime_from_ns(now_ns, self.timezone).utcoffset()
             offset_ns = round(offset.total_seconds() * 1e9) if offset else 0
-            origin_ns = origin_before(now_ns, self.history_days, offset_ns)
+            since = (origin_before(now_ns, self.history_days, offset_ns), ())
+        origin_ns, interventions = since
         first, end = self.hours
         exchange = Exchange(
             self.stocks,
@@ -107,7 +117,7 @@ class VirtualMarketSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_f
             volatility_scale=self.volatility,
             replay=replay,
             replay_by=self.replay_by,
-            interventions=state.interventions if state is not None else (),
+            interventions=interventions,
         )
         exchange.advance(now_ns)
         return exchange
