@@ -114,7 +114,7 @@ def test_the_journal_is_compacted_only_while_nobody_trades() -> None:
 
 
 def test_where_somebody_always_trades_a_person_is_told_that_the_journal_grows() -> None:
-    """A market round the clock leaves no time to compact it in; the job says that, once, and not a word of calendars."""
+    """A market round the clock leaves no time to compact it in: the job says so, once, and nothing of calendars."""
 
     async def story(time: Pushed) -> None:
         rows, did = Rows(), list[Occasion]()
