@@ -34,7 +34,7 @@ from tests.replay_builders import (
 )
 
 SCENARIOS: dict[str, Any] = {
-    "virtual_market": (scenario.Hangar, scenario.schedule_of),
+    "virtual_market": (scenario.MarketHangar, scenario.schedule_of),
     "futu": (futu_scenario.FutuHangar, futu_scenario.schedule_of),
     "easyths": (easyths_scenario.EasythsHangar, easyths_scenario.SCENARIO.schedule_of),
     "huatai": (huatai_scenario.HuataiHangar, huatai_scenario.SCENARIO.schedule_of),
@@ -99,15 +99,20 @@ def test_flights_of_every_gateway_replay(tmp_path: Path, gateway: str, seed: int
 
 def lives_replay(folder: Path, gateway: str, seed: int, *, least: int) -> None:
     hangar, schedule_of = SCENARIOS[gateway]
-    lives, _ = a_recorded_flight(hangar, seed, schedule_of(seed), folder)
+    lives, flown = a_recorded_flight(hangar, seed, schedule_of(seed), folder)
+    assert flown.error is None
     assert len(lives) >= least
-    for number, life in enumerate(lives):
+    complete = []
+    for life in lives:
         replayed = life.replay()
         assert replayed.difference is None
         assert replayed.identical
         assert not replayed.changed
         assert not [note for note in replayed.notes if "not recorded" in note]
-        assert replayed.complete == (number == len(lives) - 1)
+        complete.append(replayed.complete)
+    # A life that was killed has no end; one that a signal stopped has.
+    assert complete[-1]
+    assert complete.count(False) <= flown.value.crashes
 
 
 # --- a small run with everything a strategy may do -------------------------------------------------------------------
