@@ -5,6 +5,7 @@ without one.
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from engine.control.printing import for_people, print_json
 if TYPE_CHECKING:
     from engine.runtime.settings import Settings
 
+PLACES = {"average_price": 4, "value": 2, "profit": 2}
+FIGURES = frozenset({"quantity", "filled", "sellable", "price", "fee", *PLACES})
 OfAccount = Annotated[str, typer.Option("--account", help="One account. 账户。")]
 Rows = Annotated[int, typer.Option("--limit", help="At most so many rows. 最多行数。", min=1, max=500)]
 
@@ -113,15 +116,18 @@ def _show(title: str, rows: Sequence[dict[str, Any]], columns: Sequence[str], as
 
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", justify="right" if column in FIGURES else "left")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        table.add_row(*(_cell(row.get(column), PLACES.get(column)) for column in columns))
     for_people().print(table if rows else f"{title}: none 无")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, places: int | None) -> str:
     if value is None:
         return "-"
+    if places is not None:
+        # Rounded for the eye; ``--json`` has every digit.
+        return f"{round(Decimal(value), places):,f}"
     if isinstance(value, dict):
         return str(value.get("time") or ", ".join(f"{count} {name}" for name, count in value.items()) or "-")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -41,6 +41,8 @@ class Job(Struct, frozen=True, kw_only=True):
     """How long after it was due it is still of use."""
     deadline_ns: int = 15 * MINUTE_NS
     """How long it may take."""
+    without_day: str = "no further day is known to its calendar; it will not be done again"
+    """What a person is told where it is never due any more."""
 
 
 class Scheduler:
@@ -125,7 +127,7 @@ class Scheduler:
             self._next[job.name] = self._first_after(job, now_ns)
             if self._next[job.name] is None and job.name not in self._finished:
                 self._finished[job.name] = (False, "")
-                self._alert(f"job:{job.name}", "no further day is known to its calendar; it will not be done again")
+                self._alert(f"job:{job.name}", job.without_day)
 
     def _due_by(self, job: Job, now_ns: int) -> list[Occasion]:
         """What was due up to now and is not settled, oldest first."""

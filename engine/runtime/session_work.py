@@ -94,7 +94,10 @@ class SessionWork:
             quiet = QuietTrigger(
                 self.sittings, closes, behind_ns=duration_ns(table.compact), clear_ns=duration_ns(table.quiet)
             )
-            found.append(Job(name="compact", due=quiet, work=self._office.compact, late_ns=30 * MINUTE_NS))
+            never = f"its markets are never all closed for {table.quiet}: the journal is not compacted, and grows"
+            found.append(
+                Job(name="compact", due=quiet, work=self._office.compact, late_ns=30 * MINUTE_NS, without_day=never)
+            )
         return found
 
     def _job(self, market: str, phase: Phase, due: Due) -> Job:

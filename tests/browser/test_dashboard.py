@@ -39,8 +39,13 @@ async def changes(page, selector: str) -> None:
     await expect(page.locator(selector).first).not_to_have_text(before, timeout=SECONDS * 1000)
 
 
+CURVE_ENDS_NOW = """() => document.querySelector("#equity-note").textContent
+    .includes(" to " + document.querySelector("#clock").textContent)"""
+"""Samples are minutes apart: the page's own second is none of them."""
+
+
 async def test_prices_equity_orders_and_fills_move_on_the_page(tmp_path: Path) -> None:
-    """Logged in, a price and the equity are watched until they move; an order's life opens from intent to fill."""
+    """A price and the equity, where its curve ends, are watched until they move; a click shows an order's life."""
     async with a_shown_run(tmp_path) as shown, a_page(DESK) as (page, said):
         await log_in(page, shown, shown.first)
         await page.wait_for_selector("#positions td:has-text('DL.VSM')")
@@ -49,11 +54,12 @@ async def test_prices_equity_orders_and_fills_move_on_the_page(tmp_path: Path) -
         await page.wait_for_selector("#fills td:has-text('DL.VSM')")
         await says(page, "#denials tbody", "MAX_QTY")
         await page.wait_for_selector("#gauges .gauge")
-        shown.session.run.core.bus.publish(Alert(ts_ns=shown.session.clock.now_ns, about="run", text=ATTACK))
-        await page.wait_for_selector("#alerts td.long:has-text('onerror')")
         await says(page, "#equity-note", " to ")
         await says(page, "#candle-note", "bars")
+        await page.wait_for_function(CURVE_ENDS_NOW)
         await page.screenshot(path=picture(tmp_path, "dashboard.png"), full_page=True)
+        shown.session.run.core.bus.publish(Alert(ts_ns=shown.session.clock.now_ns, about="run", text=ATTACK))
+        await page.wait_for_selector("#alerts td.long:has-text('onerror')")
         await page.click("#orders tr:has-text('filled'):has-text('DL.VSM')")
         for step in ("Intent", "Sent", "Evidence"):
             await page.wait_for_selector(f"#drawer .life b:has-text('{step}')")

@@ -113,6 +113,21 @@ def test_the_journal_is_compacted_only_while_nobody_trades() -> None:
     assert format_time(found.due_ns, "Asia/Shanghai")[:16] == "2026-03-03 16:45"
 
 
+def test_where_somebody_always_trades_a_person_is_told_that_the_journal_grows() -> None:
+    """A market round the clock leaves no time to compact it in: the job says so, once, and nothing of calendars."""
+
+    async def story(time: Pushed) -> None:
+        rows, did = Rows(), list[Occasion]()
+        sittings = sittings_of({"free": Free()})
+        closes = [SessionTrigger(one, Phase.AFTER_CLOSE, behind_ns=BEHIND) for one in sittings.values()]
+        never = QuietTrigger(sittings, closes, behind_ns=15 * MINUTE_NS, clear_ns=45 * MINUTE_NS)
+        job = a_job("compact", never, did, without_day="it grows")
+        await keep_until(rows.scheduler(time.clock, [job]), lambda: bool(rows.alerts))
+        assert (rows.alerts, did) == ([("job:compact", "it grows")], [])
+
+    in_days("2026-03-02T00:00:00+00:00", story)
+
+
 def every_morning(did: list[Occasion], **more: Any) -> Any:
     trigger = SessionTrigger(sittings_of({"free": Free()})["free"], Phase.PRE_OPEN, before_ns=-9 * HOUR_NS)
     return a_job("check:free", trigger, did, **more)

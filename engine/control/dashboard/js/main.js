@@ -88,7 +88,7 @@ const front = (list, row) => { list.unshift(row); list.length = Math.min(list.le
 
 const HEAR = {
   status: (data) => { store.status = data; draw("head", "tiles"); },
-  accounts: (data) => { store.accounts = data; draw("tiles", "head"); },
+  accounts: (data) => { store.accounts = data; draw("tiles", "head", "equity"); },
   positions: (data) => { store.positions = data; draw("positions"); },
   prices: (data) => { Object.assign(store.prices, data); draw("positions", "bars"); },
   order: (data) => { store.orders.set(data.client_id, data); draw("orders"); },

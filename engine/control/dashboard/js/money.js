@@ -63,7 +63,16 @@ export const equity = async (store) => {
   drawEquity(store);
 };
 
-export const drawEquity = ({ equity: points }) => {
+// The curve is of samples, minutes apart; what the account is worth now is its end.
+const untilNow = ({ equity: samples, accounts, status }) => {
+  const one = accounts.find((a) => a.account === $("equity-account").value);
+  const now = status && status.now ? Date.parse(status.now.time) : 0;
+  const known = samples && samples.length && one && one.equity !== null && now > samples.at(-1)[0];
+  return known ? [...samples, [now, Number(one.equity)]] : samples;
+};
+
+export const drawEquity = (store) => {
+  const points = untilNow(store);
   if (!points || points.length < 2) {
     $("equity-note").textContent = t("none");
     return;
