@@ -17,6 +17,7 @@ from engine.simulators.futu import DEFAULT_SECURITIES, FutuAccount, FutuSimulato
 from engine.simulators.futu.desk import Pace
 from engine.simulators.futu.ledger import Ledger
 from engine.simulators.futu.rows import order_row
+from engine.simulators.futu.state import State
 from engine.simulators.past import Path as PricePath
 from engine.simulators.prices import Walk
 from engine.simulators.serve import simulate
@@ -316,6 +317,32 @@ def test_books_are_written_before_anybody_is_told(tmp_path: Path) -> None:
     lives.gateway.venue.exchange.advance(lives.gateway.clock.now_ns + 2 * SECOND_NS)
     (book,) = [book for book in lives.state["books"] if book["acc_id"] == SIMULATE_HK]
     assert [fill["quantity"] for fill in book["fills"]] == [100]
+
+
+async def test_nothing_is_written_in_the_middle_of_a_booking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the process is killed: an order's state, its fills and the cash that is in the file fit each other."""
+    lives, written, replace = Lives(tmp_path, securities=FEW), [], Path.replace
+
+    def kept(path: Path, target: Path) -> Path:
+        written.append(msgspec.json.decode(path.read_bytes(), type=State))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", kept)
+    for side in (1, 3, 1):
+        await lives.gateway.placed(trd_side=side, order_type=2, price=0.0, qty=700.0)
+        lives.gateway.wait(20)
+    assert len(written) > 12
+    for state in written:
+        book = next(one for one in state.books if one.acc_id == SIMULATE_HK)
+        sums = {order.order_id: sum(one.quantity for one in book.fills if one.order_id == order.order_id)
+                for order in book.orders}  # fmt: skip
+        for order in book.orders:
+            assert order.filled == sums[order.order_id]
+            assert (order.filled == order.quantity) == (order.status == 11)
+            assert (0 < order.filled < order.quantity) == (order.status == 10)
+        signs = {order.order_id: 1 if order.side == 3 else -1 for order in book.orders}
+        moved = sum(fill.quantity * fill.price * signs[fill.order_id] for fill in book.fills)
+        assert book.cash[1] == 1_000_000 + moved
 
 
 async def test_ended_orders_are_written_as_they_are_now(tmp_path: Path) -> None:

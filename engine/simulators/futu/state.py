@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.domain.errors import ConfigError
+from engine.domain.market import Bar, Quote, Trade
 from engine.domain.timestamps import SECOND_NS
 from engine.simulators.boards import Standing
 from engine.simulators.exchange import Intervention
@@ -107,9 +108,8 @@ class Memory:
         self._venue = venue
         self._path = path
         self._earlier = earlier
-        self.moved = False
-        """A price did, since the file was written."""
-        self._changed = False
+        self._changed = self._moved = False
+        self._codes = {security.exchange_code for security in venue.securities.values()}
         self._saved_ns = 0
         self._ended: dict[int, msgspec.Raw] = {}
         """Number -> what is written of an order that has ended."""
@@ -120,6 +120,7 @@ class Memory:
                 if kept.acc_id in venue.ledger.books:
                     self._restore(venue.ledger.books[kept.acc_id], kept)
             venue.desk.resume(earlier.orders, earlier.fills, earlier.auction_days)
+        venue.exchange.listen(self._hear)
         self.save()
 
     # Writing
@@ -132,16 +133,9 @@ class Memory:
         else:
             self._booked.pop(change.fill_id, None)
 
-    def hear(self) -> None:
-        """A security of this gateway made a step, and what it brought is booked."""
-        self.moved = True
-        # Another face of the market may be who moves it: frames of what happened go out before we are asked again.
-        if self._changed:
-            self.save()
-
     def keep(self, now_ns: int) -> None:
         """Write what is worth it, between two acts."""
-        if self._changed or (self.moved and now_ns - self._saved_ns >= PRICES_NS):
+        if self._changed or (self._moved and now_ns - self._saved_ns >= PRICES_NS):
             self.save()
 
     def save(self) -> None:
@@ -151,7 +145,7 @@ class Memory:
             ConfigError: it can not be written there.
         """
         venue, exchange, earlier = self._venue, self._venue.exchange, self._earlier
-        self._saved_ns, self._changed, self.moved = venue.clock.now_ns, False, False
+        self._saved_ns, self._changed, self._moved = venue.clock.now_ns, False, False
         books = [self._kept(book) for book in venue.ledger.books.values()]
         standings = {key: found for key, one in venue.securities.items() if (found := self._standing(one)) is not None}
         if earlier is not None:
@@ -174,6 +168,14 @@ class Memory:
         write_state_file(self._path, state)
 
     # Inside
+
+    def _hear(self, event: Bar | Quote | Trade) -> None:
+        """A step, or an operator's price; what it brought is booked."""
+        self._moved = self._moved or self._venue.exchange.code_of(event.instrument) in self._codes
+        # Another face of the market may be who moves it: frames of what happened go out before we are asked again. A
+        # trade is told in the middle of its booking.
+        if self._changed and not isinstance(event, Trade):
+            self.save()
 
     def _standing(self, security: Security) -> Standing | None:
         """None of a price that is not this gateway's own: a listing of the shared market, one that follows a path."""

@@ -121,8 +121,8 @@ class FutuVenue:
         for key, standing in standings.items():
             self.quotes.resume(key, standing.ts_ns)
         self._stirred = anyio.Event()
-        self.memory = None if settings.state_path is None else Memory(self, settings.state_path, earlier)
         exchange.listen(self._hear)
+        self.memory = None if settings.state_path is None else Memory(self, settings.state_path, earlier)
 
     # Time
 
@@ -279,8 +279,6 @@ class FutuVenue:
 
     def _hear(self, event: Bar | Quote | Trade) -> None:
         if not isinstance(event, Bar):
-            if self.memory is not None and self.exchange.code_of(event.instrument) in self._by_listing:
-                self.memory.moved = True
             return
         security = self._by_listing.get(self.exchange.code_of(event.instrument))
         if security is None:
@@ -289,8 +287,6 @@ class FutuVenue:
         if own is not None:
             own.hear(event)
         self.quotes.hear(security, event)
-        if self.memory is not None:
-            self.memory.hear()
         if self.pusher.listening:
             for (key, sub), rehabs in list(self.subscriptions.pushed.items()):
                 if key == security.key:
