@@ -243,7 +243,7 @@ class DesktopStage(Stage, DesktopHangar):
         self.counter.place(SHARES[0], Side.BUY, lots * LOT, price.quantize(Decimal("0.01")), now_ns, source="manual")
 
     def gift(self, lots: int) -> None:
-        self.counter.books._lots[SHARES[0]].quantity += lots * LOT
+        self.counter.books.lots[SHARES[0]].quantity += lots * LOT
 
     def theirs(self) -> Account:
         now_ns, orders = self.present_ns(), []
