@@ -8,6 +8,7 @@ that an operator pushed aside are on their path again.
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ from engine.simulators.counter_books import Books, CounterAccount, Deal, Entrust
 from engine.simulators.counter_floor import Act, Due, Floor
 from engine.simulators.exchange import Exchange
 from engine.simulators.following import CHINA_BOARD, china_board, list_china
+from engine.simulators.state_file import Saved, read_state_file
 
 
 class SavedDeal(Struct, frozen=True):
@@ -94,6 +96,39 @@ class CounterState(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if strange or not self.steps:
             what = f"names order {strange[0]} and does not hold it" if strange else "names no prices"
             raise ConfigError(f"{path} {what}; delete it to begin anew")
+
+
+class Keeps(Protocol):
+    """Settings of a simulator over a counter, as far as its file is concerned."""
+
+    @property
+    def state_path(self) -> str | None: ...
+    @property
+    def account(self) -> CounterAccount: ...
+    @property
+    def shares(self) -> tuple[Share, ...]: ...
+
+
+class Kept(Saved, Protocol):
+    """A state file with a counter's state in it."""
+
+    @property
+    def counter(self) -> CounterState: ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
+def read_kept(settings: Keeps, kind: type[K], now_ns: int, what: str) -> K | None:
+    """The state of an earlier life that fits the settings; None where there is none yet.
+
+    Raises:
+        ConfigError: as ``read_state_file``, or as ``CounterState.check``.
+    """
+    state = read_state_file(settings.state_path, kind, now_ns, what)
+    if state is not None:
+        state.counter.check(settings.account, settings.shares, str(settings.state_path))
+    return state
 
 
 def state_of(user: str, seed: int, books: Books, floor: Floor, *, number: int, serial: tuple[int, int]) -> CounterState:

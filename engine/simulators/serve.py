@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from engine.clock import Clock
@@ -75,11 +76,7 @@ async def serve(
 
 def _tapped(http: HttpParser) -> type[asyncio.Protocol]:
     """uvicorn's protocol with its transport in each request's scope, so that faults can cut it."""
-    parent: Any = H11Protocol
-    if http == "httptools":
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-        parent = HttpToolsProtocol
+    parent: Any = HttpToolsProtocol if http == "httptools" else H11Protocol
 
     def connection_made(self: Any, transport: Any) -> None:
         self.app_state = {**self.app_state, "transport": transport}
@@ -145,11 +142,8 @@ async def simulate(
     finally:
         for app in apps.values():
             # A face may remember more than it wrote at its last booking.
-            getattr(app.state, "close", _nothing)()
-
-
-def _nothing() -> None:
-    """Of a face that has nothing to write when it ends."""
+            if (close := getattr(app.state, "close", None)) is not None:
+                close()
 
 
 def _maker(faces: Mapping[str, Simulator]) -> Simulator:

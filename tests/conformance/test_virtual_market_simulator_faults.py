@@ -40,8 +40,6 @@ def logged_in(app: Any, base_url: str, **options: Any) -> httpx.AsyncClient:
 @pytest.mark.parametrize(("fault", "booked"), [(Fault.DROP_BEFORE, 2), (Fault.DROP_AFTER, 3), (Fault.CUT, 3)], ids=str)
 async def test_a_lost_answer_closes_the_connection(fault: Fault, booked: int, http: HttpParser) -> None:
     """The second of three trades gets no (whole) answer; booked or not as the fault says; the server lives on."""
-    if http == "httptools":
-        pytest.importorskip("httptools", reason="uvicorn parses by h11 alone where httptools is not installed")
     app = a_faulty_market(fault)
     async with running(app, http) as base_url, logged_in(app, base_url) as client:
         assert (await client.post("/api/v1/trade/buy", json=BUY)).status_code == 200

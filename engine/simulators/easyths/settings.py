@@ -114,7 +114,7 @@ class EasythsSimulator(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         from engine.simulators.virtual_market import VirtualMarketSimulator
 
-        state = read_state(self.state_path, clock.now_ns)
+        state = read_state(self, clock.now_ns)
         seed = self.seed if state is None else state.counter.market_seed
         return VirtualMarketSimulator(seed=seed).exchange(clock, entropy)
 

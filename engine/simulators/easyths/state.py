@@ -6,10 +6,9 @@ lost when the process ends, as they are when the real server ends; what one of t
 
 from msgspec import Struct
 
-from engine.simulators.counter_state import CounterState
+from engine.simulators.counter_state import CounterState, Keeps, read_kept
 from engine.simulators.easyths.conditions import Condition
 from engine.simulators.easyths.repo import Loan, Repo
-from engine.simulators.state_file import read_state_file
 
 
 class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,10 +22,11 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     selected: Repo
 
 
-def read_state(path: str | None, now_ns: int) -> State | None:
+def read_state(settings: Keeps, now_ns: int) -> State | None:
     """The state of an earlier life; None where there is none yet.
 
     Raises:
-        ConfigError: the file is no state of this simulator, or the clock shows a time before it was written.
+        ConfigError: the file is no state of this simulator or does not fit its settings, or the clock shows a time
+            before it was written.
     """
-    return read_state_file(path, State, now_ns, "the EasyTHS simulator")
+    return read_kept(settings, State, now_ns, "the EasyTHS simulator")

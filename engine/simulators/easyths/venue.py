@@ -53,7 +53,7 @@ class EasythsVenue:
         self.quirks: QuirkPlan[Quirk] = QuirkPlan(
             Quirk, settings.quirks, settings.quirk_script, entropy, "easyths/quirks"
         )
-        state = self._remembered()
+        state = read_state(settings, clock.now_ns)
         self._counter = Counter(
             exchange,
             settings.account,
@@ -261,13 +261,6 @@ class EasythsVenue:
         return self._requests
 
     # Inside
-
-    def _remembered(self) -> State | None:
-        path = self.settings.state_path
-        state = read_state(path, self.clock.now_ns)
-        if path is not None and state is not None:
-            state.counter.check(self.settings.account, self.settings.shares, path)
-        return state
 
     def _take_up(self, state: State) -> None:
         """Go on with the account of an earlier life, and live through the time since."""

@@ -6,9 +6,8 @@ are lost when the process ends, as they are when the real server ends.
 
 from msgspec import Struct
 
-from engine.simulators.counter_state import CounterState
+from engine.simulators.counter_state import CounterState, Keeps, read_kept
 from engine.simulators.huatai.statements import Subscription
-from engine.simulators.state_file import read_state_file
 
 
 class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,10 +20,11 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     subscriptions: list[Subscription]
 
 
-def read_state(path: str | None, now_ns: int) -> State | None:
+def read_state(settings: Keeps, now_ns: int) -> State | None:
     """The state of an earlier life; None where there is none yet.
 
     Raises:
-        ConfigError: the file is no state of this simulator, or the clock shows a time before it was written.
+        ConfigError: the file is no state of this simulator or does not fit its settings, or the clock shows a time
+            before it was written.
     """
-    return read_state_file(path, State, now_ns, "the HT simulator")
+    return read_kept(settings, State, now_ns, "the HT simulator")

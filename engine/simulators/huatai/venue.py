@@ -60,7 +60,7 @@ class HuataiVenue:
             cancel_style=settings.cancel_style,
             number_name=settings.number_name,
         )
-        state = self._remembered()
+        state = read_state(settings, clock.now_ns)
         self.counter = Counter(
             exchange,
             settings.account,
@@ -168,13 +168,6 @@ class HuataiVenue:
         self.counter.cancel(entrust, self.clock.now_ns)
 
     # The account on disk
-
-    def _remembered(self) -> State | None:
-        path = self.settings.state_path
-        state = read_state(path, self.clock.now_ns)
-        if path is not None and state is not None:
-            state.counter.check(self.settings.account, self.settings.shares, path)
-        return state
 
     def _take_up(self, state: State) -> None:
         """Go on with the account of an earlier life, and live through the time since."""
