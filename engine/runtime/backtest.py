@@ -42,6 +42,7 @@ from engine.runtime.matching_settings import refuse_unless_bars_fill
 from engine.runtime.replay import Merged, Stage, merged, play
 from engine.runtime.replay_venue import ReplayVenue
 from engine.runtime.run_data import data_rows, run_settings
+from engine.runtime.compiled_way import compiled
 from engine.runtime.short_way import way_in, way_out
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
@@ -205,7 +206,8 @@ class Backtest:
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
-        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue)
+        self._compiled = compiled(core, self.venue)
+        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue, self._compiled)
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -314,7 +316,7 @@ class Backtest:
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
         return Stage(
-            self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue), latest, ears, alone
+            self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue, self._compiled), latest, ears, alone
         )
 
     def _turn(self, ts_ns: int) -> None:

@@ -109,7 +109,7 @@ def judged(kinds: list[type[Trader]], plans: list[dict[int, str]], *, short: boo
     ]
     seen = [strategy.seen for strategy in strategies.values()]
     whole = (result.digest, result.fills, result.denied, result.stopped, result.final_equity)
-    return whole, held, own, money, left, orders, list(core.portfolio._reservations), run.venue.accepted, seen, records
+    return whole, held, own, money, left, orders, list(core.portfolio.reservations), run.venue.accepted, seen, records
 
 
 RUNS = {

@@ -291,7 +291,7 @@ def stores(run: LiveRun) -> dict[str, Any]:
         "venue ids": manager._venue_ids,
         "baselines": manager._baselines,
         "absences": manager._readings._matcher._absences,
-        "reservations": portfolio._reservations,
+        "reservations": portfolio.reservations,
         "strategy positions": portfolio.strategy_positions,
         "marks": portfolio.marks.latest,
         "exposures": view.exposures,
