@@ -22,7 +22,8 @@ from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
 from engine.matching.next_open import NextOpen
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec
+from engine.runtime.backtest import Backtest
+from engine.runtime.backtest_result import BacktestResult, StrategySpec
 from strategies.sma_cross import SmaCross
 
 VNPY, VECTORBT = 5.54, 1.01

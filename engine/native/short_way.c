@@ -7,6 +7,11 @@
    Nothing here is decided that short_way.py does not decide. What is not everyday goes the long way, before anything
    was changed. tests/simulation/test_short_way.py holds all three equal. */
 
+/* What it was made of (sources.py); hatch_build.py tells. */
+#ifndef SLUICE_SOURCE
+#define SLUICE_SOURCE ""
+#endif
+
 #include "way.h"
 #include "way_in.h"
 #include "way_out.h"
@@ -121,7 +126,10 @@ PyInit_short_way(void)
     if (S_strategy_position == NULL || PyType_Ready(&WayType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
-    if (made != NULL && PyModule_AddObjectRef(made, "Way", (PyObject *)&WayType) < 0)
+    if (made == NULL)
+        return NULL;
+    if (PyModule_AddObjectRef(made, "Way", (PyObject *)&WayType) < 0
+        || PyModule_AddStringConstant(made, "SOURCE", SLUICE_SOURCE) < 0)
         Py_CLEAR(made);
     return made;
 }

@@ -245,10 +245,12 @@ book(Way *way, PyObject *costs_of, Filled *it)
     if (done < 0)
         goto out;
     PyObject *latest = GET(way->marks, Marks, latest);
-    int marked = PyDict_CheckExact(latest) ? PyDict_Contains(latest, name) : PySequence_Contains(latest, name);
-    done = marked ? marked - 1 : for_nothing(PyObject_CallFunction(way->new_mark, "OOL", name, it->price, it->start_ns));
-    if (marked > 0)
-        done = 0;
+    int marked = PyDict_Contains(latest, name);
+    if (marked == 0 && !PyDict_CheckExact(latest))
+        marked = PySequence_Contains(latest, name);
+    done = marked < 0 ? -1 : 0;
+    if (marked == 0)
+        done = for_nothing(PyObject_CallFunction(way->new_mark, "OOL", name, it->price, (long long)it->start_ns));
 out:
     Py_XDECREF(key);
     Py_XDECREF(fills);

@@ -222,8 +222,9 @@ class Skipper:
         stage = self._stage
         turn, due, clock, resting, show = stage.turn, stage.due, stage.clock, stage.resting, stage.show
         rows, calls, lines, count, taps = self._rows, self._calls, self._lines, len(times), self._runner.taps
-        called, fires, place, known_due, due_row = 0, len(rows), 0, -1, 0
-        seats = self._seats
+        called, fires, place, known_due, due_row, published = 0, len(rows), 0, -1, 0, self._published
+        seats, awaits = self._seats, self._anybody_awaits
+        alone = lines[0].name if sources is None else None
         while True:
             stop = rows[called] if called < fires else count
             if due[0] != known_due or due_row < place:
@@ -232,7 +233,9 @@ class Skipper:
             if due_row < stop:  # noqa: PLR1730 - min() is a call, and this is done at every stop
                 stop = due_row
             if resting and stop > place:
-                stop = min(stop, self._wake(place, count))
+                waiting = resting.get(alone) if alone is not None else None
+                # Nearly all that wait take the next bar: for them there is nothing to look for.
+                stop = place if waiting and waiting[0].limit is None else min(stop, self._wake(place, count))
             for seat in seats:
                 if seat.waiting_for is not None:
                     stop = min(stop, self._awaited(seat, place, count))
@@ -246,7 +249,7 @@ class Skipper:
             else:
                 instant = bisect_right(ends, stop)
                 start, place = (ends[instant - 1] if instant else 0), ends[instant]
-            self._published[0] = start
+            published[0] = start
             if start:
                 clock.now_ns = times[start - 1]
             ts_ns = times[start]
@@ -255,10 +258,10 @@ class Skipper:
             clock.now_ns = ts_ns
             if sources is None:
                 line = lines[0]
-                if line.name in resting:
+                if alone in resting:
                     show(line.bar(start))
-                if not taps and not self._anybody_awaits():
-                    self._published[0] = place
+                if not taps and not awaits():
+                    published[0] = place
                     while called < fires and rows[called] < place:
                         calls[called][1](line.bar(start))
                         called += 1
@@ -268,7 +271,7 @@ class Skipper:
                     line = lines[sources[row]]
                     if line.name in resting:
                         show(line.bar(line.row_from(row)))
-            if (called < fires and rows[called] < place) or taps or self._anybody_awaits():
+            if (called < fires and rows[called] < place) or taps or awaits():
                 called = self._publish(start, place, called, sources)
 
     def _publish(self, start: int, place: int, called: int, sources: list[int] | None) -> int:

@@ -26,7 +26,7 @@ from engine.domain.order import TERMINAL
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, parse_time
 from engine.journal.compaction import compact
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from tests.soak.broker import COMMISSION, ECHOING, NAMELESS, Broker
 from tests.soak.tape import Hours, Plan, Tape
