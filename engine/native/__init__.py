@@ -1,25 +1,24 @@
 """What is also there compiled, where the machine that installed the engine has a C compiler.
 
-Nothing needs it: each of these does what a way in Python does, to the same bytes, only sooner. One that was made of
-another source than lies beside it (a checkout was updated and not installed again) is left alone.
+Nothing needs it: each of these does what a way in Python does, to the same bits, only sooner. What was made of another
+source than lies beside it (a checkout was updated and not installed again) is left alone.
 """
 
+from importlib import import_module
 from typing import Any
 
 from engine.native.sources import digest
 
-Way: Any = None
-"""``short_way.c``; None where it is not compiled."""
 
-try:
-    from engine.native import short_way as _short_way  # type: ignore[attr-defined, unused-ignore]
-except ImportError:
-    why_not = "it was not compiled: install again (pip install -e .) where there is a C compiler"
-else:
-    why_not = ""
-    if digest() == _short_way.SOURCE:
-        Way = _short_way.Way
-    else:
-        why_not = "it was compiled from another source: install again (pip install -e .)"
+def _compiled() -> tuple[Any, Any, str]:
+    try:
+        parts = [import_module(f"engine.native.{name}") for name in ("short_way", "averages")]
+    except ImportError:
+        return None, None, "not compiled: install again (pip install -e .) where there is a C compiler"
+    if {part.SOURCE for part in parts} != {digest()}:
+        return None, None, "compiled from another source: install again (pip install -e .)"
+    return parts[0].Way, parts[1], ""
 
-__all__ = ["Way", "why_not"]
+
+Way, averages, why_not = _compiled()
+"""``short_way.Way``, the module ``averages``, and why they are None where they are."""

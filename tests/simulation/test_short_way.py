@@ -178,12 +178,13 @@ def compared(*, limits: dict[str, Any], **run: Any) -> Any:
 @given(**RUNS)
 @settings(max_examples=40, deadline=None)
 @example(
-    kinds=[Trader], plans=[{3: "buy", 9: "sell", 12: "buy too much", 20: "sell more", 30: "buy odd", 31: "buy", 40: "sell twice"}, {}],
+    kinds=[Trader],
+    plans=[{3: "buy", 9: "sell", 12: "buy too much", 20: "sell more", 30: "buy odd", 31: "buy", 40: "sell twice"}, {}],
     two=False, model=NextOpen(), book=Free(), cash=1_000_000, limits={},
 )  # fmt: skip
 @example(
     kinds=[Trader, Trader], plans=[{3: "buy", 4: "cancel", 9: "bracket", 20: "buy"}, {3: "sell", 4: "buy twice"}],
-    two=True, model=NextOpen(), book=Free(), cash=1_000_000, limits={},
+    two=True, model=NextOpen(), book=Moody(), cash=1_000_000, limits={},
 )  # fmt: skip
 def test_all_ways_leave_the_same(**run: Any) -> None:
     """Over strategies, orders of every kind, fill models, markets and limits: journal, books, venue, what was seen."""
