@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.indicators.indicator import NAN, Floats
-from engine.native import averages
+from engine.native import columns
 
 Step = Callable[[float, float], float]
 """The average after a value, from the average before it and the value."""
@@ -70,9 +70,9 @@ def exponential(period: int) -> tuple[Step, Steps]:
     k = 2 / (period + 1)
 
     def steps(average: float, values: Floats) -> Floats:
-        if averages is not None:
+        if columns is not None:
             there = np.empty(len(values))
-            averages.exponential(average, k, np.ascontiguousarray(values), there)
+            columns.exponential(average, k, np.ascontiguousarray(values), there)
             return there
         found = []
         for value in values.tolist():
@@ -88,9 +88,9 @@ def wilder(period: int) -> tuple[Step, Steps]:
     kept = period - 1
 
     def steps(average: float, values: Floats) -> Floats:
-        if averages is not None:
+        if columns is not None:
             there = np.empty(len(values))
-            averages.wilder(average, period, np.ascontiguousarray(values), there)
+            columns.wilder(average, period, np.ascontiguousarray(values), there)
             return there
         found = []
         for value in values.tolist():

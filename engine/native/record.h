@@ -45,6 +45,20 @@ ink_raw(Ink *ink, const char *bytes, Py_ssize_t size)
     return 0;
 }
 
+/* A number of at least 0 as decimal digits; how many they are. */
+static int
+digits_of(int64_t number, char *text)
+{
+    char backwards[20];
+    int size = 0;
+    do
+        backwards[size++] = (char)('0' + number % 10);
+    while ((number /= 10) != 0);
+    for (int k = 0; k < size; k++)
+        text[k] = backwards[size - 1 - k];
+    return size;
+}
+
 /* A number of at least 0, in the fewest bytes. */
 static int
 ink_number(Ink *ink, int64_t value)
@@ -64,12 +78,8 @@ ink_number(Ink *ink, int64_t value)
 }
 
 static int
-ink_text(Ink *ink, PyObject *text)
+ink_bytes(Ink *ink, const char *bytes, Py_ssize_t size)
 {
-    Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
-    if (bytes == NULL)
-        return -1;
     unsigned char head[3];
     int width = 1;
     if (size < 32) {
@@ -86,6 +96,14 @@ ink_text(Ink *ink, PyObject *text)
         return -1;
     }
     return ink_raw(ink, (char *)head, width) < 0 ? -1 : ink_raw(ink, bytes, size);
+}
+
+static int
+ink_text(Ink *ink, PyObject *text)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
+    return bytes == NULL ? -1 : ink_bytes(ink, bytes, size);
 }
 
 /* An amount, as the text it prints as. */

@@ -15,6 +15,8 @@
 #include "way.h"
 #include "way_in.h"
 #include "way_out.h"
+#include "hand.h"
+#include "skip.h"
 
 PyDoc_STRVAR(take_doc, "take()\n--\n\nThe bytes of the records written so far, and how many they are; then there are none.");
 
@@ -50,9 +52,13 @@ Way_init(Way *way, PyObject *args, PyObject *parts)
         return -1;
     PLACES(DO)
 #undef DO
-    PyObject *opens = PyDict_GetItemString(parts, "opens");
-    way->opens = opens == Py_True;
-    return 0;
+    PyObject *held = PyDict_GetItemString(parts, "held"), *rest = PyDict_GetItemString(parts, "rest");
+    way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
+    if (held == NULL || rest == NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Way needs samples of what is held back, and of what rests");
+        return -1;
+    }
+    return pattern_of(&way->held, held) < 0 ? -1 : pattern_of(&way->rest, rest);
 }
 
 static int
@@ -70,6 +76,8 @@ Way_clear(Way *way)
 #define DO(name) Py_CLEAR(way->name);
     PARTS(DO)
 #undef DO
+    Py_CLEAR(way->held.sample);
+    Py_CLEAR(way->rest.sample);
     return 0;
 }
 
@@ -86,6 +94,7 @@ static PyMethodDef methods[] = {
     {"submit", (PyCFunction)(void (*)(void))Way_submit, METH_FASTCALL, submit_doc},
     {"show", (PyCFunction)Way_show, METH_O, show_doc},
     {"take", (PyCFunction)Way_take, METH_NOARGS, take_doc},
+    {"skip", (PyCFunction)(void (*)(void))Way_skip, METH_FASTCALL, skip_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -120,15 +129,17 @@ PyInit_short_way(void)
     if ((S_##name = PyUnicode_InternFromString(#name)) == NULL)                                                       \
         return NULL;
     NAME(accepted) NAME(fills) NAME(quiet) NAME(only_books) NAME(cost_factor) NAME(check) NAME(fee) NAME(get)
-    NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append)
+    NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append) NAME(now_ns) NAME(orders_made)
 #undef NAME
     S_strategy_position = PyUnicode_InternFromString("_strategy_position");
-    if (S_strategy_position == NULL || PyType_Ready(&WayType) < 0)
+    S_made = PyUnicode_InternFromString("_made");
+    if (S_strategy_position == NULL || S_made == NULL || PyType_Ready(&WayType) < 0 || PyType_Ready(&HandType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made == NULL)
         return NULL;
     if (PyModule_AddObjectRef(made, "Way", (PyObject *)&WayType) < 0
+        || PyModule_AddObjectRef(made, "Hand", (PyObject *)&HandType) < 0
         || PyModule_AddStringConstant(made, "SOURCE", SLUICE_SOURCE) < 0)
         Py_CLEAR(made);
     return made;

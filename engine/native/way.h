@@ -4,6 +4,7 @@
 #define SLUICE_WAY_H
 
 #define PY_SSIZE_T_CLEAN
+#include "pattern.h"
 #include "record.h"
 #include "slots.h"
 
@@ -19,7 +20,7 @@
     DO(manager) DO(venue) DO(portfolio) DO(view) DO(orders) DO(working) DO(resting) DO(accounts) DO(reservations)      \
     DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending)                      \
     DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(prices) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
-    DO(failures) DO(placed) DO(Reservation) DO(Resting) DO(Free)                                                       \
+    DO(failures) DO(placed) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                                       \
     DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
     DO(buy) DO(sell) DO(zero) DO(working_state) DO(filled_state)                                                       \
     DO(intent_buy) DO(intent_sell) DO(sent) DO(accepted) DO(filled)
@@ -32,13 +33,13 @@
     DO(Position, cost) DO(Position, locked) DO(Position, quantity) DO(Position, selling)                               \
     DO(AccountBook, cash) DO(AccountBook, reserved) DO(AccountBook, margin) DO(AccountBook, positions)                 \
     DO(AccountBook, fees)                                                                                             \
-    DO(Reservation, book) DO(Reservation, position) DO(Reservation, open) DO(Reservation, currency)                    \
-    DO(Reservation, held)                                                                                             \
+    DO(Reservation, book) DO(Reservation, position) DO(Reservation, quantity) DO(Reservation, open)                    \
+    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held) DO(Seat, waiting_for)                        \
     DO(Order, request) DO(Order, state) DO(Order, venue_id) DO(Order, price) DO(Order, cum) DO(Order, value)           \
     DO(Order, fee) DO(Order, sent_ns) DO(Order, _quantity) DO(Order, _queued) DO(Order, _sent) DO(Order, _acked)       \
     DO(Order, _odd) DO(Order, _fills)                                                                                 \
     DO(Resting, number) DO(Resting, request) DO(Resting, accepted_ns) DO(Resting, buys) DO(Resting, limit)             \
-    DO(Resting, quantity) DO(Resting, leaves) DO(Resting, plain)                                                       \
+    DO(Resting, quantity) DO(Resting, leaves) DO(Resting, plain) DO(Resting, reserved) DO(Resting, acts_ns)                                                       \
     DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open) DO(Bar, close) DO(Bar, interval_ns) DO(Marks, latest)
 
 typedef struct {
@@ -50,6 +51,8 @@ typedef struct {
     PLACES(DO)
 #undef DO
     int opens;                  /* The fill model takes the open, in full. */
+    PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
+    Pattern held, rest;
     Ink ink;
 } Way;
 
@@ -58,7 +61,7 @@ typedef struct {
 #define IS(object, type) ((PyObject *)Py_TYPE(object) == way->type)
 
 static PyObject *S_accepted, *S_fills, *S_quiet, *S_only_books, *S_cost_factor, *S_check, *S_fee, *S_get, *S_book,
-    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append;
+    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append, *S_made, *S_now_ns, *S_orders_made;
 
 /* A whole number of at least 0 that an int64 holds; -1, and no error, for any other. */
 static int64_t
@@ -142,7 +145,9 @@ static PyObject *
 reference(Way *way, PyObject *name)
 {
     PyObject *latest = GET(way->marks, Marks, latest), *event;
-    if (PyDict_CheckExact(latest))
+    if (way->fresh != NULL && GET(way->fresh, Bar, instrument) == name)
+        event = Py_NewRef(way->fresh);
+    else if (PyDict_CheckExact(latest))
         event = Py_XNewRef(FIND(latest, name));
     else
         event = PyObject_CallMethodOneArg(latest, S_get, name);

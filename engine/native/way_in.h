@@ -1,5 +1,7 @@
 /* The step in: from a strategy's order to what rests at the venue (way_in of short_way.py). */
 
+#pragma once
+
 #include "way.h"
 
 /* Whether free cash covers a cost; -1 on error (AccountBook.available_cash). */
@@ -117,8 +119,7 @@ write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts
     PyObject *client_id = GET(order, SubmitOrder, client_id), *account = GET(order, SubmitOrder, account);
     PyObject *intent = GET(order, SubmitOrder, side) == way->buy ? way->intent_buy : way->intent_sell;
     char digits[24];
-    int width = PyOS_snprintf(digits, sizeof digits, "%c%lld", 0, (long long)number) - 1;
-    digits[0] = (char)(0xa0 | width);
+    int width = digits_of(number, digits);
     return ink_piece(ink, intent, 0) || ink_text(ink, client_id)
         || ink_piece(ink, intent, 1) || ink_text(ink, account)
         || ink_piece(ink, intent, 2) || ink_text(ink, GET(order, SubmitOrder, strategy))
@@ -134,7 +135,7 @@ write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts
         || ink_piece(ink, way->accepted, 0) || ink_text(ink, account)
         || ink_piece(ink, way->accepted, 1) || ink_number(ink, ts_ns)
         || ink_piece(ink, way->accepted, 2) || ink_text(ink, client_id)
-        || ink_piece(ink, way->accepted, 3) || ink_raw(ink, digits, width + 1)
+        || ink_piece(ink, way->accepted, 3) || ink_bytes(ink, digits, width)
         || ink_piece(ink, way->accepted, 4)
         ? -1 : 0;
 }
@@ -149,18 +150,23 @@ reserve(Way *way, PyObject *order, PyObject *instrument, PyObject *cost)
         PyObject *currency = GET(instrument, Instrument, currency);
         if (add_to(way, GET(account, AccountBook, reserved), currency, cost, 1) < 0)
             return -1;
-        PyObject *fields[] = {account, Py_None, quantity, quantity, currency, cost, cost};
-        held = PyObject_Vectorcall(way->Reservation, fields, 7, NULL);
+        if ((held = copy_of(&way->held)) == NULL)
+            return -1;
+        PUT(held, Reservation, currency, Py_NewRef(currency));
+        PUT(held, Reservation, cash, Py_NewRef(cost));
+        PUT(held, Reservation, held, Py_NewRef(cost));
     }
     else {
         PyObject *position = FIND(GET(account, AccountBook, positions), GET(order, SubmitOrder, instrument));
         if (position == NULL || count_at(position, way->Position_selling, PyLong_AsLongLong(quantity)) < 0)
             return -1;
-        PyObject *fields[] = {account, position, quantity, quantity};
-        held = PyObject_Vectorcall(way->Reservation, fields, 4, NULL);
+        if ((held = copy_of(&way->held)) == NULL)
+            return -1;
+        PUT(held, Reservation, position, Py_NewRef(position));
     }
-    if (held == NULL)
-        return -1;
+    PUT(held, Reservation, book, Py_NewRef(account));
+    PUT(held, Reservation, quantity, Py_NewRef(quantity));
+    PUT(held, Reservation, open, Py_NewRef(quantity));
     int done = PyDict_SetItem(way->reservations, GET(order, SubmitOrder, client_id), held);
     Py_DECREF(held);
     return done;
@@ -197,10 +203,17 @@ rest_at(Way *way, PyObject *order, PyObject *number, PyObject *cost)
 {
     PyObject *ts_ns = GET(order, SubmitOrder, ts_ns), *quantity = GET(order, SubmitOrder, quantity);
     PyObject *buys = GET(order, SubmitOrder, side) == way->buy ? Py_True : Py_False;
-    PyObject *fields[] = {number, order, cost, ts_ns, buys, Py_None, quantity, quantity, Py_True, ts_ns};
-    PyObject *rest = PyObject_Vectorcall(way->Resting, fields, 10, NULL), *name = GET(order, SubmitOrder, instrument);
+    PyObject *rest = copy_of(&way->rest), *name = GET(order, SubmitOrder, instrument);
     if (rest == NULL)
         return -1;
+    PUT(rest, Resting, number, Py_NewRef(number));
+    PUT(rest, Resting, request, Py_NewRef(order));
+    PUT(rest, Resting, reserved, Py_NewRef(cost));
+    PUT(rest, Resting, accepted_ns, Py_NewRef(ts_ns));
+    PUT(rest, Resting, buys, Py_NewRef(buys));
+    PUT(rest, Resting, quantity, Py_NewRef(quantity));
+    PUT(rest, Resting, leaves, Py_NewRef(quantity));
+    PUT(rest, Resting, acts_ns, Py_NewRef(ts_ns));
     PyObject *others = FIND(way->resting, name);
     int done = -1;
     if (others != NULL)

@@ -1,5 +1,7 @@
 /* The step out: a bar fills what rests alone at the venue (way_out of short_way.py). */
 
+#pragma once
+
 #include "way.h"
 
 /* Everything of one fill, borrowed; price, value and fee are its own. */
@@ -106,14 +108,10 @@ write_out(Way *way, Filled *it)
 {
     Ink *ink = &way->ink;
     PyObject *filled = way->filled;
-    char words[48];
-    int64_t number = natural(GET(it->rest, Resting, number)), whole = natural(GET(it->rest, Resting, quantity));
-    int width = PyOS_snprintf(words + 2, sizeof words - 2, "%lld.%lld", (long long)number, (long long)whole);
-    char *fill_id = words + (width < 32 ? 1 : 0);
-    if (width < 32)
-        words[1] = (char)(0xa0 | width);
-    else
-        words[0] = (char)0xd9, words[1] = (char)width;
+    char fill_id[48];
+    int width = digits_of(natural(GET(it->rest, Resting, number)), fill_id);
+    fill_id[width++] = '.';
+    width += digits_of(natural(GET(it->rest, Resting, quantity)), fill_id + width);
     return ink_piece(ink, filled, 0) || ink_text(ink, GET(it->request, SubmitOrder, account))
         || ink_piece(ink, filled, 1) || ink_number(ink, it->ts_ns)
         || ink_piece(ink, filled, 2) || ink_text(ink, GET(it->request, SubmitOrder, client_id))
@@ -121,7 +119,7 @@ write_out(Way *way, Filled *it)
         || ink_piece(ink, filled, 4) || ink_number(ink, natural(it->quantity))
         || ink_piece(ink, filled, 5) || ink_amount(ink, it->price)
         || ink_piece(ink, filled, 6) || ink_amount(ink, it->fee)
-        || ink_piece(ink, filled, 7) || ink_raw(ink, fill_id, words + 2 + width - fill_id)
+        || ink_piece(ink, filled, 7) || ink_bytes(ink, fill_id, width)
         || ink_piece(ink, filled, 8)
         ? -1 : 0;
 }

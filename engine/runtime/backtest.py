@@ -34,7 +34,7 @@ from engine.risk.limit import Limit
 from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED
 from engine.runtime.backtest_result import BacktestResult, StrategySpec
-from engine.runtime.compiled_way import compiled
+from engine.runtime.compiled_way import compiled, hand_of
 from engine.runtime.day_prices import DayPrices
 from engine.runtime.deaf import leave_out_the_deaf
 from engine.runtime.ex_dates import begin_day
@@ -177,6 +177,7 @@ class Backtest:
         core = self.core
         self._compiled = compiled(core, self.venue)
         submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue, self._compiled)
+        hand = partial(hand_of, self._compiled) if self._compiled is not None and plain is not None else None
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -189,6 +190,7 @@ class Backtest:
                 desk=core.runner,
                 submit=submit,
                 plain=plain,
+                hand=hand,
                 bar_interval_ns=spec.bar_interval_ns,
                 statements=self._statements,
             )
@@ -255,7 +257,7 @@ class Backtest:
         core = self.core
         if self.mode == "column":
             names = [(source.instrument, source.interval_ns) for source in self.sources]
-            skipper = Skipper(self._stage(), names, core, self._waiting)
+            skipper = Skipper(self._stage(), names, core, self._waiting, self._compiled)
             core.runner.start()
             skipper.start()
 

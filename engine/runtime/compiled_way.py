@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine import native
+from engine.context import Context
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import JournalRecord, OrderSent, OrderSubmitted
 from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId, VenueOrderId
@@ -23,6 +24,7 @@ from engine.portfolio import AccountBook, Portfolio, Position, Reservation
 from engine.risk.checker import FAILURES
 from engine.runtime.short_way import costs_of_fills
 from engine.runtime.wiring import Core
+from engine.seat import Seat
 
 _NUMBERS = (2**62 + 1, 2**62 + 2, 2**62 + 3)
 """Quantities and moments of the sample records: told apart by their bytes."""
@@ -53,11 +55,27 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
         failures=FAILURES, placed=_placed(), zero=ZERO, buy=Side.BUY, sell=Side.SELL,
         working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
+        held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), Seat=Seat,  # type: ignore[arg-type]
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
         AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, **_records(core.checker.limits_id),
     )  # fmt: skip
     journal.written_by(way)
     return way
+
+
+def hand_of(way: Any, context: Context) -> Any:
+    """``Context.plain``, compiled; the same of what is no everyday call."""
+    sample = SubmitOrder(
+        client_id=ClientOrderId(""), account=context.account, strategy=context.strategy, instrument=_ORDER.instrument,
+        side=Side.BUY, quantity=0, ts_ns=0,
+    )  # fmt: skip
+    if type(context.catalogue) is not dict:
+        return context.plain
+    hand = native.Hand(
+        way=way, context=context, catalogue=context.catalogue, clock=context.clock, prefix=context.id_prefix,
+        long_way=context.plain, sample=sample,
+    )  # fmt: skip
+    return hand.plain
 
 
 def _marker(portfolio: Portfolio) -> Any:

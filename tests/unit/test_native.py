@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import native
-from engine.indicators import smoothing
-from engine.native import averages, sources, why_not
+from engine.indicators import cross, smoothing, window
+from engine.indicators.cross import Cross
+from engine.indicators.ema import Ema
+from engine.indicators.sma import Sma
+from engine.native import columns, why_not
 
 ROOT = Path(__file__).parents[2]
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
 
-@pytest.mark.skipif(averages is None, reason=why_not)
-@pytest.mark.parametrize("kind", [smoothing.exponential, smoothing.wilder])
-@given(first=FLOATS, values=st.lists(FLOATS, min_size=1, max_size=50), period=st.integers(1, 1000))
-def test_a_compiled_average_has_the_bits_of_each_step_in_python(
-    kind: Any, first: float, values: list[float], period: int
+KINDS: dict[str, Callable[[int], Any]] = {
+    "sma": Sma,
+    "ema": Ema,
+    "wilder": lambda period: smoothing.Smoothing(period, smoothing.wilder(period)),
+    "cross": lambda period: Cross(0.01 * period),
+}
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+@given(
+    batches=st.lists(st.lists(st.one_of(FLOATS, st.floats(9, 11)), max_size=30), min_size=1, max_size=4),
+    period=st.integers(1, 12),
+)
+def test_an_indicator_has_the_same_bits_value_by_value_and_by_column_compiled_or_not(
+    name: str, batches: list[list[float]], period: int
 ) -> None:
-    """Of any doubles, those that are no numbers among them."""
-    step, steps = kind(period)
-    average, expected = first, []
-    for value in values:
-        average = step(average, value)
-        expected.append(average)
-    found = steps(first, np.array(values))
-    assert np.array_equal(found, np.array(expected), equal_nan=True)
-    assert np.array_equal(np.signbit(found), np.signbit(expected)) or np.isnan(found).any()
+    """Of any doubles, those that are no numbers among them, and wherever a batch ends."""
+    others = 2 if name == "cross" else 1
+    by_value, python, compiled = (KINDS[name](period) for _ in range(3))
+    for batch in batches:
+        values = [np.array(batch), np.array(batch[::-1])][:others]
+        expected = np.array([by_value.update(*row) for row in zip(*(one.tolist() for one in values), strict=True)])
+        with pytest.MonkeyPatch.context() as patched, np.errstate(all="ignore"):
+            for room in (window, smoothing, cross):
+                patched.setattr(room, "columns", None)
+            assert same_bits(python.column(*values), expected)
+        assert same_bits(compiled.column(*values), expected)
 
 
-@pytest.mark.skipif(averages is None, reason=why_not)
+def same_bits(one: Any, other: Any) -> bool:
+    """All NaN are one."""
+    told = np.array_equal(one, other, equal_nan=True)
+    known = ~np.isnan(one)
+    return told and np.array_equal(np.signbit(one[known]), np.signbit(other[known]))
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
 @pytest.mark.parametrize(
     ("values", "found"),
     [
@@ -50,7 +72,19 @@ def test_a_compiled_average_has_the_bits_of_each_step_in_python(
 def test_a_compiled_average_refuses_what_it_would_misread(values: Any, found: Any) -> None:
     """Other lengths, other types, gaps: an exception, and nothing is read past an end."""
     with pytest.raises((ValueError, TypeError, BufferError)):
-        averages.exponential(0.0, 0.5, values, found)
+        columns.exponential(0.0, 0.5, values, found)
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        columns.means(0.0, 0.0, 1, np.zeros(2), np.zeros(2), values, found)
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        columns.crosses(0.0, 0.0, values, np.zeros(3), found)
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@pytest.mark.parametrize(("begun", "block", "left"), [(3, 2, 2), (-1, 2, 2), (1, 2, 3), (0, 0, 0)])
+def test_a_compiled_mean_refuses_a_window_that_can_not_be(begun: int, block: int, left: int) -> None:
+    """It would read past the end of one."""
+    with pytest.raises(ValueError, match=r"known|length"):
+        columns.means(0.0, 0.0, begun, np.zeros(block), np.zeros(left), np.zeros(3), np.zeros(3))
 
 
 def fresh(root: Path, code: str) -> str:
@@ -76,14 +110,14 @@ def house(root: Path, **changed: str) -> Path:
     return root
 
 
-LOOK = "from engine import native; print(native.Way is not None, native.averages is not None, native.why_not)"
+LOOK = "from engine import native; print(native.Way is not None, native.columns is not None, native.why_not)"
 
 
-@pytest.mark.skipif(averages is None, reason=why_not)
+@pytest.mark.skipif(columns is None, reason=why_not)
 def test_what_was_compiled_from_another_source_is_left_alone(tmp_path: Path) -> None:
     """A checkout that was updated and not installed again runs in Python, and says why."""
     assert fresh(house(tmp_path / "same"), LOOK) == "True True"
-    told = fresh(house(tmp_path / "other", averages_c="\n/* another */\n"), LOOK)
+    told = fresh(house(tmp_path / "other", columns_c="\n/* another */\n"), LOOK)
     assert told == "False False compiled from another source: install again (pip install -e .)"
 
 
@@ -130,10 +164,3 @@ def test_the_build_compiles_where_it_can_and_goes_on_where_it_can_not(
     data, app = built(root)
     assert (app.warned, data["pure_python"], len(data["artifacts"])) == ("", False, 2)
     assert fresh(root, LOOK) == "True True"
-
-
-def test_the_digest_covers_every_c_file() -> None:
-    """One that is forgotten could change and nobody would notice."""
-    names = {path.name for path in sources.HERE.iterdir() if path.suffix in {".c", ".h"}}
-    assert {"short_way.c", "way_in.h", "way_out.h", "way.h", "record.h", "slots.h", "averages.c"} == names
-    assert native.sources.digest()
