@@ -132,8 +132,7 @@ PyInit_short_way(void)
     NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append) NAME(now_ns) NAME(orders_made)
 #undef NAME
     S_strategy_position = PyUnicode_InternFromString("_strategy_position");
-    S_made = PyUnicode_InternFromString("_made");
-    if (S_strategy_position == NULL || S_made == NULL || PyType_Ready(&WayType) < 0 || PyType_Ready(&HandType) < 0)
+    if (S_strategy_position == NULL || PyType_Ready(&WayType) < 0 || PyType_Ready(&HandType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made == NULL)

@@ -6,7 +6,7 @@
 
 #include "way_out.h"
 
-enum { SKIPPER, LINE, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, CLOCK, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
+enum { SKIPPER, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, CLOCK, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
 
 typedef struct {
     Py_buffer times, columns[5];
@@ -39,7 +39,7 @@ look(PyObject *times, PyObject *columns, Py_ssize_t count, Views *views)
     return 0;
 }
 
-/* The bar of a row, made as _Line.bar makes it, and kept there. */
+/* The bar of a row, made as _Line.bar makes it. */
 static PyObject *
 bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 {
@@ -54,10 +54,6 @@ bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
         bar = PyObject_Vectorcall(way->Bar, fields, 8, NULL);
     for (int k = 1; k < 7; k++)
         Py_XDECREF(fields[k]);
-    PyObject *kept = bar == NULL ? NULL : Py_BuildValue("nO", row, bar);
-    if (kept == NULL || PyObject_SetAttr(args[LINE], S_made, kept) < 0)
-        Py_CLEAR(bar);
-    Py_XDECREF(kept);
     return bar;
 }
 
@@ -96,6 +92,27 @@ put_number(PyObject *list, Py_ssize_t number)
     return made == NULL ? -1 : PyList_SetItem(list, 0, made);
 }
 
+/* Show a row to what waits; the whole bar is made only where more than its open is asked for. */
+static int
+show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
+{
+    int met = 0;
+    if (way->opens) {
+        int64_t ts_ns = ((const int64_t *)views->times.buf)[row], interval_ns = natural(args[INTERVAL]);
+        PyObject *open = PyFloat_FromDouble(((const double *)views->columns[0].buf)[row]);
+        if (open == NULL)
+            return -1;
+        Filled it = {args[NAME], open, NULL, ts_ns - interval_ns, ts_ns};
+        met = interval_ns < 0 || ts_ns < 0 ? 0 : fills(way, &it);
+        Py_DECREF(open);
+    }
+    if (met)
+        return met;
+    PyObject *bar = bar_at(way, args, views, row), *shown = bar == NULL ? NULL : Way_show(way, bar);
+    Py_XDECREF(bar);
+    return for_nothing(shown);
+}
+
 /* Everything at one row; the number of calls made, or -1. */
 static Py_ssize_t
 play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py_ssize_t called)
@@ -107,30 +124,29 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
         return -1;
     }
     Py_DECREF(now_ns);
-    if ((bar = bar_at(way, args, views, row)) == NULL)
-        return -1;
     if (PyDict_GET_SIZE(way->resting)) {
-        PyObject *shown = Way_show(way, bar);
-        if (shown == NULL)
-            goto fail;
-        Py_DECREF(shown);
+        if (show_row(way, args, views, row) < 0)
+            return -1;
         if (anybody_else(args, way->Seat_waiting_for)) {
             PyObject *after = PyObject_CallMethod(args[SKIPPER], "_publish", "nnnO", row, row + 1, called, Py_None);
             called = after == NULL ? -1 : PyLong_AsSsize_t(after);
             Py_XDECREF(after);
-            Py_DECREF(bar);
             return called;
         }
     }
     if (put_number(args[PUBLISHED], row + 1) < 0)
-        goto fail;
+        return -1;
+    if (called >= PyList_GET_SIZE(rows) || PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) > row)
+        return called;
+    if ((bar = bar_at(way, args, views, row)) == NULL)
+        return -1;
     way->fresh = bar;
     while (called < PyList_GET_SIZE(rows) && PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) <= row) {
         PyObject *call = PyTuple_GET_ITEM(PyList_GET_ITEM(calls, called), 1);
         PyObject *answer = PyObject_CallOneArg(call, bar);
         if (answer == NULL) {
-            way->fresh = NULL;
-            goto fail;
+            called = -1;
+            break;
         }
         Py_DECREF(answer);
         called++;
@@ -138,13 +154,10 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
     way->fresh = NULL;
     Py_DECREF(bar);
     return called;
-fail:
-    Py_DECREF(bar);
-    return -1;
 }
 
 PyDoc_STRVAR(skip_doc,
-    "skip(skipper, line, times, columns, rows, calls, published, due, clock, seats, taps, name, interval_ns,\n"
+    "skip(skipper, times, columns, rows, calls, published, due, clock, seats, taps, name, interval_ns,\n"
     "     called, place, due_row, count)\n--\n\n"
     "Plays on from ``place``; gives ``(called, place)`` where Python goes on.");
 
@@ -152,7 +165,7 @@ static PyObject *
 Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
 {
     if (given != NUMBERS + 4) {
-        PyErr_SetString(PyExc_TypeError, "skip takes seventeen arguments");
+        PyErr_SetString(PyExc_TypeError, "skip takes sixteen arguments");
         return NULL;
     }
     Py_ssize_t called = PyLong_AsSsize_t(args[NUMBERS]), place = PyLong_AsSsize_t(args[NUMBERS + 1]);

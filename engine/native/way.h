@@ -61,7 +61,7 @@ typedef struct {
 #define IS(object, type) ((PyObject *)Py_TYPE(object) == way->type)
 
 static PyObject *S_accepted, *S_fills, *S_quiet, *S_only_books, *S_cost_factor, *S_check, *S_fee, *S_get, *S_book,
-    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append, *S_made, *S_now_ns, *S_orders_made;
+    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append, *S_now_ns, *S_orders_made;
 
 /* A whole number of at least 0 that an int64 holds; -1, and no error, for any other. */
 static int64_t

@@ -283,8 +283,9 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
         goto done;
     }
     way->ink.records += 3;
+    char digits[20];
     number = PyLong_FromLongLong(next);
-    venue_id = number == NULL ? NULL : PyObject_Str(number);
+    venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, digits_of(next, digits));
     if (venue_id == NULL || PyObject_SetAttr(way->venue, S_accepted, number) < 0)
         goto done;
     if (reserve(way, order, instrument, cost) < 0 || place(way, order, venue_id) < 0)

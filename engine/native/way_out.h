@@ -4,17 +4,18 @@
 
 #include "way.h"
 
-/* Everything of one fill, borrowed; price, value and fee are its own. */
+/* Everything of one fill, borrowed; price, value and fee are its own. ``bar``: NULL where only its open was made. */
 typedef struct {
-    PyObject *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
+    PyObject *name, *open, *bar;
     int64_t start_ns, ts_ns;
+    PyObject *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
 } Filled;
 
 /* The order that rests alone at an instrument and may fill in full by this bar; 0 where it is none, -1 on error. */
 static int
-meets(Way *way, PyObject *bar, PyObject *costs_of, Filled *it)
+meets(Way *way, PyObject *costs_of, Filled *it)
 {
-    PyObject *name = GET(bar, Bar, instrument), *waiting = FIND(way->resting, name);
+    PyObject *name = it->name, *waiting = FIND(way->resting, name);
     if (waiting == NULL || PyList_GET_SIZE(waiting) != 1)
         return PyErr_Occurred() ? -1 : 0;
     PyObject *only = PyObject_GetAttr(way->manager, S_only_books);
@@ -28,10 +29,7 @@ meets(Way *way, PyObject *bar, PyObject *costs_of, Filled *it)
         return plain;
     PyObject *rest = PyList_GET_ITEM(waiting, 0);
     PyObject *request = IS(rest, Resting) ? GET(rest, Resting, request) : way->zero;
-    int64_t interval_ns = natural(GET(bar, Bar, interval_ns));
-    it->ts_ns = natural(GET(bar, Bar, ts_ns));
-    it->start_ns = it->ts_ns - interval_ns;
-    if (interval_ns < 0 || it->start_ns <= 0 || !IS(request, SubmitOrder))
+    if (it->start_ns <= 0 || it->start_ns > it->ts_ns || !IS(request, SubmitOrder))
         return 0;
     int64_t accepted_ns = natural(GET(rest, Resting, accepted_ns));
     if (GET(rest, Resting, limit) != Py_None || GET(rest, Resting, plain) != Py_True || accepted_ns < 0)
@@ -48,13 +46,13 @@ meets(Way *way, PyObject *bar, PyObject *costs_of, Filled *it)
 
 /* What the fill model gives for all of it: 1, and its price; 0 where it gives less. */
 static int
-priced(Way *way, PyObject *bar, Filled *it)
+priced(Way *way, Filled *it)
 {
     if (way->opens) {
-        it->price = exact_price(way, GET(bar, Bar, open));
+        it->price = exact_price(way, it->open);
         return it->price == NULL ? -1 : 1;
     }
-    PyObject *asked[] = {GET(it->rest, Resting, buys), Py_None, it->quantity, bar};
+    PyObject *asked[] = {GET(it->rest, Resting, buys), Py_None, it->quantity, it->bar};
     PyObject *found = PyObject_Vectorcall(way->match, asked, 4, NULL);
     if (found == NULL)
         return -1;
@@ -273,25 +271,35 @@ fill(Way *way, PyObject *costs_of, Filled *it)
     return PyDict_DelItem(way->orders, client_id) < 0 ? -1 : PyDict_DelItem(way->working, client_id);
 }
 
+/* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
+static int
+fills(Way *way, Filled *it)
+{
+    PyObject *costs_of = FIND(way->costs, it->name);
+    int met = costs_of == NULL ? 0 : meets(way, costs_of, it);
+    if (met == 1) {
+        Py_INCREF(it->rest), Py_INCREF(it->request), Py_INCREF(it->order), Py_INCREF(it->quantity);
+        met = priced(way, it);
+        if (met == 1 && (met = finishes(way, it)) == 1)
+            met = fill(way, costs_of, it) < 0 ? -1 : 1;
+        Py_DECREF(it->rest), Py_DECREF(it->request), Py_DECREF(it->order), Py_DECREF(it->quantity);
+        Py_XDECREF(it->price), Py_XDECREF(it->value), Py_XDECREF(it->fee);
+    }
+    return PyErr_Occurred() ? -1 : met;
+}
+
 PyDoc_STRVAR(show_doc, "show(bar)\n--\n\nAs the function that ``short_way.way_out`` gives.");
 
 static PyObject *
 Way_show(Way *way, PyObject *bar)
 {
-    Filled it = {0};
     int met = 0;
-    PyObject *costs_of = IS(bar, Bar) ? FIND(way->costs, GET(bar, Bar, instrument)) : NULL;
-    if (costs_of != NULL)
-        met = meets(way, bar, costs_of, &it);
-    if (met == 1) {
-        Py_INCREF(it.rest), Py_INCREF(it.request), Py_INCREF(it.order), Py_INCREF(it.quantity);
-        met = priced(way, bar, &it);
-        if (met == 1 && (met = finishes(way, &it)) == 1)
-            met = fill(way, costs_of, &it) < 0 ? -1 : 1;
-        Py_DECREF(it.rest), Py_DECREF(it.request), Py_DECREF(it.order), Py_DECREF(it.quantity);
-        Py_XDECREF(it.price), Py_XDECREF(it.value), Py_XDECREF(it.fee);
+    if (IS(bar, Bar)) {
+        int64_t ts_ns = natural(GET(bar, Bar, ts_ns)), interval_ns = natural(GET(bar, Bar, interval_ns));
+        Filled it = {GET(bar, Bar, instrument), GET(bar, Bar, open), bar, ts_ns - interval_ns, ts_ns};
+        met = interval_ns < 0 ? 0 : fills(way, &it);
     }
-    if (met < 0 || PyErr_Occurred())
+    if (met < 0)
         return NULL;
     if (met == 0)
         return PyObject_CallOneArg(way->long_out, bar);

@@ -236,7 +236,7 @@ class Skipper:
                 due_row = bisect_left(times, known_due, place)
             if skip is not None:
                 called, place = skip(
-                    self, line, times, line.columns, rows, calls, published, due, stage.clock, self._seats, taps, name,
+                    self, times, line.columns, rows, calls, published, due, stage.clock, self._seats, taps, name,
                     line.interval_ns, called, place, due_row, count,
                 )  # fmt: skip
             stop = min(rows[called] if called < fires else count, due_row)
