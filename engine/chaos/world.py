@@ -166,7 +166,7 @@ class World:
     # Time and chance.
 
     def monotonic_ns(self) -> int:
-        return round(self.loop.time() * 1e9)
+        return round(self.loop.now * 1e9)
 
     def wall_ns(self) -> int:
         return self._wall_start_ns + self.wall_offset_ns + round(self.loop.seconds * 1e9)
