@@ -21,7 +21,7 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from engine.chaos.lives import LIFE, Life, SimFuture, SimHandle, SimTask, SimTimer, current_life, is_dead
+from engine.chaos.lives import LIFE, Life, SimFuture, SimHandle, SimTask, SimTimer, is_dead
 from engine.chaos.machine import MachinelessLoop, refuse
 from engine.domain.errors import SluiceError
 
@@ -92,40 +92,49 @@ class VirtualLoop(MachinelessLoop):
         return self.now - START_SECONDS
 
     def _run_once(self) -> None:
+        """Turn after turn, until the loop is to stop: asyncio's own loop around this one has nothing to add."""
         ready, scheduled = self._ready, self._scheduled
-        if self._timer_cancelled_count and scheduled:
-            self._drop_cancelled_timers()
-        if not ready and not self._stopping:
-            if not scheduled:
-                raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
-            self.now = max(self.now, scheduled[0][0])
-            if self.seconds > self._seconds_max:
-                raise Hung(f"still running after {self._seconds_max:g} virtual seconds; {self.waiting()}")
-        while scheduled and scheduled[0][0] <= self.now:
-            timer = heappop(scheduled)[2]
-            timer._scheduled = False
-            ready.append(timer)
-        if self._shuffle is not None and len(ready) > 1:
-            self._shuffle_ready(self._shuffle)
-        count = len(ready)
-        self.events += count
-        if self.events > self._events_max:
-            raise Hung(f"still busy after {self._events_max} events at {self.seconds:.6f} s; {self.waiting()}")
-        for _ in range(count):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            if self._frozen is not None and _life_of(handle) is self._frozen:
-                self._parked.append(handle)
-                continue
-            # As a handle runs itself, but for that call: it is made for all that happens in a flight.
-            try:
-                handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
-            except (SystemExit, KeyboardInterrupt):
-                raise
-            except BaseException as error:  # noqa: BLE001 - a finding of the run
-                message = f"Exception in callback {handle!r}"
-                self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+        while True:
+            if self._timer_cancelled_count and scheduled:
+                self._drop_cancelled_timers()
+            if not ready and not self._stopping:
+                self._jump()
+            while scheduled and scheduled[0][0] <= self.now:
+                timer = heappop(scheduled)[2]
+                timer._scheduled = False
+                ready.append(timer)
+            count = len(ready)
+            if count > 1 and self._shuffle is not None:
+                self._shuffle_ready(self._shuffle)
+            self.events += count
+            if self.events > self._events_max:
+                raise Hung(f"still busy after {self._events_max} events at {self.seconds:.6f} s; {self.waiting()}")
+            for _ in range(count):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                if self._frozen is not None and _life_of(handle) is self._frozen:
+                    self._parked.append(handle)
+                    continue
+                # As a handle runs itself, but for that call: it is made for all that happens in a flight.
+                try:
+                    handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a finding of the run
+                    message = f"Exception in callback {handle!r}"
+                    self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+            if self._stopping:
+                return
+
+    def _jump(self) -> None:
+        """To the next deadline."""
+        scheduled = self._scheduled
+        if not scheduled:
+            raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
+        self.now = max(self.now, scheduled[0][0])
+        if self.seconds > self._seconds_max:
+            raise Hung(f"still running after {self._seconds_max:g} virtual seconds; {self.waiting()}")
 
     def _drop_cancelled_timers(self) -> None:
         scheduled = self._scheduled
@@ -213,13 +222,13 @@ class VirtualLoop(MachinelessLoop):
         return future
 
     def _asyncgen_firstiter_hook(self, agen: Any) -> None:
-        if (life := current_life()) is None:
+        if (life := LIFE.get()) is None:
             self._agen_lives.pop(id(agen), None)
         else:
             self._agen_lives[id(agen)] = life
             if not life.alive:
                 return  # Begun on the way to the last suspension of a process that killed itself: nobody ends it.
-        super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
+        self._asyncgens.add(agen)
 
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         life = self._agen_lives.pop(id(agen), None)
