@@ -157,13 +157,14 @@ def _give_back() -> None:
 
 
 def errands_of(seeds: Sequence[int], jobs: int, twice_every: int) -> list[list[str]]:
-    """Which worker flies what; a seed that is flown twice is flown by two of them."""
+    """Which worker flies what: all of them as much, and a seed that is flown twice is flown by two of them."""
     workers = max(jobs, 2 if twice_every else 1)
     shares: list[list[str]] = [[] for _ in range(workers)]
     for place, seed in enumerate(seeds):
-        shares[place % workers].append(str(seed))
+        first, *others = sorted(shares, key=len)
+        first.append(str(seed))
         if twice_every and place % twice_every == 0:
-            shares[(place + 1) % workers].append(f"{seed}c")
+            others[0].append(f"{seed}c")
     return [share for share in shares if share]
 
 

@@ -91,7 +91,7 @@ class SimTimer(asyncio.TimerHandle):
         if not self._cancelled:
             self._loop._timer_handle_cancelled(self)
             self._cancelled = True
-            self._callback = self._args = None
+            self._callback = self._args = None  # type: ignore[assignment]
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, SimTimer):

@@ -167,7 +167,7 @@ class VirtualLoop(MachinelessLoop):
 
     # Callbacks, tasks, futures.
 
-    get_debug = staticmethod(bool)  # type: ignore[assignment]
+    get_debug = staticmethod(bool)
     """Never. Each future and task asks; a builtin costs them no frame."""
 
     def call_soon(  # type: ignore[override]

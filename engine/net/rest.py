@@ -286,7 +286,7 @@ def decode_bytes(body: bytes | str, kind: type[T], origin: str, *, status: int |
         BadMessage: as ``decode``.
     """
     try:
-        found: T = _decoder(kind).decode(body)
+        found: T = _decoder(kind).decode(body)  # type: ignore[arg-type] # a type can be hashed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kept = body.encode("utf-8", "replace") if isinstance(body, str) else body
         raise BadMessage(f"{origin}: can not be read: {error}", status=status, body=kept) from error
