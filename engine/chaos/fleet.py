@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import gc
 import os
 import subprocess
 import sys
@@ -31,7 +30,7 @@ SCENARIOS: dict[str, Any] = {
 }
 """Gateway -> the scenario it flies in: ``flown`` and ``schedule_of``."""
 GIVE_BACK_EVERY = 8
-"""Flights; giving back costs as much as a twentieth of a short one."""
+"""Flights."""
 
 
 class Finding(Struct, kw_only=True):
@@ -146,12 +145,7 @@ def work(errands: str, gateway: str) -> None:
 
 
 def _give_back() -> None:
-    """Return to the machine what the last flights used, 5 MiB each.
-
-    A flight freezes what it finds, the rings of the one before it included, so that nobody else ever collects them; and
-    glibc keeps freed memory where small pieces are left between.
-    """
-    gc.collect()
+    """Return to the machine what the last flights used: glibc keeps freed memory where small pieces are left between."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
