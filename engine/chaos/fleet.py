@@ -145,7 +145,7 @@ def work(errands: str, gateway: str) -> None:
 
 
 def _give_back() -> None:
-    """Return to the machine what the last flights used: glibc keeps freed memory where small pieces are left between."""
+    """Return to the machine what flights used: glibc keeps freed memory where small pieces are left between."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
