@@ -1,6 +1,8 @@
 """``simulate``: serve copies of remote systems on this machine."""
 
-from collections.abc import Iterator, Mapping
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +51,7 @@ def simulate(
     config: Annotated[Path | None, typer.Option(help="Take [simulator.<name>] from this config.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print addresses as one JSON object, then serve.")] = False,
 ) -> None:
-    """Serve a simulated remote system until Ctrl-C. 启动仿真服务器。"""
+    """Serve a simulated remote system until Ctrl-C or SIGTERM (exit code 0). 启动仿真服务器。"""
     import anyio
 
     from engine.clock import LiveClock
@@ -81,7 +83,20 @@ def simulate(
     async def serve() -> None:
         await serve_all(made, clock=clock, entropy=entropy, host=host, ports=ports, exchange=market, on_ready=ready)
 
-    anyio.run(serve)
+    anyio.run(until_sigterm, serve)
+
+
+async def until_sigterm(serve: Callable[[], Awaitable[None]]) -> None:
+    """Serve until a service manager says it is enough; what the faces remember is written then, as after Ctrl-C."""
+    import asyncio
+
+    import anyio
+
+    with anyio.CancelScope() as scope:
+        # Windows has no such handler, nor a service manager that sends the signal.
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, scope.cancel)
+        await serve()
 
 
 def playing(made: "dict[str, Simulator]", texts: list[str], clock: "LiveClock", entropy: "Entropy") -> "Exchange":

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from engine.control.api.hosting import ADDRESS, Address
-from engine.control.api.tokens import TokenStore, refuse_unless_private
+from engine.control.api.tokens import TokenStore, read_private
 from engine.domain.errors import ConfigError
 from engine.runtime.control_table import FOLDER, ControlTable, token_file
 from engine.runtime.operator_commands import (
@@ -102,10 +102,8 @@ def remote_of(settings: Settings) -> Remote | None:
     place = settings.data_dir / FOLDER / ADDRESS
     tokens = TokenStore(token_file(settings.safety.control or ControlTable(), settings.data_dir))
     with contextlib.suppress(OSError, msgspec.DecodeError, ConfigError):
-        for path in (place, tokens.first):
-            refuse_unless_private(path)
-        address = msgspec.json.decode(place.read_bytes(), type=Address)
-        return Remote(address, Path(tokens.first).read_text(encoding="utf-8").strip())
+        address = msgspec.json.decode(read_private(place, settings.data_dir), type=Address)
+        return Remote(address, read_private(Path(tokens.first), settings.data_dir).decode().strip())
     return None
 
 

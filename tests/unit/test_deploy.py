@@ -3,7 +3,9 @@
 The image is not built here; what is read here is what a person would read.
 """
 
+import itertools
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+
+from engine.control.cli_simulate import faces_and_ports, simulators
+from engine.control.options import read_table
+from engine.domain.timestamps import MINUTE_NS, duration_ns
+from engine.runtime.settings import load_settings
+from tests.docs.pages import DOCS, blocks_of
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -96,6 +104,37 @@ def test_the_daemons_unit_watches_it_and_lets_it_drain() -> None:
     assert int(told["TimeoutStopSec"][0]) > 30
     assert (told["StartLimitBurst"], told["StartLimitIntervalSec"]) == (["5"], ["600"])
     assert told["RestartPreventExitStatus"] == ["2"]
+
+
+def test_the_simulators_unit_keeps_every_account_where_it_may_write() -> None:
+    """Its words are those the command takes; each face that can remember has a file of its own in the state folder."""
+    told = unit(DEPLOY / "sluice-paper.service")
+    words = shlex.split(told["ExecStart"][0])
+    assert words[1:3] == ["simulate", "all"]
+    sets = [word for before, word in itertools.pairwise(words) if before == "--set"]
+    made = simulators(list(faces_and_ports(["all"])), None, read_table("--set", sets), None)
+    places = [getattr(face, "state_path", "none to keep") for face in made.values()]
+    assert None not in places
+    assert len(set(places) - {"none to keep"}) == len(sets) == 4
+    assert told["WorkingDirectory"] == [f"/var/lib/{told['StateDirectory'][0]}"]
+    assert not any("/" in place for place in places)
+
+
+def test_from_zero_to_a_running_daemon_is_ten_commands_at_most() -> None:
+    """Those of the page, counted one by one; what they copy is in the project."""
+    (block,) = [b for b in blocks_of(DOCS / "daemon.md") if "useradd" in b.text]
+    commands = [command for line in block.text.splitlines() for command in line.split("&&")]
+    assert 0 < len(commands) <= 10
+    assert commands[-1] == "systemctl enable --now sluice"
+    for name in re.findall(r"/opt/sluice/((?!venv)\S+)", block.text):
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("name", ["paper", "live"])
+def test_configs_on_the_game_market_wait_for_its_prices(name: str) -> None:
+    """They come every five minutes: ready, and silent about them, for twice that."""
+    settings = load_settings(ROOT / "config" / f"{name}.toml")
+    assert duration_ns(settings.safety.monitors.feed_age) >= 10 * MINUTE_NS
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not on this machine")

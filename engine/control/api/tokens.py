@@ -195,10 +195,29 @@ def refuse_unless_private(path: Path) -> None:
     Raises:
         ConfigError: it does not, or somebody may.
     """
-    if not hasattr(os, "getuid"):
-        return
-    found = path.stat()
-    if found.st_uid != os.getuid():
+    if hasattr(os, "getuid"):
+        _refuse(path, path.stat(), (os.getuid(),))
+
+
+def read_private(path: Path, folder: Path) -> bytes:
+    """A file of secrets of the run whose data directory is ``folder``: ours, or to root its owner's.
+
+    Root may read everything, so what is looked at is what was opened, and a link is not followed: a user of the engine
+    can not have root take another's file for a token.
+
+    Raises:
+        ConfigError: it belongs to somebody else, or others may read it. OSError: it is not there, or is a link.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    with os.fdopen(handle, "rb") as file:
+        if hasattr(os, "getuid"):
+            us = os.getuid()
+            _refuse(path, os.fstat(handle), (us,) if us else (us, folder.stat().st_uid))
+        return file.read()
+
+
+def _refuse(path: Path, found: os.stat_result, owners: tuple[int, ...]) -> None:
+    if found.st_uid not in owners:
         raise ConfigError(f"{path}: belongs to another user; make a file of your own")
     if found.st_mode & 0o077:
         raise ConfigError(f"{path}: others can read it (mode {found.st_mode & 0o777:o}); say chmod 600 {path}")
