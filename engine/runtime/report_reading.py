@@ -24,6 +24,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.domain.reconciled import ReconcileEnded
+from engine.runtime.rings import uncollected
 from engine.runtime.run_data import instruments_of_run
 
 _PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
@@ -182,6 +183,10 @@ class Reading:
         self._traces: dict[ClientOrderId, _Trace] = {}
         self.instruments = dict(instruments or {})
         """What is known of what was traded."""
+        with uncollected():
+            self._read_all(records)
+
+    def _read_all(self, records: Iterable[tuple[int, JournalRecord]]) -> None:
         read, last_ns = self._read, 0
         for _, record in records:
             read(record)
