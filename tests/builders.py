@@ -1,11 +1,14 @@
 """Small makers of bars, sources and backtests."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from msgspec.structs import replace
 
 from engine import Bar, Strategy
 from engine.data.columns import Columns
@@ -13,6 +16,7 @@ from engine.domain.events import JournalRecord
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.timestamps import MINUTE_NS
+from engine.indicators import cross, smoothing, window
 from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
 from engine.markets.rulebook import RuleBook
@@ -20,6 +24,7 @@ from engine.matching import NextOpen
 from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
+from engine.runtime import backtest
 from engine.runtime.backtest import Backtest
 from engine.runtime.backtest_result import BacktestResult, StrategySpec
 
@@ -72,6 +77,32 @@ class BarsOf:
             yield Columns(
                 self.instrument, self.interval_ns, self._ends[span], open_, high, low, close, self._volume[span]
             )
+
+
+class AskewBars(BarsOf):
+    """The same, where no number lies by itself in memory: as what came over a wire may."""
+
+    def batches(self) -> Iterator[Columns]:
+        for one in super().batches():
+            names = ("ts_ns", "open", "high", "low", "close", "volume")
+            yield replace(one, **{name: askew(getattr(one, name)) for name in names})
+
+
+def askew(values: Any) -> Any:
+    """The same values, a byte beside where they would lie."""
+    room = np.empty(values.nbytes + 1, np.uint8)[1:].view(values.dtype)
+    room[:] = values
+    return room
+
+
+@contextlib.contextmanager
+def nothing_compiled() -> Iterator[None]:
+    """As on a machine without a C compiler."""
+    with pytest.MonkeyPatch.context() as patched:
+        for room in (cross, smoothing, window):
+            patched.setattr(room, "columns", None)
+        patched.setattr(backtest, "compiled", lambda _core, _venue: None)
+        yield
 
 
 def flat_rows(*prices: float) -> list[Row]:

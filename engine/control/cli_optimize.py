@@ -40,7 +40,7 @@ def optimize(
     Ends with a folder: a page, a CSV table and a JSON document. Interrupted, it keeps what was done: --resume.
     Beside each set stands the deflated Sharpe ratio, and the probability of overfitting beside all (docs/optimize.md).
     结果目录含网页、CSV 与 JSON；中断后用 --resume 继续。每组参数附紧缩夏普比率，整体附过拟合概率。
-    Exit code 0: done; 1: no set is fit. 退出码：0 完成，1 没有合适的参数组。
+    Exit code 0: done; 1: no set is fit, or runs were lost. 退出码：0 完成，1 没有合适的参数组或有运行未完成。
     """
     from engine.control.backtest_plan import Asked
     from engine.control.optimize_plan import AskedSearch
@@ -60,7 +60,12 @@ def optimize(
         print_json(finished.document)
     else:
         _show(finished)
-    raise typer.Exit(0 if finished.outcome.ranking.best is not None else 1)
+    if finished.lost:
+        complain(
+            f"{len(finished.lost)} runs came to nothing and are not in the table's figures ({finished.lost[0]}); "
+            "make them with --resume / 有运行未完成，加 --resume 补跑"
+        )
+    raise typer.Exit(0 if finished.outcome.ranking.best is not None and not finished.lost else 1)
 # fmt: on
 
 

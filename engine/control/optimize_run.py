@@ -72,6 +72,8 @@ class Finished(Struct, frozen=True, kw_only=True):
     folder: Path
     document: dict[str, Any]
     """What ``--json`` prints and ``optimize.json`` holds."""
+    lost: list[str]
+    """Why runs came to nothing: their workers died, or the cluster gave them up."""
 
 
 class Workers(Pool, Protocol):
@@ -131,7 +133,7 @@ def run(
     if not resume:
         refuse_unless_new(folder)
 
-    async def go() -> tuple[Loaded, Outcome, dict[str, int]]:
+    async def go() -> tuple[Loaded, Outcome, dict[str, int], list[str]]:
         async with workers_of(prepared) as workers:
             loaded = load(prepared)
             with ResultsFile(folder, loaded.fingerprint, resume=resume) as results:
@@ -141,14 +143,15 @@ def run(
                 )  # fmt: skip
                 await workers.begin(loaded.setup, loaded.fingerprint)
                 outcome = await one.run(workers)
-                return loaded, outcome, {"total": one.total, "made_now": len(results) - before}
+                made = {"total": one.total, "made_now": len(results) - before, "lost": len(results.lost)}
+                return loaded, outcome, made, results.lost
 
-    loaded, outcome, runs = anyio.run(go)
+    loaded, outcome, runs, lost = anyio.run(go)
     about = _about(loaded, folder)
     about["runs"] = {**runs, "seconds": round(stopwatch_seconds() - began, 3)}
     document = as_json(outcome, prepared.wanted, about, loaded.setup.tz)
     _write(folder, loaded, outcome, document)
-    return Finished(outcome=outcome, loaded=loaded, folder=folder, document=document)
+    return Finished(outcome=outcome, loaded=loaded, folder=folder, document=document, lost=lost)
 
 
 def _about(loaded: Loaded, folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from engine.indicators.indicator import Floats
+from engine.indicators.indicator import Floats, doubles
 from engine.native import columns
 
 TIE = 1e-9
@@ -42,8 +42,7 @@ class Cross:
     def column(self, values: Floats, others: Floats) -> Floats:
         if columns is not None:
             there = np.empty(len(values))
-            one, other = (np.ascontiguousarray(side, np.float64) for side in (values, others))
-            self._side = columns.crosses(self.tie, self._side, one, other, there)
+            self._side = columns.crosses(self.tie, self._side, doubles(values), doubles(others), there)
             return there
         gap = values - others
         above, below = gap > self.tie, gap < -self.tie

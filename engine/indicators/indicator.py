@@ -13,6 +13,11 @@ NAN = float("nan")
 Floats = NDArray[np.float64]
 
 
+def doubles(values: Any) -> Floats:
+    """As what is compiled reads them: side by side, and each where a double may lie (what came over a wire may not)."""
+    return np.require(values, np.float64, ("C", "A"))
+
+
 class Indicator(Protocol):
     """One arithmetic in two forms, which may take turns.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.indicators.indicator import NAN, Floats
+from engine.indicators.indicator import NAN, Floats, doubles
 from engine.native import columns
 
 Step = Callable[[float, float], float]
@@ -72,7 +72,7 @@ def exponential(period: int) -> tuple[Step, Steps]:
     def steps(average: float, values: Floats) -> Floats:
         if columns is not None:
             there = np.empty(len(values))
-            columns.exponential(average, k, np.ascontiguousarray(values), there)
+            columns.exponential(average, k, doubles(values), there)
             return there
         found = []
         for value in values.tolist():
@@ -90,7 +90,7 @@ def wilder(period: int) -> tuple[Step, Steps]:
     def steps(average: float, values: Floats) -> Floats:
         if columns is not None:
             there = np.empty(len(values))
-            columns.wilder(average, period, np.ascontiguousarray(values), there)
+            columns.wilder(average, period, doubles(values), there)
             return there
         found = []
         for value in values.tolist():

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.indicators.indicator import NAN, Floats
+from engine.indicators.indicator import NAN, Floats, doubles
 from engine.native import columns
 
 Terms = Callable[..., tuple[Any, ...]]
@@ -186,8 +186,7 @@ class WindowSum:
         block, left, found = np.empty(self.period), np.empty(self.period), np.empty(len(values))
         begun = len(self._block)
         block[:begun], left[: self.period - begun] = self._block, self._left
-        given = np.ascontiguousarray(values, np.float64)
-        self.ref, self._total, begun = columns.means(self.ref, self._total, begun, block, left, given, found)
+        self.ref, self._total, begun = columns.means(self.ref, self._total, begun, block, left, doubles(values), found)
         self._block, self._left = block[:begun].tolist(), left[: self.period - begun].tolist()
         return found
 

@@ -30,9 +30,9 @@ look(PyObject *times, PyObject *columns, Py_ssize_t count, Views *views)
         Py_buffer *to = k ? &views->columns[k - 1] : &views->times;
         if (from == NULL || PyObject_GetBuffer(from, to, PyBUF_CONTIG_RO) < 0)
             return -1;
-        if (to->itemsize != 8 || to->len < count * 8) {
+        if (to->itemsize != 8 || to->len < count * 8 || (uintptr_t)to->buf % 8) {
             views->held++;
-            PyErr_SetString(PyExc_ValueError, "a column is shorter than its batch");
+            PyErr_SetString(PyExc_ValueError, "a column is shorter than its batch, or lies askew");
             return -1;
         }
     }

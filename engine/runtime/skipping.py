@@ -43,8 +43,8 @@ def needs_every_bar(bus: Bus, portfolio: Portfolio, runner: StrategyRunner) -> s
 
 
 def _plain(column: Any) -> Any:
-    """A column whose items are read one by one as what Python itself has."""
-    array: Any = np.ascontiguousarray(column)
+    """A column whose items are read one by one as what Python itself has; one from afar may lie anywhere in memory."""
+    array: Any = np.require(column, requirements=("C", "A"))
     return memoryview(array)
 
 

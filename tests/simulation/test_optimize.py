@@ -119,7 +119,8 @@ def test_a_set_that_kills_every_worker_is_given_up_and_tried_again_by_resume(she
         "--range", "fast=1:3:1", "--objective", "return", "--workers", "1", "--out", tmp_path / "out", "--json",
     ]  # fmt: skip
     said = shell(*argv)
-    assert said.code == 0
+    assert (said.code, said.json["runs"]["lost"]) == (1, 1)
+    assert "1 runs came to nothing" in said.err
     sets: Any = said.json["sets"]
     why = {one["parameters"]["fast"]: one["unfit"] for one in sets}
     assert why[1] == why[3] == ""

@@ -40,6 +40,8 @@ class ResultsFile:
         """
         self.path = folder / NAME
         self._rows: dict[str, Row] = {}
+        self.lost: list[str] = []
+        """Why runs of this time came to nothing; they are not kept, and made again with ``resume``."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
@@ -69,6 +71,7 @@ class ResultsFile:
         DataError: the disk is full, or the like.
         """
         if row.lost:
+            self.lost.append(row.problem)
             return
         self._rows[row.key] = row
         try:
