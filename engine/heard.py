@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
-from engine.domain.events import AlgoStarted, InstructionSubmitted, JournalRecord, OrderSubmitted
+from engine.domain.algos import AlgoStarted
+from engine.domain.events import InstructionSubmitted, JournalRecord, OrderSubmitted
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.jobs import BarsHeard, HeardBar
 from engine.domain.market import Bar
