@@ -2,12 +2,16 @@
 
 import signal
 from pathlib import Path
+from typing import Any
 
+from engine.domain.events import OrderDenied, OrderSubmitted
+from engine.domain.jobs import BarsHeard
+from engine.heard import HISTORY
 from tests.daemon_builders import DaemonProcess, journal_of
 from tests.simulation.test_daemon import a_place
 
 STRATEGY = '''
-from engine import Strategy
+from engine import OrderDenied, Strategy
 
 
 class Lives(Strategy):
@@ -19,23 +23,34 @@ class Lives(Strategy):
 
     def on_fill(self, fill):
         self.log("bought")
+
+    def on_order(self, event):
+        if isinstance(event, OrderDenied):
+            self.log(f"told {event.code}")
 '''
+SETTINGS = 'rate_limits = "off"\n\n[risk.price_collar]\nmax_age = "10m"\n\n[risk.orders_per_day]\ncap = 100\n'
 
 
-def test_the_bar_a_strategy_traded_is_not_traded_again_by_the_next_run(tmp_path: Path) -> None:
-    """A reload a moment after the order: the newest bar of the history is the one that was traded."""
+def test_the_bar_a_strategy_traded_is_not_traded_again_after_a_reload_nor_after_kill_nine(tmp_path: Path) -> None:
+    """Moments after the order, the newest bar of the history is the one that was traded: by no later life again."""
     config = a_place(tmp_path)
-    text = config.read_text(encoding="utf-8").replace("T07:00:00", "T09:02:00")
-    text += 'rate_limits = "off"\n\n[risk.price_collar]\nmax_age = "10m"\n\n[risk.orders_per_day]\ncap = 100\n'
+    text = config.read_text(encoding="utf-8").replace("T07:00:00", "T09:02:00") + SETTINGS
     config.write_text(text, encoding="utf-8")
     (tmp_path / "lives.py").write_text(STRATEGY, encoding="utf-8")
     with DaemonProcess(config) as daemon:
         daemon.hear("bought")
         config.write_text(text.replace("cap = 100", "cap = 99"), encoding="utf-8")
         daemon.send(signal.SIGHUP)
-        daemon.hear("ready  run=2")
-        daemon.hear("account.state")
+        daemon.hear(f"told {HISTORY}")
+        assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
+    with DaemonProcess(config) as daemon:
+        daemon.hear(f"told {HISTORY}")
         assert daemon.end() == 0, daemon.lines
     rows = journal_of(tmp_path / "runs" / "journal.sqlite3")
-    submitted = [row for row in rows if type(row).__name__ == "OrderSubmitted"]
-    assert len(submitted) == 1
+    assert len(of(rows, OrderSubmitted)) == len(of(rows, BarsHeard)) == 1
+    # The denial before the kill may not have reached the disk: nothing had to wait for it.
+    assert {row.code for row in of(rows, OrderDenied)} == {HISTORY}
+
+
+def of(rows: list[Any], kind: type[Any]) -> list[Any]:
+    return [row for row in rows if isinstance(row, kind)]
