@@ -83,8 +83,7 @@ class Kept:
                 self.held.pop(record.strategy, None)
             case BarsHeard():
                 for bar in record.bars:
-                    key = bar.instrument, bar.interval_ns
-                    self.heard[key] = max(bar.end_ns, self.heard.get(key, 0))
+                    self.heard[bar.instrument, bar.interval_ns] = bar.end_ns
 
     def save(self, names: Sequence[StrategyId] = ()) -> None:
         """Ask these strategies, else every one, what they want back; one in the middle of an ``await`` after it."""

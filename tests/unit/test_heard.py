@@ -11,6 +11,9 @@ import pytest
 from engine import Bar, DataKind, OrderEvent, Strategy
 from engine.clock import ReplayClock
 from engine.context import Context
+from engine.control.logs import _told as told_in_log
+from engine.control.notices.notice import Notice
+from engine.control.notices.sources import Sources
 from engine.domain.account import Capabilities
 from engine.domain.algos import AlgoChanged, AlgoState
 from engine.domain.commands import OrderType, Side, SubmitOrder
@@ -83,7 +86,13 @@ class Life:
         )  # fmt: skip
         core.manager.recover([record for _, record in self.journal.records()], core.relive)
         core.begin()
-        self.strategy = kind()
+        self.kind = kind
+        self.seat()
+
+    def seat(self) -> None:
+        """A fresh instance takes its place and begins."""
+        core = self.core
+        self.strategy = self.kind()
         counts = (core.manager.orders_made, core.algos.made, core.instructions.made)
         made = [of.get(StrategyId("s"), 0) for of in counts]
         context = Context(
@@ -353,6 +362,61 @@ def test_a_coroutine_is_free_again_with_the_next_bar_it_awaits() -> None:
     assert [order.quantity for order in life.sent] == [10, 20]
 
 
+def test_a_fresh_instance_follows_from_nothing_its_forerunner_heard() -> None:
+    """Stopped in the middle of an ``await`` behind an old bar, and started again: it trades on the news."""
+    life = Life("09:00:30", Waits)
+    life.hear("08:58", now="09:00:31")
+    life.core.runner.halt(StrategyId("s"), "by a person")
+    life.seat()
+    life.hear("09:01")
+    life.later("09:01:06")
+    assert (len(life.sent), life.denied) == (1, [])
+
+
+class AwaitsOneBar(Buys):
+    """Waits for one bar; a timer falls due meanwhile."""
+
+    async def on_start(self) -> None:
+        self.at("09:00:31", self.tick, tz="Asia/Shanghai")
+        await self.next_bar(NAME)
+
+    def tick(self) -> None:
+        self.buy(NAME, 7)
+
+
+AwaitsOneBar.on_bar = Strategy.on_bar  # type: ignore[method-assign]
+
+
+def test_what_waited_for_a_coroutine_that_a_bar_of_the_past_ends_does_not_follow_from_that_bar() -> None:
+    """The timer was there before; the bar only made room for it."""
+    life = Life("09:00:30", AwaitsOneBar)
+    life.core.runner.listen(StrategyId("s"), DataKind.BAR, NAME, 0)
+    life.later("09:00:32")
+    assert life.sent == []
+    life.hear("08:58", now="09:00:33")
+    assert ([order.quantity for order in life.sent], life.denied) == ([7], [])
+
+
+class Slices(Buys):
+    """Has an iceberg of news, and at a bar of the past withdraws another order."""
+
+    def on_bar(self, bar: Bar) -> None:
+        if not self.working_orders():
+            self.iceberg(NAME, 100, 10.0, show=10)
+
+
+def test_the_next_part_of_an_algorithm_of_news_is_the_engines_and_leaves() -> None:
+    """What a parent sends in consequence of something a strategy does at an old bar was decided with the parent."""
+    life = Life("09:00:30", Slices)
+    (first,) = life.hear("09:00", now="09:00:31")
+    (parent,) = life.core.algos.parents.values()
+    old = Bar(NAME, _at("08:58"), 10.0, 10.0, 10.0, 10.0, 100.0)
+    life.core.runner.history = old
+    parent.children.clear()
+    parent.wake()
+    assert (len(life.sent), life.sent[-1].client_id != first.client_id, life.denied) == (2, True, [])
+
+
 class TriesAgain(Buys):
     """Answers the first denial with another order."""
 
@@ -444,3 +508,23 @@ def test_marks_survive_compaction(tmp_path: Path) -> None:
     after = Life("09:00:50", journal=journal)
     assert (after.hear("09:00", now="09:00:51"), [row.code for row in after.denied]) == ([], [HISTORY])
     journal.close()
+
+
+# --- what people are told --------------------------------------------------------------------------------------------
+
+
+def test_such_denials_are_counted_and_send_no_notice() -> None:
+    """A start with twenty signals in its history is an ordinary start; any other denial is told as ever."""
+    told: list[Notice] = []
+    sources = Sources(told.append)
+    (_, hear), = [row for row in sources.watchers() if row[0] is OrderDenied]  # fmt: skip
+    for code in (HISTORY, "CASH"):
+        hear(OrderDenied(order=an_order("s-1"), ts_ns=1, code=code, reason="said so"))
+    assert [notice.text for notice in told] == ["CASH: said so"]
+    assert sources.take() == {"denied": 2}
+
+
+def test_the_log_says_how_many_bars_and_not_which() -> None:
+    """A mark of five thousand instruments is one short line."""
+    bars = tuple(HeardBar(InstrumentId(f"{number}.SH"), MINUTE_NS, 1) for number in range(5_000))
+    assert told_in_log(7, BarsHeard(ts_ns=1, bars=bars)) == ("bars heard", {"seq": 7, "count": 5_000})
