@@ -44,8 +44,9 @@ class Heard:
     def begin(self, marks: Mapping[Key, int], now_ns: int) -> None:
         """This life begins; ``marks``: end of the newest bar of each, as the journal has it."""
         self.began_ns = now_ns
-        self._before = dict(marks)
-        self._newest = dict(marks)
+        # A simulated day that is played again over its journal begins before what was heard in it.
+        self._before = {key: end_ns for key, end_ns in marks.items() if end_ns <= now_ns + key[1]}
+        self._newest = dict(self._before)
 
     def take(self, bar: Bar, now_ns: int) -> bool:
         """A bar is about to be heard; gives whether it is history."""

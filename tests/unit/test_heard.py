@@ -236,6 +236,16 @@ def test_a_bar_of_the_future_makes_no_history_of_those_before_it() -> None:
     assert len(after.hear("09:02")) == 1
 
 
+def test_a_simulated_day_that_is_played_again_is_traded_again() -> None:
+    """Two runs over one journal whose clocks begin on one morning: the second is not silent until the afternoon."""
+    life = Life("08:59:30")
+    assert [len(life.hear(end)) for end in ("09:00", "09:10", "14:00")] == [1, 1, 1]
+    second = life.again("08:59:30")
+    assert [len(second.hear(end)) for end in ("09:00", "09:10")] == [1, 1]
+    third = second.again("09:10:30")
+    assert (third.hear("09:10", now="09:10:31"), len(third.hear("09:11"))) == ([], 1)
+
+
 @pytest.mark.parametrize(
     ("began", "history"), [("03-06 20:00", False), ("03-09 09:20", False), ("03-09 15:00", True), ("03-10 09:20", True)]
 )
