@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import gc
 import os
 import subprocess
 import sys
@@ -31,7 +30,7 @@ SCENARIOS: dict[str, Any] = {
 }
 """Gateway -> the scenario it flies in: ``flown`` and ``schedule_of``."""
 GIVE_BACK_EVERY = 8
-"""Flights; giving back costs as much as a twentieth of a short one."""
+"""Flights."""
 
 
 class Finding(Struct, kw_only=True):
@@ -146,24 +145,20 @@ def work(errands: str, gateway: str) -> None:
 
 
 def _give_back() -> None:
-    """Return to the machine what the last flights used, 5 MiB each.
-
-    A flight freezes what it finds, the rings of the one before it included, so that nobody else ever collects them; and
-    glibc keeps freed memory where small pieces are left between.
-    """
-    gc.collect()
+    """Return to the machine what flights used: glibc keeps freed memory where small pieces are left between."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def errands_of(seeds: Sequence[int], jobs: int, twice_every: int) -> list[list[str]]:
-    """Which worker flies what; a seed that is flown twice is flown by two of them."""
+    """Which worker flies what: all of them as much, and a seed that is flown twice is flown by two of them."""
     workers = max(jobs, 2 if twice_every else 1)
     shares: list[list[str]] = [[] for _ in range(workers)]
     for place, seed in enumerate(seeds):
-        shares[place % workers].append(str(seed))
+        first, *others = sorted(shares, key=len)
+        first.append(str(seed))
         if twice_every and place % twice_every == 0:
-            shares[(place + 1) % workers].append(f"{seed}c")
+            others[0].append(f"{seed}c")
     return [share for share in shares if share]
 
 

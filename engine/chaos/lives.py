@@ -47,18 +47,31 @@ class SimTask(asyncio.Task[Any]):
 
 
 class SimFuture(asyncio.Future[Any]):
-    """A future whose hash is its number, for the same reason."""
+    """A future whose hash is its number, for the same reason; the loop gives it one."""
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop=loop)
-        self.number = number
+    number: int
 
     def __hash__(self) -> int:
         return self.number
 
 
+class SimHandle(asyncio.Handle):
+    """A callback for the next turn of the loop."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Any, args: tuple[Any, ...], loop: Any, context: Context | None) -> None:
+        # What the class above does, but for its calls: every step of a task makes one.
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
 class SimTimer(asyncio.TimerHandle):
     """A timer that keeps its place among those of the same instant."""
+
+    __slots__ = ("number",)
 
     _scheduled: bool
 
@@ -72,6 +85,13 @@ class SimTimer(asyncio.TimerHandle):
         self._repr = self._source_traceback = None
         self._when = when
         self.number = number
+
+    def cancel(self) -> None:
+        # Likewise: nearly every deadline is cancelled.
+        if not self._cancelled:
+            self._loop._timer_handle_cancelled(self)
+            self._cancelled = True
+            self._callback = self._args = None  # type: ignore[assignment]
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, SimTimer):

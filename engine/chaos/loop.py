@@ -21,7 +21,7 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from typing import Any
 
-from engine.chaos.lives import LIFE, Life, SimFuture, SimTask, SimTimer, current_life, is_dead
+from engine.chaos.lives import LIFE, Life, SimFuture, SimHandle, SimTask, SimTimer, is_dead
 from engine.chaos.machine import MachinelessLoop, refuse
 from engine.domain.errors import SluiceError
 
@@ -65,7 +65,8 @@ class VirtualLoop(MachinelessLoop):
         self, *, shuffle: random.Random | None = None, seconds_max: float = 1e9, events_max: int = 50_000_000
     ) -> None:
         super().__init__()
-        self._now = START_SECONDS
+        self.now = START_SECONDS
+        """What ``time`` shows."""
         self._shuffle = shuffle
         self._seconds_max = seconds_max
         self._events_max = events_max
@@ -83,40 +84,57 @@ class VirtualLoop(MachinelessLoop):
     # Time.
 
     def time(self) -> float:
-        return self._now
+        return self.now
 
     @property
     def seconds(self) -> float:
         """Virtual seconds since the run began."""
-        return self._now - START_SECONDS
+        return self.now - START_SECONDS
 
     def _run_once(self) -> None:
+        """Turn after turn, until the loop is to stop: asyncio's own loop around this one has nothing to add."""
         ready, scheduled = self._ready, self._scheduled
-        if self._timer_cancelled_count:
-            self._drop_cancelled_timers()
-        if not ready and not self._stopping:
-            if not scheduled:
-                raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
-            self._now = max(self._now, scheduled[0][0])
-            if self.seconds > self._seconds_max:
-                raise Hung(f"still running after {self._seconds_max:g} virtual seconds; {self.waiting()}")
-        while scheduled and scheduled[0][0] <= self._now:
-            timer = heappop(scheduled)[2]
-            timer._scheduled = False
-            ready.append(timer)
-        if self._shuffle is not None and len(ready) > 1:
-            self._shuffle_ready(self._shuffle)
-        count = len(ready)
-        self.events += count
-        if self.events > self._events_max:
-            raise Hung(f"still busy after {self._events_max} events at {self.seconds:.6f} s; {self.waiting()}")
-        for _ in range(count):
-            handle = ready.popleft()
-            if not handle._cancelled:
+        while True:
+            if self._timer_cancelled_count and scheduled:
+                self._drop_cancelled_timers()
+            if not ready and not self._stopping:
+                self._jump()
+            while scheduled and scheduled[0][0] <= self.now:
+                timer = heappop(scheduled)[2]
+                timer._scheduled = False
+                ready.append(timer)
+            count = len(ready)
+            if count > 1 and self._shuffle is not None:
+                self._shuffle_ready(self._shuffle)
+            self.events += count
+            if self.events > self._events_max:
+                raise Hung(f"still busy after {self._events_max} events at {self.seconds:.6f} s; {self.waiting()}")
+            for _ in range(count):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
                 if self._frozen is not None and _life_of(handle) is self._frozen:
                     self._parked.append(handle)
-                else:
-                    handle._run()
+                    continue
+                # As a handle runs itself, but for that call: it is made for all that happens in a flight.
+                try:
+                    handle._context.run(handle._callback, *handle._args)  # type: ignore[attr-defined]
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - a finding of the run
+                    message = f"Exception in callback {handle!r}"
+                    self.call_exception_handler({"message": message, "exception": error, "handle": handle})
+            if self._stopping:
+                return
+
+    def _jump(self) -> None:
+        """To the next deadline."""
+        scheduled = self._scheduled
+        if not scheduled:
+            raise Deadlock(f"nothing is ready and no timer runs at {self.seconds:.6f} s; {self.waiting()}")
+        self.now = max(self.now, scheduled[0][0])
+        if self.seconds > self._seconds_max:
+            raise Hung(f"still running after {self._seconds_max:g} virtual seconds; {self.waiting()}")
 
     def _drop_cancelled_timers(self) -> None:
         scheduled = self._scheduled
@@ -149,13 +167,17 @@ class VirtualLoop(MachinelessLoop):
 
     # Callbacks, tasks, futures.
 
+    get_debug = staticmethod(bool)
+    """Never. Each future and task asks; a builtin costs them no frame."""
+
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         if self._closed:
             self._check_closed()
-        handle = asyncio.Handle(callback, args, self, context)
-        if is_dead(context):
+        handle = SimHandle(callback, args, self, context)
+        life = handle._context.get(LIFE)
+        if life is not None and not life.alive:
             handle.cancel()
         else:
             self._ready.append(handle)
@@ -166,12 +188,18 @@ class VirtualLoop(MachinelessLoop):
     ) -> asyncio.TimerHandle:
         number = next(self._numbers)
         timer = SimTimer(number, when, callback, args, self, context)
-        if is_dead(context):
+        life = timer._context.get(LIFE)
+        if life is not None and not life.alive:
             timer.cancel()
         else:
             heappush(self._scheduled, (when, number, timer))
             timer._scheduled = True
         return timer
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now + delay, callback, *args, context=context)
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -189,16 +217,18 @@ class VirtualLoop(MachinelessLoop):
         return task
 
     def create_future(self) -> Any:
-        return SimFuture(next(self._numbers), self)
+        future = SimFuture(loop=self)
+        future.number = next(self._numbers)
+        return future
 
     def _asyncgen_firstiter_hook(self, agen: Any) -> None:
-        if (life := current_life()) is None:
+        if (life := LIFE.get()) is None:
             self._agen_lives.pop(id(agen), None)
         else:
             self._agen_lives[id(agen)] = life
             if not life.alive:
                 return  # Begun on the way to the last suspension of a process that killed itself: nobody ends it.
-        super()._asyncgen_firstiter_hook(agen)  # type: ignore[misc]
+        self._asyncgens.add(agen)
 
     def _asyncgen_finalizer_hook(self, agen: Any) -> None:
         life = self._agen_lives.pop(id(agen), None)

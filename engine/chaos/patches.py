@@ -22,6 +22,7 @@ garbage collection                     off: async generators and forgotten tasks
 import contextlib
 import gc
 import itertools
+import math
 import os
 import random
 import threading
@@ -35,13 +36,14 @@ import httpcore._backends.anyio as httpcore_anyio
 import sniffio
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from engine.chaos.machine import NotSimulated
 from engine.chaos.streams import SimSocket
 from engine.clock import LiveClock
 
-NUMBERED = (H11Protocol, WebSocketsSansIOProtocol)
+NUMBERED = (H11Protocol, HttpToolsProtocol, WebSocketsSansIOProtocol)
 """Library classes whose instances are kept in sets that are iterated."""
 
 
@@ -108,11 +110,13 @@ def _patch_chance(stack: contextlib.ExitStack, rng: random.Random) -> None:
 def _patch_order(stack: contextlib.ExitStack) -> None:
     numbers = itertools.count(1)
 
+    plain = anyio_backend.CancelScope.__init__
+
     class NumberedScope(anyio_backend.CancelScope):
         __slots__ = ("_number",)
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
+        def __init__(self, deadline: float = math.inf, shield: bool = False) -> None:
+            plain(self, deadline, shield)
             self._number = next(numbers)
 
         def __hash__(self) -> int:

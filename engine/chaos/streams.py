@@ -80,7 +80,7 @@ class Pipe:
         size = len(item) if isinstance(item, bytes) else 0
         self.unread += size
         # A pipe may be slowed in mid-flight, never overtaken.
-        at = max(self._last_at + _GAP_SECONDS, self._loop.time() + self._latency() + self.extra_delay)
+        at = max(self._last_at + _GAP_SECONDS, self._loop.now + self._latency() + self.extra_delay)
         if size and self.seconds_per_byte:
             for index in range(size):
                 at += self.seconds_per_byte
@@ -93,7 +93,7 @@ class Pipe:
     def arm(self) -> None:
         """See to it that the head of the queue is delivered when it is due and wanted."""
         if self._timer is None and self._queue:
-            at = max(self._queue[0][0], self._loop.time())
+            at = max(self._queue[0][0], self._loop.now)
             # A closed end is the kernel's: it answers even when the process behind it is dead.
             context = self._kernel if self.sink.closed else self.sink.context
             self._timer = self._loop.call_at(at, self._deliver, context=context)
@@ -107,7 +107,7 @@ class Pipe:
 
     def arrived(self) -> list[Any]:
         """What waits to be read by a sink that is not reading."""
-        now = self._loop.time()
+        now = self._loop.now
         return [item for at, item in self._queue if at <= now]
 
     def clear(self) -> None:
@@ -121,7 +121,7 @@ class Pipe:
     def _deliver(self) -> None:
         self._timer = None
         # A closed sink still takes what arrives: the answer to bytes is a reset.
-        while self._queue and self._queue[0][0] <= self._loop.time() and (self.sink.reading or self.sink.closed):
+        while self._queue and self._queue[0][0] <= self._loop.now and (self.sink.reading or self.sink.closed):
             item = self._queue.popleft()[1]
             if isinstance(item, bytes):
                 self.unread -= len(item)
@@ -132,7 +132,7 @@ class Pipe:
             else:
                 self.clear()
                 self.sink.lose(ConnectionResetError(104, "Connection reset by peer"))
-        if self._queue and self._queue[0][0] > self._loop.time():
+        if self._queue and self._queue[0][0] > self._loop.now:
             self.arm()
 
 

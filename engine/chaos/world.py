@@ -166,7 +166,7 @@ class World:
     # Time and chance.
 
     def monotonic_ns(self) -> int:
-        return round(self.loop.time() * 1e9)
+        return round(self.loop.now * 1e9)
 
     def wall_ns(self) -> int:
         return self._wall_start_ns + self.wall_offset_ns + round(self.loop.seconds * 1e9)
@@ -332,8 +332,24 @@ def simulated(
     Raises:
         Deadlock: everybody waits and no timer runs. Hung: a limit was passed. Else what the scenario raises.
     """
+    gc.freeze()  # what was there before is not searched again after each of many runs
+    try:
+        shuffling = seed % 2 == 1 if shuffle is None else shuffle
+        outcome = _run(scenario, seed, schedule, (shuffling, seconds_max, events_max, wall_start_ns))
+    finally:
+        gc.collect()  # the rings of this run, which nobody holds any more
+        gc.unfreeze()
+    if outcome.error is not None and not contain:
+        raise outcome.error
+    return outcome
+
+
+def _run(
+    scenario: Callable[[World], Awaitable[T]], seed: int, schedule: Schedule, bounds: tuple[bool, float, int, int]
+) -> Outcome[T]:
+    """One run; whether tasks are shuffled, and its bounds, in the order of ``simulated``."""
+    shuffling, seconds_max, events_max, wall_start_ns = bounds
     entropy = Entropy(seed)
-    shuffling = seed % 2 == 1 if shuffle is None else shuffle
     loop = VirtualLoop(
         shuffle=entropy.stream("chaos/shuffle") if shuffling else None, seconds_max=seconds_max, events_max=events_max
     )
@@ -344,11 +360,10 @@ def simulated(
     async def main() -> T:
         return await scenario(world)
 
-    gc.freeze()  # what was there before is not searched again after each of many runs
     with patched(loop.time, world.wall_ns, entropy.stream("chaos/libraries")):
         try:
             value = loop.run(main())
-        except Exception as caught:  # noqa: BLE001 - raised again below unless the caller wants it as data
+        except Exception as caught:  # noqa: BLE001 - raised again by ``simulated`` unless its caller wants it as data
             error = caught
         lines = tuple(world.lines)
         if error is not None:
@@ -356,9 +371,6 @@ def simulated(
         loop.empty_graveyard()
         gc.collect()
         loop.close()
-    gc.unfreeze()
-    if error is not None and not contain:
-        raise error
     return Outcome(
         seed=seed,
         value=value,

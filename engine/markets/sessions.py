@@ -3,13 +3,14 @@
 Past its last known day, and before its first, a market is closed: unknown is not open.
 """
 
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from engine.domain.timestamps import day_of
+from engine.domain.timestamps import day_of, ns_from_datetime
 
 FIRST_DAY = "1996-01-02"
 """Sessions before it are not known, and so closed."""
@@ -35,11 +36,13 @@ class Sessions:
     def __init__(self, mic: str, timezone: str) -> None:
         self._timezone = timezone
         self._days: dict[int, Session] = {}
+        self._today = (0, 0, 0)
+        """From when to when it is which day."""
         self._load(mic)
 
     def on(self, ts_ns: int) -> Session | None:
         """The session of the local day an instant is in; None on a day without one, or one not known."""
-        return self._days.get(day_of(ts_ns, self._timezone).toordinal())
+        return self._days.get(self._ordinal(ts_ns))
 
     def day(self, ordinal: int) -> Session | None:
         return self._days.get(ordinal)
@@ -55,13 +58,25 @@ class Sessions:
             if session.has(ts_ns):
                 return ts_ns
             return session.open_ns if ts_ns < session.open_ns else session.resume_ns
-        following = self.next_day(day_of(ts_ns, self._timezone).toordinal())
+        following = self.next_day(self._ordinal(ts_ns))
         return None if following is None else self._days[following].open_ns
 
     def trading_day(self, ts_ns: int) -> int:
         """The local day, or the next trading day where that is none; past the last known one, the local day."""
-        ordinal = day_of(ts_ns, self._timezone).toordinal()
+        ordinal = self._ordinal(ts_ns)
         return ordinal if ordinal in self._days else self.next_day(ordinal) or ordinal
+
+    def _ordinal(self, ts_ns: int) -> int:
+        """The local day of an instant; the same one as last time, nearly always."""
+        start_ns, end_ns, ordinal = self._today
+        if not start_ns <= ts_ns < end_ns:
+            day = day_of(ts_ns, self._timezone)
+            ordinal = day.toordinal()
+            self._today = (self._midnight_ns(day), self._midnight_ns(day + timedelta(days=1)), ordinal)
+        return ordinal
+
+    def _midnight_ns(self, day: date) -> int:
+        return ns_from_datetime(datetime.combine(day, time(), ZoneInfo(self._timezone)))
 
     def _load(self, mic: str) -> None:
         import exchange_calendars

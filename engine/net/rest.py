@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -34,6 +35,9 @@ REAL_FLOOR_SECONDS = 1.0
 """The wire does not run faster with a fast clock, so a deadline is never shorter than this on the machine's own."""
 
 RETRY_AFTER_MAX_NS = 60 * SECOND_NS
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say the length of their body even where it is empty (RFC 9110, 8.6)."""
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -103,7 +107,9 @@ class RestClient:
         body_max: int = BODY_MAX,
     ) -> None:
         self.base_url = checked_base_url(base_url, insecure_lan=insecure_lan)
-        self._urls: dict[str, httpx.URL] = {}
+        # Parsing an address takes longer than most of what else is done for a call; the same few are called for ever.
+        self._url = lru_cache(maxsize=256)(httpx.URL)
+        self._host = self._url(self.base_url).netloc.decode("ascii")
         spans = timeouts or Timeouts()
         connect = max(clock.real_seconds(spans.connect_ns), real_floor_seconds)
         self._total = max(clock.real_seconds(spans.total_ns), real_floor_seconds)
@@ -114,7 +120,7 @@ class RestClient:
         self._closed = False
         self._clock = clock
         self._theirs = clock.servers.setdefault(self.base_url, ServerClock()) if isinstance(clock, LiveClock) else None
-        context = ssl.create_default_context() if self.base_url.startswith("https") else False
+        context = ssl.create_default_context() if self.base_url.startswith("https") else _no_context()
         # The transports alone: a client above them would keep cookies and write a log, for a tenth of a call's time.
         self._orders = transport() if transport is not None else _own_transport(context, keep_alive=0)
         self._reads = transport() if transport is not None else _own_transport(context, keep_alive=4)
@@ -157,19 +163,17 @@ class RestClient:
     def _request(
         self, method: str, path: str, params: Mapping[str, Any] | None, headers: Mapping[str, str], body: bytes
     ) -> httpx.Request:
-        if params:
-            url = httpx.URL(f"{self.base_url}{path}?{urlencode(params)}")
-        else:
-            known = self._urls.get(path)
-            if known is None:
-                known = httpx.URL(self.base_url + path)
-                if len(self._urls) < 256:
-                    self._urls[path] = known
-            url = known
-        request = httpx.Request(method, url, headers=headers, content=body, extensions=self._extensions)
-        if traps.passed is not traps.nobody and body:
-            request.stream = _InHalves(body, path)
-        return request
+        query = f"?{urlencode(params)}" if params else ""
+        # Host and length are ours to set where the body is a stream: httpx then looks at neither body nor headers.
+        sized = {"Content-Length": str(len(body))} if body or method in _WITH_BODY else {}
+        halved = traps.passed is not traps.nobody and body
+        return httpx.Request(
+            method,
+            self._url(f"{self.base_url}{path}{query}"),
+            headers={"Host": self._host, **headers, **sized},
+            stream=_InHalves(body, path) if halved else httpx.ByteStream(body),
+            extensions=self._extensions,
+        )
 
     async def _send(self, transport: httpx.AsyncBaseTransport, request: httpx.Request, name: str) -> Answer:
         if self._closed:
@@ -222,7 +226,13 @@ def _pieces(response: httpx.Response) -> AsyncIterable[bytes]:
     return response.stream
 
 
-def _own_transport(verify: ssl.SSLContext | bool, keep_alive: int) -> httpx.AsyncBaseTransport:
+@cache
+def _no_context() -> ssl.SSLContext:
+    """What a transport for plain http is given, as it would make one of its own each time; it trusts nobody."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _own_transport(verify: ssl.SSLContext, keep_alive: int) -> httpx.AsyncBaseTransport:
     limits = httpx.Limits(max_connections=16, max_keepalive_connections=keep_alive)
     return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, http1=True, http2=False, limits=limits, retries=0)
 
@@ -276,12 +286,22 @@ def decode_bytes(body: bytes | str, kind: type[T], origin: str, *, status: int |
         BadMessage: as ``decode``.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        found: T = _decoder(kind).decode(body)  # type: ignore[arg-type] # a type can be hashed
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         kept = body.encode("utf-8", "replace") if isinstance(body, str) else body
         raise BadMessage(f"{origin}: can not be read: {error}", status=status, body=kept) from error
+    return found
+
+
+@lru_cache(maxsize=256)
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """Made once a kind: for a union or a list, that takes longer than to decode one."""
+    return msgspec.json.Decoder(kind)
 
 
 def encode(value: Any) -> bytes:
     """Plain values as compact JSON with ``\\uXXXX`` for what is not ASCII, the same bytes for the same value."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _COMPACT.encode(value).encode()
+
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"))

@@ -7,12 +7,15 @@ They are played below the level of JSON: a dropped answer is a closed TCP connec
 import enum
 from collections import Counter
 from collections.abc import Mapping
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Protocol
 
 from msgspec import Struct
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.clock import Clock
+from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 
 MILLISECOND_NS = 1_000_000
@@ -152,6 +155,17 @@ class Wording(Protocol):
 
     def next_request(self) -> int:
         """The running number of a request."""
+
+
+def http_date(now_ns: int) -> bytes:
+    """An instant as the value of a ``Date`` header (RFC 9110, 5.6.7)."""
+    return _http_date(now_ns // SECOND_NS)
+
+
+@lru_cache(maxsize=16)
+def _http_date(second: int) -> bytes:
+    # Several answers go out in one second, and each carries it.
+    return formatdate(second, usegmt=True).encode()
 
 
 class FaultyEdge:

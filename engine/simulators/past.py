@@ -24,6 +24,9 @@ GAP_SHARE = 0.3
 BAND = 0.0995
 """No price further than this from the close before: just inside the 10 % of most A shares."""
 
+_SCALE = np.arange(SCALES, dtype=np.int64)[:, None]
+_WIDTH = 1 << _SCALE
+_HEIGHT = np.array([2.0 ** (scale / 2) for scale in range(SCALES)])[:, None]
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _LANE = np.uint64(0xD1B54A32D192ED03)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -85,18 +88,22 @@ def key_of(seed: int, name: str) -> int:
 
 def uniform(key: int, days: Sequence[int] | NDArray[Any], lane: int = 0) -> Floats:
     """One number in [0, 1) a day."""
-    words = _words(key, np.asarray(days, dtype=np.int64), lane)
+    return _unit(_words(key, np.asarray(days, dtype=np.int64), lane))
+
+
+def _unit(words: Words) -> Floats:
     return np.asarray((words >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
 def closes(path: Path, seed: int, days: Sequence[int] | NDArray[Any]) -> Floats:
     """Closing prices of days (proleptic ordinals), on the tick; a day without trading has one too."""
     key, ordinals = key_of(seed, path.name), np.asarray(days, dtype=np.int64)
+    cells, rests = ordinals >> _SCALE, (ordinals & (_WIDTH - 1)) / _WIDTH
+    left, right = _unit(_words(key, np.stack([cells, cells + 1]), _SCALE + 1))
     level = np.zeros(ordinals.shape)
-    for scale in range(SCALES):
-        cell, rest = ordinals >> scale, (ordinals & ((1 << scale) - 1)) / (1 << scale)
-        left, right = uniform(key, cell, scale + 1), uniform(key, cell + 1, scale + 1)
-        level += 2.0 ** (scale / 2) * (2 * (left + (right - left) * rest) - 1)
+    # One after the other, from small to large: another order would round in another way.
+    for part in _HEIGHT * (2 * (left + (right - left) * rests) - 1):
+        level += part
     # A day's difference of all scales together has 2/sqrt(3) as its deviation.
     return on_tick(path.price * np.exp(level * path.volatility * 3**0.5 / 2), path.tick)
 
@@ -139,8 +146,12 @@ def _volumes(path: Path, key: int, days: NDArray[np.int64], words: Words) -> NDA
     return np.asarray(np.maximum(np.round(raw / path.lot), 1) * path.lot, dtype=np.int64)
 
 
-def _words(key: int, numbers: NDArray[np.int64], lane: int) -> Words:
-    offset = np.uint64((key + lane * int(_LANE)) & (2**64 - 1))
+def _words(key: int, numbers: NDArray[np.int64], lane: int | NDArray[np.int64]) -> Words:
+    """A word each; ``lane`` is one for all of them, or an array of them."""
+    if isinstance(lane, int):
+        offset: Any = np.uint64((key + lane * int(_LANE)) & (2**64 - 1))
+    else:
+        offset = np.uint64(key) + lane.astype(np.uint64) * _LANE
     word = numbers.astype(np.uint64) * _STEP + offset
     word = (word ^ (word >> np.uint64(30))) * _FIRST
     word = (word ^ (word >> np.uint64(27))) * _SECOND

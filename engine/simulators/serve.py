@@ -32,7 +32,7 @@ async def serve(
     port: int = 0,
     *,
     on_ready: Callable[[int], None] | None = None,
-    http: HttpParser = "h11",
+    http: HttpParser = "httptools",
 ) -> None:
     """Serve until cancelled; then close every connection and cancel every request.
 
@@ -100,7 +100,7 @@ async def simulate(
     entropy: Entropy,
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
-    http: HttpParser = "h11",
+    http: HttpParser = "httptools",
     exchange: Exchange | None = None,
     on_ready: Callable[[Mapping[str, int]], Awaitable[None] | None] | None = None,
 ) -> None:

@@ -6,7 +6,9 @@ and NYSE as of 2026-11. Weekends are closed; holidays are not known here.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -74,6 +76,7 @@ class Sessions:
     def __init__(self, timetable: Timetable, *, always_open: bool = False) -> None:
         self.timezone = timetable.timezone
         self.always_open = always_open
+        self._timetable = timetable
         self._phases = timetable.phases
         self._starts = [minute for minute, _ in timetable.phases]
         self._zone = ZoneInfo(timetable.timezone)
@@ -122,29 +125,19 @@ class Sessions:
     def trades_on(self, day: date) -> bool:
         return self.always_open or day.weekday() < SATURDAY
 
-    def minute_ends(self, day: date) -> list[int]:
+    def minute_ends(self, day: date) -> Sequence[int]:
         """Labels of the one-minute bars of a day: 331 in Hong Kong (the last is the closing auction's), 390 in the US,
         240 in Shanghai and Shenzhen."""
         if not self.trades_on(day):
-            return []
+            return ()
         if self.always_open:
             start = self.instant(day, 0)
             return [start + number * MINUTE_NS for number in range(1, 1441)]
-        ends: list[int] = []
-        closings = [*self._starts[1:], 1440]
-        for (first, state), last in zip(self._phases, closings, strict=True):
-            if state in CONTINUOUS:
-                ends += [self.instant(day, minute) for minute in range(first + 1, last + 1)]
-            elif state == HK_CLOSING:
-                ends.append(self.instant(day, last))
-            elif state == CLOSING:
-                ends += [self.instant(day, minute) for minute in range(first + 1, last + 1)]
-        return ends
+        return _minute_ends(self._timetable, day)
 
     def instant(self, day: date, minute: int) -> int:
         """A wall-clock minute of a day in nanoseconds UTC."""
-        moment = datetime(day.year, day.month, day.day, tzinfo=self._zone) + timedelta(minutes=minute)
-        return ns_from_datetime(moment.replace(fold=0))
+        return _instant(self._zone, day, minute)
 
     def _span_of(self, ts_ns: int) -> tuple[int, int, int]:
         local = datetime_from_ns(ts_ns, self.timezone)
@@ -162,6 +155,25 @@ class Sessions:
         if evening:
             return day.weekday() in {SATURDAY - 1, SATURDAY}
         return day.weekday() >= SATURDAY
+
+
+def _instant(zone: ZoneInfo, day: date, minute: int) -> int:
+    moment = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minute)
+    return ns_from_datetime(moment.replace(fold=0))
+
+
+@lru_cache(maxsize=256)
+def _minute_ends(timetable: Timetable, day: date) -> tuple[int, ...]:
+    """Of a day with trading: asked again for each instrument, and for each order that ends with the day."""
+    zone = ZoneInfo(timetable.timezone)
+    ends: list[int] = []
+    closings = [*(minute for minute, _ in timetable.phases[1:]), 1440]
+    for (first, state), last in zip(timetable.phases, closings, strict=True):
+        if state == HK_CLOSING:
+            ends.append(_instant(zone, day, last))
+        elif state in CONTINUOUS or state == CLOSING:
+            ends += [_instant(zone, day, minute) for minute in range(first + 1, last + 1)]
+    return tuple(ends)
 
 
 def local_text(ts_ns: int, timezone: str) -> str:

@@ -1,6 +1,5 @@
 """The running platform: everything a request may touch, put together once."""
 
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -19,7 +18,7 @@ from engine.simulators.amazingdata.tokens import Tokens
 from engine.simulators.amazingdata.universe import Universe
 from engine.simulators.china import day_of, days
 from engine.simulators.exchange import Exchange
-from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.faults import Answer, FaultPlan, http_date
 
 if TYPE_CHECKING:
     from engine.simulators.amazingdata.settings import AmazingDataSimulator
@@ -153,8 +152,7 @@ class AmazingData:
         return self.settings.forms.fault(messages.SDK_DOWN, messages.encode)
 
     def stamp(self) -> tuple[tuple[bytes, bytes], ...]:
-        date = formatdate(self.clock.now_ns / SECOND_NS, usegmt=True)
-        return (b"date", date.encode()), (b"server", b"uvicorn")
+        return (b"date", http_date(self.clock.now_ns)), (b"server", b"uvicorn")
 
     def next_request(self) -> int:
         self.requests += 1

@@ -1,7 +1,6 @@
 """The running server with its client and the counter behind: everything a request may touch, put together once."""
 
 from decimal import Decimal
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -27,7 +26,7 @@ from engine.simulators.easyths.repo import RepoDesk
 from engine.simulators.easyths.state import State, read_state
 from engine.simulators.easyths.statements import Statements
 from engine.simulators.exchange import Exchange
-from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.faults import Answer, FaultPlan, http_date
 from engine.simulators.quirks import QuirkPlan
 from engine.simulators.state_file import write_state_file
 
@@ -253,8 +252,7 @@ class EasythsVenue:
         return messages.broken()
 
     def stamp(self) -> tuple[tuple[bytes, bytes], ...]:
-        date = formatdate(self.clock.now_ns / SECOND_NS, usegmt=True)
-        return (b"date", date.encode()), (b"server", SERVER)
+        return (b"date", http_date(self.clock.now_ns)), (b"server", SERVER)
 
     def next_request(self) -> int:
         self._requests += 1

@@ -5,7 +5,7 @@ minute belongs to the last group. Labels are ends for minutes; days are stamped 
 their first day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,7 @@ from engine.simulators.futu.codes import Period
 from engine.simulators.sessions import Sessions, local_text
 
 PLANS_KEPT = 500
-_PLANS: dict[tuple[Sessions, date], tuple[list[int], dict[int, int]]] = {}
+_PLANS: dict[tuple[Sessions, date], tuple[Sequence[int], dict[int, int]]] = {}
 """What ``_plan`` worked out; nothing but sessions and day goes into it."""
 
 
@@ -136,7 +136,7 @@ def _days(chronicle: Chronicle, first: date, last: date) -> Iterator[tuple[date,
         day += timedelta(days=1)
 
 
-def _plan(sessions: Sessions, day: date, minutes: int) -> tuple[list[int], dict[int, int], int]:
+def _plan(sessions: Sessions, day: date, minutes: int) -> tuple[Sequence[int], dict[int, int], int]:
     """Labels of a day's minutes, each one's place, and the last place that begins or continues a group."""
     known = _PLANS.get((sessions, day))
     if known is None:

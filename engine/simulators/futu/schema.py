@@ -6,6 +6,7 @@ and the parts of Notify are numbered as in the official definitions 10.11.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -160,16 +161,22 @@ def encoded(proto_id: int, s2c: Mapping[str, Any]) -> bytes:
 
 
 def _fill(message: Any, row: Mapping[str, Any]) -> None:
-    for field in message.DESCRIPTOR.fields:
-        value = row.get(snake(field.name))
+    for name, key, holds_message in _fields(message.DESCRIPTOR):
+        value = row.get(key)
         if value is None:
             continue
-        if field.message_type is None:
-            setattr(message, field.name, value)
+        if not holds_message:
+            setattr(message, name, value)
         elif isinstance(value, list):
             for item in value:
-                _fill(getattr(message, field.name).add(), item)
+                _fill(getattr(message, name).add(), item)
         else:
-            part = getattr(message, field.name)
+            part = getattr(message, name)
             part.SetInParent()
             _fill(part, value)
+
+
+@cache
+def _fields(descriptor: Any) -> tuple[tuple[str, str, bool], ...]:
+    """Of each field its name, its key in a row, and whether it holds messages; the schema is one for all time."""
+    return tuple((field.name, snake(field.name), field.message_type is not None) for field in descriptor.fields)

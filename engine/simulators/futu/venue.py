@@ -3,7 +3,6 @@
 import enum
 from collections import Counter
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,7 +17,7 @@ from engine.entropy import Entropy
 from engine.simulators.boards import Board, Standing
 from engine.simulators.chronicle import Chronicle, mixed
 from engine.simulators.exchange import Exchange
-from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.faults import Answer, FaultPlan, http_date
 from engine.simulators.futu.candles import forming
 from engine.simulators.futu.codes import BY_SUB_TYPE, MARKET_WORDS, Sub
 from engine.simulators.futu.desk import Desk
@@ -331,7 +330,7 @@ class FutuVenue:
         return _error(500, INTERNAL)
 
     def stamp(self) -> tuple[tuple[bytes, bytes], ...]:
-        return ((b"date", formatdate(self.clock.now_ns / SECOND_NS, usegmt=True).encode()),)
+        return ((b"date", http_date(self.clock.now_ns)),)
 
     def next_request(self) -> int:
         self._requests += 1

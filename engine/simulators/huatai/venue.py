@@ -1,6 +1,5 @@
 """The running server with the client behind it: everything a request may touch, put together once."""
 
-from email.utils import formatdate
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from engine.domain.timestamps import MINUTE_NS, SECOND_NS
 from engine.entropy import Entropy
 from engine.simulators.counter import BAD_PRICE, Counter, CounterRefusal, Entrust
 from engine.simulators.exchange import Exchange
-from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.faults import Answer, FaultPlan, http_date
 from engine.simulators.huatai.dialogs import Numbers, Wording
 from engine.simulators.huatai.quirks import AT_WINDOW, HuataiQuirk
 from engine.simulators.huatai.routes import ROUTES, Route
@@ -205,8 +204,7 @@ class HuataiVenue:
 
     def stamp(self) -> tuple[tuple[bytes, bytes], ...]:
         """The development server closes each connection."""
-        date = formatdate(self.clock.now_ns / SECOND_NS, usegmt=True).encode()
-        return ((b"server", SERVER), (b"date", date), (b"connection", b"close"))
+        return ((b"server", SERVER), (b"date", http_date(self.clock.now_ns)), (b"connection", b"close"))
 
     def next_request(self) -> int:
         self._requests += 1

@@ -1,15 +1,13 @@
 """The running virtual market: everything a request may touch, put together once."""
 
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from engine.clock import Clock
-from engine.domain.timestamps import SECOND_NS
 from engine.entropy import Entropy
 from engine.simulators.exchange import Exchange
-from engine.simulators.faults import Answer, FaultPlan
+from engine.simulators.faults import Answer, FaultPlan, http_date
 from engine.simulators.state_file import write_state_file
 from engine.simulators.virtual_market import messages
 from engine.simulators.virtual_market.ledger import Ledger, Wealth
@@ -128,8 +126,7 @@ class VirtualMarket:
         return Answer.of(500, messages.TEXT_TYPE, messages.INTERNAL_TEXT.encode())
 
     def stamp(self) -> tuple[tuple[bytes, bytes], ...]:
-        date = formatdate(self.clock.now_ns / SECOND_NS, usegmt=True)
-        return (b"date", date.encode()), (b"server", SERVER)
+        return (b"date", http_date(self.clock.now_ns)), (b"server", SERVER)
 
     def next_request(self) -> int:
         self.requests += 1
