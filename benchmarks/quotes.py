@@ -32,7 +32,7 @@ from engine.journal.memory import MemoryJournal  # noqa: E402
 from engine.markets.free import Free  # noqa: E402
 from engine.matching.at_quote import AtQuote  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
-from engine.runtime.backtest import BacktestResult, StrategySpec  # noqa: E402
+from engine.runtime.backtest_result import BacktestResult, StrategySpec  # noqa: E402
 from engine.runtime.quotes_backtest import QuotesBacktest  # noqa: E402
 
 NAME = InstrumentId("TICK.FX")

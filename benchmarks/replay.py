@@ -33,7 +33,8 @@ from engine.journal.memory import MemoryJournal  # noqa: E402
 from engine.markets.free import Free  # noqa: E402
 from engine.matching.next_open import NextOpen  # noqa: E402
 from engine.risk.profiles import limits_for  # noqa: E402
-from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec  # noqa: E402
+from engine.runtime.backtest import Backtest  # noqa: E402
+from engine.runtime.backtest_result import BacktestResult, StrategySpec  # noqa: E402
 
 INDEX = InstrumentId("000001.SH")
 START_NS = 1_262_563_200 * 10**9

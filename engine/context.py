@@ -101,9 +101,11 @@ class Context:
         algos_made: int = 0,
         submit: Callable[[SubmitOrder], object] | None = None,
         plain: Callable[[SubmitOrder, Instrument], object] | None = None,
+        hand: Callable[["Context"], Any] | None = None,
         statements: StatementTable | None = None,
     ) -> None:
         """``submit``: where orders go, if not by ``publish``; ``plain``: where those of ``plain`` go, if not there;
+        ``hand``: gives what stands in for ``plain`` altogether (``runtime.compiled_way``);
         ``orders_made``, ``instructions_made``, ``algos_made``: numbers already given away."""
         self.strategy = strategy
         self.account = account
@@ -118,19 +120,21 @@ class Context:
         self._portfolio = portfolio
         self._history = history
         self._desk = desk
-        self._clock = desk.clock
+        self.clock = desk.clock
         self._queries = queries
         self._statements = statements
         self.bar_interval_ns = bar_interval_ns
         """Which bars ``on_bar`` wants; 0 takes those the source has."""
         self.mains: Mapping[str, InstrumentId] = {}
         """Product -> its main contract now."""
-        self._prefix = id_prefix or f"{strategy}-"
+        self.id_prefix = id_prefix or f"{strategy}-"
         self.declared = Declarations()
+        if hand is not None:
+            self.plain = hand(self)  # type: ignore[method-assign]
 
     @property
     def now_ns(self) -> int:
-        return self._clock.now_ns
+        return self.clock.now_ns
 
     def submit(
         self,
@@ -163,11 +167,11 @@ class Context:
             return self.plain(side, instrument, quantity)
         spec = self.known(instrument)
         self.orders_made += 1
-        client_id = ClientOrderId(f"{self._prefix}{self.orders_made}")
+        client_id = ClientOrderId(f"{self.id_prefix}{self.orders_made}")
         self._submit(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
-                quantity=as_int(quantity), ts_ns=self._clock.now_ns,
+                quantity=as_int(quantity), ts_ns=self.clock.now_ns,
                 type=type or (_MARKET if price is None else _LIMIT),
                 price=None if price is None else spec.round_price(price),
                 stop_price=None if stop_price is None else spec.round_price(stop_price),
@@ -182,14 +186,14 @@ class Context:
         number = self.orders_made = self.orders_made + 1
         # A NewType is a call, and words that say what is so anyway take as long to hand over as all the others; this is
         # done for every order of a replay.
-        client_id: ClientOrderId = f"{self._prefix}{number}"  # type: ignore[assignment]
+        client_id: ClientOrderId = f"{self.id_prefix}{number}"  # type: ignore[assignment]
         send = self._plain
         if quantity.__class__ is not int:
             quantity = as_int(quantity)
         send(
             SubmitOrder(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
-                quantity=quantity, ts_ns=self._clock.now_ns,
+                quantity=quantity, ts_ns=self.clock.now_ns,
             ),
             spec,
         )  # fmt: skip
@@ -207,7 +211,7 @@ class Context:
         """The order that words describe, with the number that comes next; it goes nowhere yet."""
         spec = self.known(instrument)
         return SubmitOrder(
-            client_id=ClientOrderId(f"{self._prefix}{self.orders_made + 1}"),
+            client_id=ClientOrderId(f"{self.id_prefix}{self.orders_made + 1}"),
             account=self.account,
             strategy=self.strategy,
             instrument=spec.id,
@@ -230,7 +234,7 @@ class Context:
         spec, quantity = self.known(instrument), whole(quantity)
         refuse_unless_sound(algo, self.strategy)
         self.algos_made += 1
-        client_id = ClientOrderId(f"{self._prefix}a{self.algos_made}")
+        client_id = ClientOrderId(f"{self.id_prefix}a{self.algos_made}")
         self._publish(
             SubmitAlgo(
                 client_id=client_id, account=self.account, strategy=self.strategy, instrument=spec.id, side=side,
@@ -240,7 +244,7 @@ class Context:
         return client_id
 
     def cancel(self, client_id: ClientOrderId) -> None:
-        self._publish(CancelOrder(client_id=client_id, ts_ns=self._clock.now_ns, who=self.strategy))
+        self._publish(CancelOrder(client_id=client_id, ts_ns=self.clock.now_ns, who=self.strategy))
 
     def replace(self, client_id: ClientOrderId, quantity: int, price: float | Decimal | None) -> None:
         """
@@ -253,12 +257,12 @@ class Context:
             return
         spec = self.catalogue[order.request.instrument]
         limit = order.price if price is None else spec.round_price(price)
-        self._publish(ReplaceOrder(client_id=client_id, ts_ns=self._clock.now_ns, quantity=quantity, price=limit))
+        self._publish(ReplaceOrder(client_id=client_id, ts_ns=self.clock.now_ns, quantity=quantity, price=limit))
 
     def liquidate(self) -> tuple[ClientOrderId, ...]:
         """Sell everything the account holds in one request, where the venue has such a command."""
         held = self._portfolio.accounts[self.account].positions
-        group = f"{self._prefix}g{self.orders_made + 1}"
+        group = f"{self.id_prefix}g{self.orders_made + 1}"
         chosen = [(i, p.quantity) for i, p in held.items() if p.quantity > 0]
         return tuple(self.submit(Side.SELL, i, q, type=OrderType.LIQUIDATE, group=group) for i, q in chosen)
 
@@ -272,11 +276,11 @@ class Context:
             self.known(instrument)
         refuse_unless_sound(action, self.strategy)
         self.instructions_made += 1
-        client_id = ClientOrderId(f"{self._prefix}i{self.instructions_made}")
+        client_id = ClientOrderId(f"{self.id_prefix}i{self.instructions_made}")
         self._publish(
             SubmitInstruction(
                 client_id=client_id, account=self.account, strategy=self.strategy, action=action,
-                ts_ns=self._clock.now_ns, instrument=InstrumentId(instrument),
+                ts_ns=self.clock.now_ns, instrument=InstrumentId(instrument),
             )
         )  # fmt: skip
         return client_id
@@ -341,7 +345,7 @@ class Context:
         return self._portfolio.strategy_quantity(self.strategy, instrument)  # type: ignore[arg-type]
 
     def sellable(self, instrument: str) -> int:
-        return self._portfolio.sellable(self.account, InstrumentId(instrument), self._clock.now_ns)
+        return self._portfolio.sellable(self.account, InstrumentId(instrument), self.clock.now_ns)
 
     def cash(self, currency: str | None = None) -> Decimal:
         book = self._portfolio.accounts[self.account]

@@ -69,6 +69,8 @@ class Position:
 class AccountBook:
     """One account at one venue."""
 
+    __slots__ = ("account", "cash", "currency", "fees", "legs", "margin", "positions", "promised", "reserved")
+
     def __init__(self, account: AccountId, currency: str, cash: Decimal = ZERO) -> None:
         self.account = account
         self.currency = currency
@@ -141,8 +143,8 @@ class Portfolio:
         self.rate: Rate = _no_rate
         self.futures: dict[str, MarginRules] = {}
         """Markets whose instruments are opened and closed on margin."""
-        self._sellable_from = sellable_from
-        self._reservations: dict[ClientOrderId, Reservation] = {}
+        self.sellable_from = sellable_from
+        self.reservations: dict[ClientOrderId, Reservation] = {}
 
     # --- writers -----------------------------------------------------------------------------------------------------
 
@@ -170,7 +172,7 @@ class Portfolio:
             position = book.positions.get(name) or book.position(name)
             position.selling += quantity
             held = Reservation(book, position, quantity, quantity)
-        self._reservations[order.client_id] = held
+        self.reservations[order.client_id] = held
 
     def on_instruction(self, event: InstructionSubmitted) -> None:
         """Hold back an instruction's worst case as an order's, until ``release``."""
@@ -179,19 +181,19 @@ class Portfolio:
             return
         self.on_submitted(OrderSubmitted(order=worst, ts_ns=event.ts_ns, reserved_cash=cash))
         if cash:
-            held = self._reservations[worst.client_id]
+            held = self.reservations[worst.client_id]
             held.book.promised[held.currency] = held.book.promised.get(held.currency, ZERO) + cash
 
     def release(self, client_id: ClientOrderId) -> None:
         """An instruction can cost nothing more."""
-        held = self._reservations.get(client_id)
+        held = self.reservations.get(client_id)
         if held is not None and held.cash:
             held.book.promised[held.currency] -= held.cash
         self.forget(client_id)
 
     def on_order_changed(self, order: Order) -> None:
         """Reserve what the order may still do: it may have filled, ended, or come back from the dead."""
-        held = self._reservations.get(order.request.client_id)
+        held = self.reservations.get(order.request.client_id)
         if held is None:
             return
         exposure = order.exposure
@@ -200,7 +202,7 @@ class Portfolio:
 
     def forget(self, client_id: ClientOrderId) -> None:
         """Drop an ended order's reservation, and its record, for good."""
-        held = self._reservations.pop(client_id, None)
+        held = self.reservations.pop(client_id, None)
         if held is None or not held.open:
             return
         position = held.position
@@ -236,8 +238,7 @@ class Portfolio:
         own = self.strategy_positions.get((strategy, name)) or self._strategy_position(strategy, name)
         if side is _BUY or side is _BUY_BACK:
             cash[currency] = cash.get(currency, ZERO) - (fee + value)
-            sellable_from = self._sellable_from
-            free_ns = sellable_from(name, ts_ns)
+            free_ns = self.sellable_from(name, ts_ns)
             if free_ns > ts_ns:
                 position.locked.append((free_ns, quantity))
         else:
@@ -257,7 +258,7 @@ class Portfolio:
             value = event.cost if event.cost is not None else abs(event.cash) or mark * abs(event.quantity)
             position = book.position(event.instrument)
             if event.locked:
-                position.locked.append((self._sellable_from(event.instrument, event.ts_ns), event.locked))
+                position.locked.append((self.sellable_from(event.instrument, event.ts_ns), event.locked))
             position.book(event.quantity, value)
             self._strategy_position(event.strategy, event.instrument).book(event.quantity, value)
 

@@ -20,7 +20,8 @@ from engine.matching import NextOpen
 from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import Backtest, BacktestResult, StrategySpec
+from engine.runtime.backtest import Backtest
+from engine.runtime.backtest_result import BacktestResult, StrategySpec
 
 INDEX = InstrumentId("000001.SH")
 START_NS = 1_262_563_200 * 10**9

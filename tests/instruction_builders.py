@@ -32,7 +32,7 @@ from engine.markets.free import Free
 from engine.ports import Journal
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.strategy import Strategy
 from tests.core_builders import ACCOUNT, STOCKS, Desk

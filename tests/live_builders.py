@@ -20,7 +20,7 @@ from engine.journal.sqlite import SqliteJournal
 from engine.markets.virtual import Virtual
 from engine.ports import Journal
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.runtime.recording import Recorder
 from engine.runtime.safety_settings import Safety

@@ -16,7 +16,7 @@ from engine.markets.free import Free
 from engine.matching import AtQuote
 from engine.matching.fill_model import FillModel
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.quotes_backtest import QuotesBacktest
 from tests.builders import START_NS
 

@@ -20,7 +20,7 @@ from engine.domain.events import Alert, PositionAdjusted
 from engine.domain.ids import AccountId, ClientOrderId, StrategyId
 from engine.domain.order import TERMINAL, OrderState
 from engine.domain.timestamps import SECOND_NS
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import LiveRun, LiveSpec
 from engine.runtime.reconciling import accept
 from engine.simulators.faults import Faults

@@ -22,7 +22,7 @@ from engine.gateways.amazingdata.client import Scope, Work
 from engine.gateways.surroundings import Surroundings
 from engine.markets.rulebook import RuleBook
 from engine.ports import Gateway
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun
 from engine.simulators.amazingdata import AmazingDataSimulator
 from engine.simulators.faults import Faults

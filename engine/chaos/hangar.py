@@ -28,7 +28,7 @@ from engine.entropy import Entropy
 from engine.markets.rulebook import RuleBook
 from engine.ports import Gateway
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.simulators.faults import Trigger
 

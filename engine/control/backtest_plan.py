@@ -30,7 +30,8 @@ from engine.params import parameters_of
 from engine.ports import Journal
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import Backtest, StrategySpec
+from engine.runtime.backtest import Backtest
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.matching_settings import fill_model_of
 from engine.runtime.plugins import join_plugins
 from engine.runtime.quotes_backtest import Middles, QuotesBacktest

@@ -14,7 +14,7 @@ from engine.domain.errors import ConfigError
 if TYPE_CHECKING:
     from engine.control.backtest_plan import Plan
     from engine.ports import Journal
-    from engine.runtime.backtest import BacktestResult
+    from engine.runtime.backtest_result import BacktestResult
     from engine.runtime.report import Report
     from engine.runtime.settings import Settings
 
@@ -148,6 +148,7 @@ def _run(
         "stopped": result.stopped,
         "mode": result.mode,
         "mode_reason": result.mode_reason,
+        "compiled": result.compiled,
         "matching": fill_model_row(plan.fill_model),
     }
     return result, made, figures
@@ -198,7 +199,8 @@ def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
         f"{figures['bars_per_second']:,} {each}/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
     )
     why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
-    console.print(f"mode {figures['mode']}{why}", highlight=False)
+    orders = ", everyday orders compiled" if figures["compiled"] else ""
+    console.print(f"mode {figures['mode']}{orders}{why}", highlight=False)
     console.print(f"fill model {matching_text({'fill_model': figures['matching']})}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:

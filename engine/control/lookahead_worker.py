@@ -24,7 +24,7 @@ from engine.data.columns import BarSource
 from engine.data.sources import open_bars
 from engine.domain.errors import SluiceError
 from engine.journal.memory import MemoryJournal
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.decisions import decisions_of
 from engine.runtime.lookahead import Made
 from engine.runtime.lookahead_data import Future, FutureBars

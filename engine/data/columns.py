@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -12,6 +12,23 @@ from engine.domain.ids import InstrumentId
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+def viewed(column: Any) -> Any:
+    """A column of pyarrow's without missing values as an array of numpy's, where it lies.
+
+    Its own ``to_numpy`` asks pandas first, where that is installed, which takes a quarter of a second to import.
+    """
+    return np.from_dlpack(column)
+
+
+def shown(numbers: Ints) -> Any:
+    """Whole numbers of numpy's as an array of pyarrow's, where they lie; ``pa.array`` asks pandas too."""
+    import pyarrow as pa
+
+    whole = np.ascontiguousarray(numbers, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
+
 
 BATCH_ROWS = 65_536
 """No batch has more rows; those of CSV files have some thousands."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from engine.data.columns import Floats, Ints
+from engine.data.columns import Floats, Ints, shown, viewed
 from engine.data.csv_table import CsvTable
 from engine.data.headers import SYMBOL, TIME, find_columns, is_symbol_of, zone_of
 from engine.data.parquet_table import ParquetTable
@@ -123,14 +123,14 @@ class Rows:
         if len(ours) == len(names) and not symbols.null_count:
             return None
         others.update((name, None) for i, name in enumerate(names) if i not in ours)
-        mask = pc.is_in(symbols.indices, pa.array(ours, symbols.indices.type)).to_numpy(zero_copy_only=False)
-        return np.flatnonzero(mask)
+        indices = pc.fill_null(symbols.indices, -1) if symbols.null_count else symbols.indices
+        return np.flatnonzero(np.isin(viewed(indices), ours))
 
     def _chunk(self, batch: Mapping[str, Any], first_row: int, kept: Ints | None) -> Chunk:
         times = batch[TIME]
         floats = {field: self._floats(field, batch[field]) for field in self._fields}
         if kept is not None:
-            times = times.take(pa.array(kept))
+            times = times.take(shown(kept))
             floats = {field: values[kept] for field, values in floats.items()}
         chunk = Chunk(np.empty(0, np.int64), floats, first_row, kept)
         if times.null_count:
@@ -148,15 +148,16 @@ class Rows:
     def _floats(self, field: str, array: Any) -> Floats:
         kind = array.type
         if kind == pa.float64() and not array.null_count:
-            plain: Floats = array.to_numpy()
+            plain: Floats = viewed(array)
             return plain
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
             raise DataError(
                 f"data file {self.path}: column {self._columns[field]!r} ({field}) is of type {kind}; store numbers"
             )
         # A missing value becomes NaN, which the checks name by its row.
-        cast: Floats = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return cast
+        cast = array.cast(pa.float64(), safe=False)
+        found: Floats = viewed(pc.fill_null(cast, float("nan")) if cast.null_count else cast)
+        return found
 
     def _nothing(self, others: Mapping[str, None]) -> DataError:
         if not others:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from engine.data.checks import find_bad_bar
-from engine.data.columns import Columns, Ints
+from engine.data.columns import Columns, Ints, viewed
 from engine.data.headers import zone_of
 from engine.data.manifest import (
     Manifest,
@@ -144,7 +144,7 @@ class Series:
     def _read(self, path: Path) -> dict[str, Any]:
         try:
             table = pq.read_table(str(path), use_threads=False, pre_buffer=False)
-            return {name: table.column(name).to_numpy() for name in ("ts_ns", *FIELDS)}
+            return {name: viewed(table.column(name).combine_chunks()) for name in ("ts_ns", *FIELDS)}
         except (OSError, KeyError, pa.ArrowException) as why:
             first = str(why).partition("\n")[0]
             raise DataError(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Struct
 
-from engine.data.columns import Ints
+from engine.data.columns import Ints, shown, viewed
 from engine.domain.timestamps import DAY_NS, SECOND_NS
 
 EXAMPLE = "write it as 2026-03-02 09:31:00, or as seconds, milliseconds, microseconds or nanoseconds since 1970"
@@ -115,7 +115,7 @@ class ZoneReader:
         if pa.types.is_timestamp(kind):
             return self._from_timestamps(column)
         if pa.types.is_integer(kind):
-            return self._from_integers(column.cast(pa.int64()).to_numpy())
+            return self._from_integers(viewed(column.cast(pa.int64())))
         raise ValueError(f"times are of type {kind}, which is none; {EXAMPLE}")
 
     def _from_text(self, column: Any) -> Any:
@@ -132,9 +132,9 @@ class ZoneReader:
 
     def _from_timestamps(self, column: Any) -> Ints:
         if column.type.unit == "ns":
-            ns = column.view(pa.int64()).to_numpy()
+            ns = viewed(column.view(pa.int64()))
         else:
-            ns = column.cast(pa.timestamp("ns", column.type.tz)).view(pa.int64()).to_numpy()
+            ns = viewed(column.cast(pa.timestamp("ns", column.type.tz)).view(pa.int64()))
         self.zoned = column.type.tz is not None
         return ns if self.zoned else self.from_local(ns)
 
@@ -167,12 +167,12 @@ class ZoneReader:
         if shift is not None:
             return local_ns - shift if shift else local_ns
         try:
-            moments = pc.assume_timezone(pa.array(local_ns, pa.timestamp("ns")), self.tz)
+            moments = pc.assume_timezone(shown(local_ns).view(pa.timestamp("ns")), self.tz)
         except pa.ArrowInvalid as why:
             raise ValueError(
                 f"a time falls into the hour when clocks change in {self.tz}; write times with their offset"
             ) from why
-        result: Ints = moments.view(pa.int64()).to_numpy()
+        result: Ints = viewed(moments.view(pa.int64()))
         return result
 
     def _constant_offset_ns(self, first_ns: int, last_ns: int) -> int | None:

@@ -36,7 +36,8 @@ def exact(value: float | int | str | Decimal) -> Decimal:
 
 
 _PRICES_MAX = 16_384
-_prices: dict[float, Decimal] = {}
+known_prices: dict[float, Decimal] = {}
+"""What ``exact_price`` was asked lately."""
 
 
 def exact_price(price: float) -> Decimal:
@@ -44,11 +45,11 @@ def exact_price(price: float) -> Decimal:
 
     Prices come again and again, and to write one down and read it takes as long as two of a bare loop's bars.
     """
-    found = _prices.get(price)
+    found = known_prices.get(price)
     if found is None:
-        if len(_prices) >= _PRICES_MAX:
-            _prices.clear()
-        found = _prices[price] = Decimal(repr(price))
+        if len(known_prices) >= _PRICES_MAX:
+            known_prices.clear()
+        found = known_prices[price] = Decimal(repr(price))
     return found
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 from engine.indicators.indicator import Floats
+from engine.native import columns
 
 TIE = 1e-9
 
@@ -39,6 +40,11 @@ class Cross:
         return side if before else 0.0
 
     def column(self, values: Floats, others: Floats) -> Floats:
+        if columns is not None:
+            there = np.empty(len(values))
+            one, other = (np.ascontiguousarray(side, np.float64) for side in (values, others))
+            self._side = columns.crosses(self.tie, self._side, one, other, there)
+            return there
         gap = values - others
         above, below = gap > self.tie, gap < -self.tie
         found = np.zeros(len(gap))

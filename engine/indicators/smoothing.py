@@ -3,15 +3,16 @@
 They are recursive, so their column is a loop too, of the shortest kind; each step is the one ``update`` does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 
 from engine.indicators.indicator import NAN, Floats
+from engine.native import columns
 
 Step = Callable[[float, float], float]
 """The average after a value, from the average before it and the value."""
-Steps = Callable[[float, Iterable[float]], list[float]]
+Steps = Callable[[float, Floats], Floats]
 """The same for value after value: a call for each would take twice as long as the arithmetic."""
 
 
@@ -54,9 +55,8 @@ class Smoothing:
                 last = self._seed(value)
             if done:
                 found[done - 1] = last
-        rest = values[done:].tolist()
-        if rest:
-            found[done:] = self._steps(self.value, rest)
+        if done < len(values):
+            found[done:] = self._steps(self.value, values[done:])
             self.value = float(found[-1])
         return found
 
@@ -69,12 +69,16 @@ def exponential(period: int) -> tuple[Step, Steps]:
     """TA-Lib's EMA: ``k = 2 / (period + 1)``."""
     k = 2 / (period + 1)
 
-    def steps(average: float, values: Iterable[float]) -> list[float]:
+    def steps(average: float, values: Floats) -> Floats:
+        if columns is not None:
+            there = np.empty(len(values))
+            columns.exponential(average, k, np.ascontiguousarray(values), there)
+            return there
         found = []
-        for value in values:
+        for value in values.tolist():
             average = (value - average) * k + average
             found.append(average)
-        return found
+        return np.array(found)
 
     return lambda average, value: (value - average) * k + average, steps
 
@@ -83,11 +87,15 @@ def wilder(period: int) -> tuple[Step, Steps]:
     """Wilder's: the average counts ``period - 1`` times, the value once (New Concepts in Technical Trading, 1978)."""
     kept = period - 1
 
-    def steps(average: float, values: Iterable[float]) -> list[float]:
+    def steps(average: float, values: Floats) -> Floats:
+        if columns is not None:
+            there = np.empty(len(values))
+            columns.wilder(average, period, np.ascontiguousarray(values), there)
+            return there
         found = []
-        for value in values:
+        for value in values.tolist():
             average = (average * kept + value) / period
             found.append(average)
-        return found
+        return np.array(found)
 
     return lambda average, value: (average * kept + value) / period, steps

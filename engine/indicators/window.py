@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from engine.indicators.indicator import NAN, Floats
+from engine.native import columns
 
 Terms = Callable[..., tuple[Any, ...]]
 """What is summed, of values less their references; written so that it takes floats and arrays alike."""
@@ -155,6 +156,8 @@ class WindowSum:
         if not self._left:
             self._turn(float(values[0]))
         begun = len(self._block)
+        if columns is not None:
+            return self._compiled(values)
         rows = -(-(begun + count) // size)
         # A row for each place in a block: what is done to all blocks at once lies side by side.
         series = np.ascontiguousarray(in_rows(values, self._block, rows, size).T)
@@ -177,6 +180,16 @@ class WindowSum:
         tail /= size
         tail += refs
         return tail.T.reshape(-1)[begun:end]
+
+    def _compiled(self, values: Floats) -> Floats:
+        """``means``, where a window is open, of at least one value."""
+        block, left, found = np.empty(self.period), np.empty(self.period), np.empty(len(values))
+        begun = len(self._block)
+        block[:begun], left[: self.period - begun] = self._block, self._left
+        given = np.ascontiguousarray(values, np.float64)
+        self.ref, self._total, begun = columns.means(self.ref, self._total, begun, block, left, given, found)
+        self._block, self._left = block[:begun].tolist(), left[: self.period - begun].tolist()
+        return found
 
 
 def _run(places: Floats) -> None:

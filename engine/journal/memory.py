@@ -4,7 +4,9 @@ It stands in the path of every order of a replay, so ``append`` keeps the frozen
 ``BATCH`` records are encoded and hashed in one call each, and only the bytes stay.
 """
 
+import struct
 from collections.abc import Iterator
+from typing import Protocol
 
 import anyio
 
@@ -13,19 +15,34 @@ from engine.domain.events import JournalRecord
 from engine.journal.chain import BATCH_DECODER, ENCODER, OPEN, Chain
 
 BATCH = 256
+_HEAD = struct.Struct(">BI")
+"""Before the items of a msgpack array of any length: its mark, and how many they are."""
+
+
+class Writer(Protocol):
+    """Who makes bytes of records itself; it puts ``pour`` before its own, so that the order stands."""
+
+    @property
+    def records(self) -> int:
+        """How many ``take`` would give."""
+
+    def take(self) -> tuple[bytes, int]:
+        """The bytes of the records written since the last time, laid end to end, and how many they are."""
 
 
 class MemoryJournal:
     """Implements ``engine.ports.Journal``."""
 
-    __slots__ = ("_chain", "_chunks", "_packed", "_pending", "_seals", "healthy", "keep")
+    __slots__ = ("_chain", "_chunks", "_packed", "_seals", "_writer", "healthy", "keep", "pending")
 
     def __init__(self) -> None:
         self.healthy = True
         self._packed = 0
         self._chain = Chain()
-        self._pending: list[JournalRecord] = []
-        self.keep = self._pending.append
+        self._writer: Writer | None = None
+        self.pending: list[JournalRecord] = []
+        """Appended, and not made bytes of yet."""
+        self.keep = self.pending.append
         """``append`` for a replay that needs no number back; whoever uses it calls ``pack`` from time to time."""
         self._chunks: list[bytes] = []
         self._seals: list[bytes] = []
@@ -36,7 +53,7 @@ class MemoryJournal:
         Raises:
             TypeError, OverflowError: the record holds a value that has no msgpack form; nothing was added.
         """
-        pending = self._pending
+        pending = self.pending
         if type(record) in OPEN:
             self.pack()
             self._keep(ENCODER.encode([record]), 1)
@@ -44,15 +61,19 @@ class MemoryJournal:
             pending.append(record)
             if len(pending) >= BATCH:
                 self.pack()
-        return self._packed + len(pending)
+        return self.durable_seq
+
+    def written_by(self, writer: Writer) -> None:
+        """Somebody else makes bytes of records too."""
+        self._writer = writer
 
     @property
     def next_seq(self) -> int:
-        return self._packed + len(self._pending) + 1
+        return self.durable_seq + 1
 
     @property
     def durable_seq(self) -> int:
-        return self._packed + len(self._pending)
+        return self._packed + len(self.pending) + (0 if self._writer is None else self._writer.records)
 
     async def durable(self, seq: int) -> None:
         if seq > self.durable_seq:
@@ -68,7 +89,7 @@ class MemoryJournal:
         chain, seq = Chain(), 0
         for chunk, seal in zip(self._chunks, self._seals, strict=True):
             records = BATCH_DECODER.decode(chunk)
-            chain.extend(memoryview(chunk)[_header(len(records)) :])
+            chain.extend(memoryview(chunk)[_header(chunk) :])
             if chain.value() != seal:
                 raise JournalError(f"one of the records {seq + 1} to {seq + len(records)} was changed in memory")
             for record in records:
@@ -98,21 +119,32 @@ class MemoryJournal:
         Raises:
             TypeError, OverflowError: a record holds a value that has no msgpack form.
         """
-        pending = self._pending
-        if len(pending) < at_least:
+        pending, writer = self.pending, self._writer
+        written = 0 if writer is None else writer.records
+        if len(pending) + written < at_least:
             return
+        if writer is not None and written:
+            data, count = writer.take()
+            self._keep(_HEAD.pack(0xDD, count) + data, count)
         for start in range(0, len(pending), BATCH):
             batch = pending[start : start + BATCH]
             self._keep(ENCODER.encode(batch), len(batch))
         pending.clear()
 
+    def pour(self) -> tuple[bytes, int]:
+        """``pending`` as bytes laid end to end, and how many they are; then none are."""
+        pending = self.pending
+        poured = b"".join(map(ENCODER.encode, pending)), len(pending)
+        pending.clear()
+        return poured
+
     def _keep(self, chunk: bytes, count: int) -> None:
-        self._chain.extend(memoryview(chunk)[_header(count) :])
+        self._chain.extend(memoryview(chunk)[_header(chunk) :])
         self._packed += count
         self._chunks.append(chunk)
         self._seals.append(self._chain.value())
 
 
-def _header(count: int) -> int:
-    """Bytes a msgpack array of so many items has before its first item."""
-    return 1 if count < 16 else 3
+def _header(chunk: bytes) -> int:
+    """Bytes a msgpack array has before its first item."""
+    return {0xDC: 3, 0xDD: 5}.get(chunk[0], 1)

@@ -28,8 +28,8 @@ class Depth(Orders):
 
     def _know_model(self) -> None:
         super()._know_model()
-        self._by_quotes = self._model if isinstance(self._model, ReadsQuotes) else None
-        self._by_books = self._model if isinstance(self._model, ReadsBooks) else None
+        self._by_quotes = self.model if isinstance(self.model, ReadsQuotes) else None
+        self._by_books = self.model if isinstance(self.model, ReadsBooks) else None
 
     def on_quote(self, quote: Quote) -> None:
         """Show best bid and ask to the orders of its instrument, before anybody else sees them."""

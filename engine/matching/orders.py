@@ -53,7 +53,7 @@ class Orders:
         self.resting: dict[InstrumentId, list[Resting]] = {}
         """Orders by instrument, in order of acceptance; instruments without any are not in it."""
         friction = model if isinstance(model, Friction) else Friction(model=model)
-        self._model = friction.model
+        self.model = friction.model
         self._slippage = friction.slippage
         latency = friction.latency
         self._order_ns = latency.order_ns if latency is not None else 0

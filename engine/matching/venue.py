@@ -59,10 +59,10 @@ class SimulatedVenue(Depth):
 
     def _know_model(self) -> None:
         super()._know_model()
-        self.match = self._model.match
-        self._opens_only = isinstance(self._model, OpensOnly) and self._model.opens_only
-        self._path = self._model.path if isinstance(self._model, FollowsPath) else None
-        self._ration = self._model.ration if isinstance(self._model, Rations) else None
+        self.match = self.model.match
+        self._opens_only = isinstance(self.model, OpensOnly) and self.model.opens_only
+        self._path = self.model.path if isinstance(self.model, FollowsPath) else None
+        self._ration = self.model.ration if isinstance(self.model, Rations) else None
         self.careful = self._path is not None or self._ration is not None or bool(self._order_ns or self._cancel_ns)
         self.careful = self.careful or self._slippage is not None
         """Whether more than the fill model's price decides what fills."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import anyio
 import msgspec
-from msgspec import Struct
 
 from engine.asking import CallRequest
 from engine.bus import nobody
@@ -34,6 +33,8 @@ from engine.ports import Journal, StatementTable
 from engine.risk.limit import Limit
 from engine.risk.waiting import Waits
 from engine.runner import RUN_ENDED
+from engine.runtime.backtest_result import BacktestResult, StrategySpec
+from engine.runtime.compiled_way import compiled, hand_of
 from engine.runtime.day_prices import DayPrices
 from engine.runtime.deaf import leave_out_the_deaf
 from engine.runtime.ex_dates import begin_day
@@ -45,7 +46,6 @@ from engine.runtime.run_data import data_rows, run_settings
 from engine.runtime.short_way import way_in, way_out
 from engine.runtime.skipping import Skipper, needs_every_bar
 from engine.runtime.wiring import Core, join
-from engine.strategy import Strategy
 
 ACCOUNT = AccountId("backtest")
 SAMPLES = 50
@@ -54,37 +54,7 @@ PACK_RECORDS = 256
 """Records that may wait before the journal makes bytes of them."""
 
 
-class StrategySpec(Struct, frozen=True, kw_only=True):
-    """One strategy of a run, as config or the command line names it."""
-
-    name: StrategyId
-    make: Callable[[], Strategy]
-    instruments: tuple[InstrumentId, ...]
-    bar_interval_ns: int = 0
-    """Which bars ``on_bar`` wants; 0 takes those the source has."""
-    path: str = ""
-    parameters: dict[str, Any] = {}
-
-
 MODES = ("auto", "event", "column")
-
-
-class BacktestResult(Struct, frozen=True, kw_only=True):
-    bars: int
-    quotes: int = 0
-    fills: int
-    orders: int
-    denied: int
-    final_equity: Decimal
-    digest: str
-    replay_cpu_seconds: float
-    whole_cpu_seconds: float
-    stopped: dict[str, str] = {}
-    """Strategies that failed, and why."""
-    mode: str = "event"
-    """``event``: every bar was played; ``column``: only those at which something happens."""
-    mode_reason: str = ""
-    """Why bars could not be left out, where that was tried."""
 
 
 class Backtest:
@@ -205,7 +175,9 @@ class Backtest:
 
     def _seat(self, strategies: Sequence[StrategySpec]) -> None:
         core = self.core
-        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue)
+        self._compiled = compiled(core, self.venue)
+        submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue, self._compiled)
+        hand = partial(hand_of, self._compiled) if self._compiled is not None and plain is not None else None
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -218,6 +190,7 @@ class Backtest:
                 desk=core.runner,
                 submit=submit,
                 plain=plain,
+                hand=hand,
                 bar_interval_ns=spec.bar_interval_ns,
                 statements=self._statements,
             )
@@ -276,6 +249,7 @@ class Backtest:
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
             mode=self.mode,
             mode_reason=self.mode_reason,
+            compiled=self._compiled is not None,
         )
 
     def _player(self) -> Callable[[Any], float]:
@@ -283,7 +257,7 @@ class Backtest:
         core = self.core
         if self.mode == "column":
             names = [(source.instrument, source.interval_ns) for source in self.sources]
-            skipper = Skipper(self._stage(), names, core, self._waiting)
+            skipper = Skipper(self._stage(), names, core, self._waiting, self._compiled)
             core.runner.start()
             skipper.start()
 
@@ -314,7 +288,14 @@ class Backtest:
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
         return Stage(
-            self._turn, self._due, self.clock, self.venue.resting, way_out(core, self.venue), latest, ears, alone
+            self._turn,
+            self._due,
+            self.clock,
+            self.venue.resting,
+            way_out(core, self.venue, self._compiled),
+            latest,
+            ears,
+            alone,
         )
 
     def _turn(self, ts_ns: int) -> None:

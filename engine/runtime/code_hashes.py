@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.strategies import load_strategy
 
 ENGINE = Path(__file__).parents[1]

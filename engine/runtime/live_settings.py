@@ -14,7 +14,7 @@ from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
 from engine.ports import Journal
 from engine.runtime import sentinel
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.journal_settings import open_postgres
 from engine.runtime.live import AccountSpec, LiveSpec
 from engine.runtime.recorded import FOLDER as RECORDINGS

@@ -12,7 +12,7 @@ from engine.explanations import CashTolerance
 from engine.markets.rulebook import RuleBook
 from engine.ports import StatementTable
 from engine.risk.limit import Limit
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.safety_settings import Safety
 
 

@@ -15,7 +15,8 @@ from engine.domain.market import DataKind, OrderBook
 from engine.domain.timestamps import SECOND_NS
 from engine.matching.fill_model import FillModel, ReadsBooks
 from engine.matching.friction import Friction
-from engine.runtime.backtest import Backtest, BacktestResult
+from engine.runtime.backtest import Backtest
+from engine.runtime.backtest_result import BacktestResult
 from engine.runtime.matching_settings import refuse_unless_quotes_fill
 from engine.runtime.quote_stage import QuoteStage
 from engine.runtime.replay_quotes import Played, Rows, Span, made, spans

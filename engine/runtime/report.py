@@ -33,6 +33,7 @@ from engine.runtime.report_statistics import (
     turnover_by_month,
     yearly_returns,
 )
+from engine.runtime.rings import uncollected
 
 __all__ = ["Band", "DenialCount", "FillMark", "Report", "build_report", "report_of", "with_bars", "with_costs"]
 
@@ -135,6 +136,7 @@ def _ours(reading: Reading) -> tuple[list[Execution], frozenset[AccountId]]:
     return [e for e in reading.executions if not ours or e.account in ours], ours
 
 
+@uncollected()
 def report_of(reading: Reading, *, tz: str | None = None) -> Report:
     """Everything but the costs.
 

@@ -24,9 +24,13 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.domain.reconciled import ReconcileEnded
+from engine.runtime.rings import uncollected
 from engine.runtime.run_data import instruments_of_run
 
 _PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
+# Reading a member off its class is slow in Python 3.11, and these are read for every order of a run.
+_ACK, _FILL = Evidence.ACK, Evidence.FILL
+_NOTHING = (0, ZERO, ZERO)
 
 
 class Execution(Struct, frozen=True, kw_only=True, gc=False):
@@ -72,6 +76,7 @@ class _Trace:
         "arrived_ns",
         "cum",
         "fee",
+        "filled",
         "order",
         "reference",
         "reports",
@@ -87,7 +92,10 @@ class _Trace:
         self.arrived_ns = 0
         self.order: Order | None = None
         self.reports: list[OrderReport] = []
-        self.seen: set[str] = set()
+        self.filled: str | None = None
+        """Id of the first fill; nearly every order has one."""
+        self.seen: set[str] | None = None
+        """Of all fills, where there are more."""
         self.sent = self.acked = False
         self.cum = 0
         self.value = self.fee = ZERO
@@ -121,20 +129,35 @@ class _Trace:
         return quantity, value, fee
 
     def _apply_plain(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
-        self.reports.append(report)
-        self.sent = self.sent or report.kind is not Evidence.RISK_OK
-        if report.kind is not Evidence.FILL:
-            if report.kind is Evidence.ACK and not self.acked:
+        reports, kind = self.reports, report.kind
+        if kind is not _FILL:
+            reports.append(report)
+            self.sent = self.sent or kind is not Evidence.RISK_OK
+            if kind is _ACK and not self.acked:
                 self.acked, self.arrived_ns = True, report.ts_ns
-            return 0, ZERO, ZERO
-        if report.fill_id in self.seen:
-            return 0, ZERO, ZERO
-        self.seen.add(report.fill_id)
-        value, fee = (report.price or ZERO) * report.quantity, report.fee or ZERO
-        self.cum += report.quantity
-        self.value += value
-        self.fee += fee
-        return report.quantity, value, fee
+            return _NOTHING
+        self.sent = True
+        fill_id, quantity = report.fill_id, report.quantity
+        if not self._is_new(fill_id):
+            return _NOTHING
+        reports.append(report)
+        value, fee = (report.price or ZERO) * quantity, report.fee or ZERO
+        if self.cum:
+            self.cum, self.value, self.fee = self.cum + quantity, self.value + value, self.fee + fee
+        else:
+            self.cum, self.value, self.fee = quantity, value, fee
+        return quantity, value, fee
+
+    def _is_new(self, fill_id: str) -> bool:
+        if self.filled is None:
+            self.filled = fill_id
+            return True
+        seen = self.seen
+        if seen is None:
+            seen = self.seen = {self.filled}
+        known = fill_id in seen
+        seen.add(fill_id)
+        return not known
 
 
 class Reading:
@@ -160,11 +183,18 @@ class Reading:
         self._traces: dict[ClientOrderId, _Trace] = {}
         self.instruments = dict(instruments or {})
         """What is known of what was traded."""
+        with uncollected():
+            self._read_all(records)
+
+    def _read_all(self, records: Iterable[tuple[int, JournalRecord]]) -> None:
+        read, last_ns = self._read, 0
         for _, record in records:
-            self._read(record)
+            read(record)
             ts_ns = record.ts_ns
-            self.first_ns = self.first_ns or ts_ns
-            self.last_ns = max(self.last_ns, ts_ns)
+            if ts_ns > last_ns:
+                last_ns = ts_ns
+                self.first_ns = self.first_ns or ts_ns
+        self.last_ns = last_ns
 
     @property
     def orders(self) -> dict[str, int]:
@@ -238,19 +268,17 @@ class Reading:
         if not quantity and not value and not fee:
             return
         request = trace.request
-        sign = request.side.sign
+        name, multiplier = request.instrument, self.multiplier(request.instrument)
+        if multiplier != 1:
+            value *= multiplier
+        if request.side.sign < 0:
+            quantity, value = -quantity, -value
         self.executions.append(
             Execution(
-                ts_ns=report.ts_ns,
-                account=request.account,
-                strategy=request.strategy,
-                instrument=request.instrument,
-                client_id=request.client_id,
-                quantity=sign * quantity,
-                value=sign * value * self.multiplier(request.instrument),
-                fee=fee,
+                ts_ns=report.ts_ns, account=request.account, strategy=request.strategy, instrument=name,
+                client_id=request.client_id, quantity=quantity, value=value, fee=fee,
             )
-        )
+        )  # fmt: skip
 
     def _tell(self, ts_ns: int, kind: str, text: str) -> None:
         self.incidents.append(Incident(ts_ns=ts_ns, kind=kind, text=text))

@@ -19,7 +19,7 @@ from engine.domain.reconciled import OperatorActed
 from engine.domain.timestamps import format_time
 from engine.params import fill_parameters
 from engine.runner import StrategyRunner
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.strategies import IMPORT_FAILURES
 from engine.strategy import Context, Recovered, Strategy
 

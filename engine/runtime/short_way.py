@@ -8,6 +8,7 @@ up that is not everyday: that goes the long way. ``tests/simulation/test_short_w
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import OrderSent, OrderSubmitted
@@ -28,9 +29,13 @@ _BUY, _ACK, _FILL = Side.BUY, Evidence.ACK, Evidence.FILL
 Plain = Callable[[SubmitOrder, Instrument], object]
 
 
-def way_in(core: Core, venue: SimulatedVenue) -> Plain | None:
+def way_in(core: Core, venue: SimulatedVenue, way: Any = None) -> Plain | None:
     """Where strategies hand plain orders in: what ``OrderManager.on_submit`` does of an everyday one, down to the
-    venue's yes. None where no order of the run is everyday."""
+    venue's yes. None where no order of the run is everyday.
+
+    Args:
+        way: the same compiled (``compiled_way.compiled``), where it is.
+    """
     bus, manager, portfolio, view = core.bus, core.manager, core.portfolio, core.view
     told = tuple(ear for ear in bus.subscribers(OrderSubmitted) if ear != view.on_submitted)
     alone = bus.subscribers(SubmitOrder) == (manager.on_submit,)
@@ -38,6 +43,8 @@ def way_in(core: Core, venue: SimulatedVenue) -> Plain | None:
     plain = core.checker.passes is not None and view.counts_nothing and view.waits is None and view.strategies is None
     if not known or not plain or portfolio.futures or not venue.takes_at_once:
         return None
+    if way is not None:
+        return way.submit  # type: ignore[no-any-return]
     long, judged, record, limits = bus.publisher(SubmitOrder), judges(view), core.record, core.checker.limits_id
     orders, working, resting, reserve = manager.orders, manager.working, venue.resting, portfolio.on_submitted
 
@@ -69,7 +76,7 @@ def way_in(core: Core, venue: SimulatedVenue) -> Plain | None:
     return submit
 
 
-def way_out(core: Core, venue: SimulatedVenue) -> Callable[[Bar], None]:
+def way_out(core: Core, venue: SimulatedVenue, way: Any = None) -> Callable[[Bar], None]:
     """How the venue is shown a bar: what becomes of an everyday order that is alone there and fills in full.
 
     A fill model is asked twice about what it does not fill in full.
@@ -78,8 +85,10 @@ def way_out(core: Core, venue: SimulatedVenue) -> Callable[[Bar], None]:
     long, match, conditional = venue.on_bar, venue.match, venue.conditional
     if venue.careful or core.view.open_orders is None:
         return long
+    if way is not None:
+        return way.show  # type: ignore[no-any-return]
     orders, working, resting = manager.orders, manager.working, venue.resting
-    costs = {name: cost for name, cost in _costs_of_fills(core).items() if name not in venue.floors}
+    costs = costs_of_fills(core, venue)
 
     def show(bar: Bar) -> None:
         name = bar.instrument
@@ -116,7 +125,8 @@ def way_out(core: Core, venue: SimulatedVenue) -> Callable[[Bar], None]:
     return show
 
 
-def _costs_of_fills(core: Core) -> dict[InstrumentId, tuple[Callable[..., Decimal], Instrument]]:
-    """What says what a fill costs, of instruments where that depends on nothing but the fill."""
+def costs_of_fills(core: Core, venue: SimulatedVenue) -> dict[InstrumentId, tuple[Callable[..., Decimal], Instrument]]:
+    """What says what a fill costs, of instruments where that, and the fill, depend on nothing but the bar."""
     books = {name: book for name, book in core.books.items() if not isinstance(book, ChargesByOrder | TradesFutures)}
-    return {name: (books[spec.market].fee, spec) for name, spec in core.instruments.items() if spec.market in books}
+    free = {name: spec for name, spec in core.instruments.items() if spec.market in books and name not in venue.floors}
+    return {name: (books[spec.market].fee, spec) for name, spec in free.items()}

@@ -58,7 +58,7 @@ class _Line:
         """The row in the batch of each of them; None if the batch is theirs alone."""
         self.ts_ns: Sequence[int] = ()
         self.prices: tuple[Any, Any, Any] = (np.empty(0), np.empty(0), np.empty(0))
-        self._columns: tuple[Sequence[float], ...] = ()
+        self.columns: tuple[Sequence[float], ...] = ()
         self._published = published
         self._made: tuple[int, Bar] | None = None
 
@@ -67,7 +67,7 @@ class _Line:
         self.ts_ns = _plain(columns.ts_ns)
         self.prices = (columns.open, columns.high, columns.low)
         rows = (columns.open, columns.high, columns.low, columns.close, columns.volume)
-        self._columns = tuple([_plain(row) for row in rows])
+        self.columns = tuple([_plain(row) for row in rows])
         self._made = None
 
     def unload(self) -> None:
@@ -91,7 +91,7 @@ class _Line:
     def bar(self, row: int) -> Bar:
         made = self._made
         if made is None or made[0] != row:
-            opens, highs, lows, closes, volumes = self._columns
+            opens, highs, lows, closes, volumes = self.columns
             one = Bar(
                 self.name, self.ts_ns[row], opens[row], highs[row], lows[row], closes[row], volumes[row],
                 self.interval_ns,
@@ -148,8 +148,11 @@ class _Latest(dict[InstrumentId, Any]):
 class Skipper:
     """One a run; ``play`` takes batch after batch."""
 
-    def __init__(self, stage: Stage, names: Sequence[tuple[InstrumentId, int]], core: Any, waiting: Waiting) -> None:
-        """``names``: instrument and length of bar of each source."""
+    def __init__(
+        self, stage: Stage, names: Sequence[tuple[InstrumentId, int]], core: Any, waiting: Waiting, way: Any = None
+    ) -> None:
+        """``names``: instrument and length of bar of each source; ``way``: ``compiled_way.compiled``."""
+        self._skip = None if way is None or stage.show != way.show else way.skip
         self._stage = stage
         self._runner: StrategyRunner = core.runner
         self._waiting = waiting
@@ -181,7 +184,10 @@ class Skipper:
         ends = None if batch.ends is None else batch.ends.tolist()
         sources = None if batch.source is None else batch.source.tolist()
         stage.turn(times[0])
-        self._play(times, ends, sources)
+        if ends is None or sources is None:
+            self._play_alone(times)
+        else:
+            self._play_instants(times, ends, sources)
         count = len(times)
         self._published[0] = count
         stage.clock.now_ns = times[count - 1]
@@ -218,58 +224,87 @@ class Skipper:
         which = np.repeat(np.arange(len(calls)), [len(one) for one in rows])[order]
         self._calls = [calls[k] for k in which.tolist()]
 
-    def _play(self, times: Sequence[int], ends: list[int] | None, sources: list[int] | None) -> None:
-        stage = self._stage
-        turn, due, clock, resting, show = stage.turn, stage.due, stage.clock, stage.resting, stage.show
-        rows, calls, lines, count, taps = self._rows, self._calls, self._lines, len(times), self._runner.taps
-        called, fires, place, known_due, due_row = 0, len(rows), 0, -1, 0
-        seats = self._seats
+    def _play_alone(self, times: Sequence[int]) -> None:
+        """A batch of one source: each row is an instant of its own."""
+        stage, (line,), count, published = self._stage, self._lines, len(times), self._published
+        due, resting, show, taps, awaits = stage.due, stage.resting, stage.show, self._runner.taps, self._anybody_awaits
+        rows, calls, name, fires, skip = self._rows, self._calls, line.name, len(self._rows), self._skip
+        called, place, known_due, due_row = 0, 0, -1, 0
         while True:
-            stop = rows[called] if called < fires else count
             if due[0] != known_due or due_row < place:
                 known_due = due[0]
                 due_row = bisect_left(times, known_due, place)
-            if due_row < stop:  # noqa: PLR1730 - min() is a call, and this is done at every stop
-                stop = due_row
+            if skip is not None:
+                called, place = skip(
+                    self, times, line.columns, rows, calls, published, due, stage.clock, self._seats, taps, name,
+                    line.interval_ns, called, place, due_row, count,
+                )  # fmt: skip
+            stop = min(rows[called] if called < fires else count, due_row)
             if resting and stop > place:
-                stop = min(stop, self._wake(place, count))
-            for seat in seats:
-                if seat.waiting_for is not None:
-                    stop = min(stop, self._awaited(seat, place, count))
-            for name in taps:
-                line = self._by_name[name]
-                stop = min(stop, line.place(line.row_from(place), count))
+                waiting = resting.get(name)
+                # Nearly all that wait take the next bar: for them there is nothing to look for.
+                stop = place if waiting and waiting[0].limit is None else min(stop, self._wake(place, count))
+            stop = self._sooner(stop, place, count)
             if stop >= count:
                 return
-            if ends is None:
-                start, place = stop, stop + 1
-            else:
-                instant = bisect_right(ends, stop)
-                start, place = (ends[instant - 1] if instant else 0), ends[instant]
-            self._published[0] = start
-            if start:
-                clock.now_ns = times[start - 1]
-            ts_ns = times[start]
-            if ts_ns >= due[0]:
-                turn(ts_ns)
-            clock.now_ns = ts_ns
-            if sources is None:
-                line = lines[0]
-                if line.name in resting:
-                    show(line.bar(start))
-                if not taps and not self._anybody_awaits():
-                    self._published[0] = place
-                    while called < fires and rows[called] < place:
-                        calls[called][1](line.bar(start))
-                        called += 1
-                    continue
-            elif resting:
+            self._arrive(times, stop)
+            place = stop + 1
+            if name in resting:
+                show(line.bar(stop))
+            if taps or awaits():
+                called = self._publish(stop, place, called, None)
+                continue
+            published[0] = place
+            while called < fires and rows[called] < place:
+                calls[called][1](line.bar(stop))
+                called += 1
+
+    def _play_instants(self, times: Sequence[int], ends: list[int], sources: list[int]) -> None:
+        """A batch of several sources: the rows of an instant end at one of ``ends``."""
+        stage, lines, count, taps = self._stage, self._lines, len(times), self._runner.taps
+        due, resting, show, rows, fires = stage.due, stage.resting, stage.show, self._rows, len(self._rows)
+        called, place, known_due, due_row = 0, 0, -1, 0
+        while True:
+            if due[0] != known_due or due_row < place:
+                known_due = due[0]
+                due_row = bisect_left(times, known_due, place)
+            stop = min(rows[called] if called < fires else count, due_row)
+            if resting and stop > place:
+                stop = min(stop, self._wake(place, count))
+            stop = self._sooner(stop, place, count)
+            if stop >= count:
+                return
+            instant = bisect_right(ends, stop)
+            start, place = (ends[instant - 1] if instant else 0), ends[instant]
+            self._arrive(times, start)
+            if resting:
                 for row in range(start, place):
                     line = lines[sources[row]]
                     if line.name in resting:
                         show(line.bar(line.row_from(row)))
             if (called < fires and rows[called] < place) or taps or self._anybody_awaits():
                 called = self._publish(start, place, called, sources)
+
+    def _sooner(self, stop: int, place: int, count: int) -> int:
+        """``stop``, or an earlier row at which a strategy awaits a bar or somebody listens after the strategies."""
+        for seat in self._seats:
+            if seat.waiting_for is not None:
+                stop = min(stop, self._awaited(seat, place, count))
+        for name in self._runner.taps:
+            line = self._by_name[name]
+            stop = min(stop, line.place(line.row_from(place), count))
+        return stop
+
+    def _arrive(self, times: Sequence[int], start: int) -> None:
+        """Stand before the first row of an instant; what is due by then is done."""
+        clock = self._stage.clock
+        self._published[0] = start
+        if start:
+            clock.now_ns = times[start - 1]
+        ts_ns = times[start]
+        if ts_ns >= self._stage.due[0]:
+            self._stage.turn(ts_ns)
+        clock.now_ns = ts_ns
 
     def _publish(self, start: int, place: int, called: int, sources: list[int] | None) -> int:
         """The bars of an instant, to who awaits one and to what fires at it."""

@@ -14,7 +14,7 @@ from engine.domain.errors import ConfigError, SluiceError
 from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.timestamps import duration_ns
 from engine.params import fill_parameters
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.settings_reading import near
 from engine.strategy import Strategy
 

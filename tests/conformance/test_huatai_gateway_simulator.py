@@ -24,7 +24,7 @@ from engine.gateways.huatai.router import HuataiRouter
 from engine.gateways.surroundings import Surroundings
 from engine.journal.sqlite import SqliteJournal
 from engine.markets.china_a import ChinaA
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.simulators.counter import CounterAccount, CounterPace, Opening
 from engine.simulators.huatai import HuataiSimulator, HuataiVenue

@@ -13,7 +13,7 @@ from engine.gateways.virtual_market.adapter import VirtualMarket
 from engine.journal.memory import MemoryJournal
 from engine.markets.virtual import Virtual
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from engine.strategy import Strategy
 from tests.live_builders import DEADLINE_SECONDS, TradingPlace, a_trading_place

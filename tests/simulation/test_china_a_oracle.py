@@ -23,7 +23,8 @@ from engine.journal.memory import MemoryJournal
 from engine.markets.china_a import ChinaA
 from engine.matching import FILL_MODELS
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import ACCOUNT, Backtest, StrategySpec
+from engine.runtime.backtest import ACCOUNT, Backtest
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.wiring import Core, join
 from engine.simulators.counter import CounterRefusal
 from tests.core_builders import Nowhere

@@ -24,7 +24,8 @@ from engine.markets.free import Free
 from engine.markets.rulebook import RuleBook
 from engine.matching import FILL_MODELS
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import ACCOUNT, Backtest, StrategySpec
+from engine.runtime.backtest import ACCOUNT, Backtest
+from engine.runtime.backtest_result import StrategySpec
 
 NAME = InstrumentId("600000.SH")
 DAILY = """date,open,high,low,close,volume

@@ -22,7 +22,8 @@ from engine.markets.futures_products import PRODUCTS
 from engine.matching.next_open import NextOpen
 from engine.portfolio import Portfolio
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import ACCOUNT, Backtest, BacktestResult, StrategySpec
+from engine.runtime.backtest import ACCOUNT, Backtest
+from engine.runtime.backtest_result import BacktestResult, StrategySpec
 from tests.builders import BarsOf, Row, flat_rows
 
 BOOK = ChinaFutures()

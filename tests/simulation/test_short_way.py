@@ -1,5 +1,7 @@
-"""The short way of an everyday order through a backtest leaves what the long way leaves, everywhere."""
+"""The short way of an everyday order through a backtest, in Python and compiled, leaves what the long way leaves."""
 
+import gc
+import sys
 from typing import Any
 from unittest.mock import patch
 
@@ -8,18 +10,39 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine import Bar, Fill, InstrumentId, Strategy
+from engine.domain.commands import OrderType, Side
 from engine.domain.events import OrderSubmitted
+from engine.domain.money import ZERO
+from engine.domain.order import Order, OrderState
 from engine.domain.timestamps import MINUTE_NS
+from engine.domain.verdict import Denial
 from engine.markets.china_a import ChinaA
 from engine.markets.free import Free
 from engine.matching import FILL_MODELS, Friction, Latency, NextOpen, Path, Ticks, Touch, VolumeShare
+from engine.matching.resting import Resting
+from engine.native import Way, why_not
+from engine.portfolio import Position
 from engine.risk.profiles import limits_for
 from engine.runtime import backtest
 from tests.builders import BarsOf, a_backtest, a_walk, ran
 
 BARS = 150
+SHARED = (ZERO, Side.BUY, Side.SELL, OrderState.WORKING, OrderState.FILLED, OrderType.MARKET)
+"""Objects that every order has a hold on."""
+WAYS = ("long", "python", "compiled") if Way is not None else ("long", "python")
 OTHER = InstrumentId("000002.SH")
-PLAIN = ("buy", "sell", "buy both", "buy twice", "sell more", "buy too much", "buy odd", "buy part", "sell part")
+PLAIN = (
+    "buy",
+    "sell",
+    "buy both",
+    "buy twice",
+    "sell more",
+    "buy too much",
+    "buy odd",
+    "buy part",
+    "sell part",
+    "sell twice",
+)
 ACTIONS = (*PLAIN, "limit", "stop", "cancel", "replace", "bracket", "ioc", "fail", "unknown")
 
 
@@ -53,7 +76,8 @@ class Trader(Strategy):
             for one in self.instruments if rest == "both" else (name, name) if rest == "twice" else (name,):
                 self.buy(one, quantities.get(rest, 100))
         elif verb == "sell":
-            self.sell(name, quantities.get(rest, max(held, 1)))
+            for quantity in (max(held, 1), 1) if rest == "twice" else (quantities.get(rest, max(held, 1)),):
+                self.sell(name, quantity)
         elif verb == "limit":
             self.buy(name, 50, round(bar.close - 0.03, 2))
         elif verb == "stop":
@@ -83,17 +107,31 @@ class Hearing(Trader):
         self.seen.append(event)
 
 
-def judged(kinds: list[type[Trader]], plans: list[dict[int, str]], *, short: bool, two: bool, **terms: Any) -> Any:
+class Moody(Free, frozen=True):
+    """Raises what a limit may raise, of some quantities; of others its check, or its fee, is none that is expected."""
+
+    def check(self, order: Any, instrument: Any, now_ns: int, held: int) -> Any:
+        if order.quantity == 7:
+            raise LookupError("seven")
+        return Denial(code="MOOD", reason="not more than is held") if order.quantity == held + 1 else None
+
+    def sellable_from_ns(self, bought_ns: int) -> int:
+        return bought_ns + 3 * MINUTE_NS
+
+
+def judged(kinds: list[type[Trader]], plans: list[dict[int, str]], *, way: str, two: bool, **terms: Any) -> Any:
     """All there is to compare of one run: what everybody saw, and what is left everywhere."""
     strategies = {f"s{k}": kind(plan) for k, (kind, plan) in enumerate(zip(kinds, plans, strict=False))}
     sources = [BarsOf(a_walk(BARS), volume=900.0)]
     if two:
         slow = BarsOf(a_walk(BARS // 5, 8), instrument=OTHER, interval_ns=5 * MINUTE_NS, volume=900.0)
         sources.append(slow)
-    long_in, long_out = (lambda _core, _venue: None), (lambda _core, venue: venue.on_bar)
+    long = way == "long"
+    long_in, long_out = (lambda _core, _venue, _way: None), (lambda _core, venue, _way: venue.on_bar)
     with (
-        patch.object(backtest, "way_in", backtest.way_in if short else long_in),
-        patch.object(backtest, "way_out", backtest.way_out if short else long_out),
+        patch.object(backtest, "way_in", long_in if long else backtest.way_in),
+        patch.object(backtest, "way_out", long_out if long else backtest.way_out),
+        patch.object(backtest, "compiled", backtest.compiled if way == "compiled" else lambda _core, _venue: None),
     ):
         run = a_backtest(strategies, sources=sources, mode="event", **terms)
         result, records = ran(run)
@@ -109,7 +147,7 @@ def judged(kinds: list[type[Trader]], plans: list[dict[int, str]], *, short: boo
     ]
     seen = [strategy.seen for strategy in strategies.values()]
     whole = (result.digest, result.fills, result.denied, result.stopped, result.final_equity)
-    return whole, held, own, money, left, orders, list(core.portfolio._reservations), run.venue.accepted, seen, records
+    return whole, held, own, money, left, orders, list(core.portfolio.reservations), run.venue.accepted, seen, records
 
 
 RUNS = {
@@ -122,7 +160,7 @@ RUNS = {
         NextOpen(), NextOpen(), NextOpen(), Touch(), VolumeShare(share=0.08), Path(rule="low_first"),
         Friction(model=NextOpen(), slippage=Ticks()), Friction(model=NextOpen(), latency=Latency(order="70s")),
     ]),
-    "book": st.sampled_from([Free(), Free(), ChinaA()]),
+    "book": st.sampled_from([Free(), Free(), ChinaA(), Moody()]),
     "cash": st.sampled_from([60_000, 1_000_000]),
     "limits": st.sampled_from([{}, {}, {"open_orders": {}}, {"max_position": {"quantity": 400}}]),
 }  # fmt: skip
@@ -130,23 +168,25 @@ RUNS = {
 
 def compared(*, limits: dict[str, Any], **run: Any) -> Any:
     terms = {**run, "limits": limits_for("backtest", limits)}
-    short, long = judged(short=True, **terms), judged(short=False, **terms)
-    for ours, theirs in zip(short, long, strict=True):
-        assert ours == theirs
-    return short
+    long, *others = (judged(way=way, **terms) for way in WAYS)
+    for other in others:
+        for ours, theirs in zip(other, long, strict=True):
+            assert ours == theirs
+    return long
 
 
 @given(**RUNS)
 @settings(max_examples=40, deadline=None)
 @example(
-    kinds=[Trader], plans=[{3: "buy", 9: "sell", 12: "buy too much", 20: "sell more", 30: "buy odd", 31: "buy"}, {}],
+    kinds=[Trader],
+    plans=[{3: "buy", 9: "sell", 12: "buy too much", 20: "sell more", 30: "buy odd", 31: "buy", 40: "sell twice"}, {}],
     two=False, model=NextOpen(), book=Free(), cash=1_000_000, limits={},
 )  # fmt: skip
 @example(
     kinds=[Trader, Trader], plans=[{3: "buy", 4: "cancel", 9: "bracket", 20: "buy"}, {3: "sell", 4: "buy twice"}],
-    two=True, model=NextOpen(), book=Free(), cash=1_000_000, limits={},
+    two=True, model=NextOpen(), book=Moody(), cash=1_000_000, limits={},
 )  # fmt: skip
-def test_both_ways_leave_the_same(**run: Any) -> None:
+def test_all_ways_leave_the_same(**run: Any) -> None:
     """Over strategies, orders of every kind, fill models, markets and limits: journal, books, venue, what was seen."""
     compared(**run)
 
@@ -154,22 +194,24 @@ def test_both_ways_leave_the_same(**run: Any) -> None:
 @pytest.mark.long
 @given(**RUNS)
 @settings(max_examples=2_000, deadline=None)
-def test_both_ways_leave_the_same_in_thousands_of_runs(**run: Any) -> None:
+def test_all_ways_leave_the_same_in_thousands_of_runs(**run: Any) -> None:
     """The same, longer."""
     compared(**run)
 
 
 @pytest.mark.parametrize("kind", [kind for name, kind in FILL_MODELS.items() if name not in ("quote", "book_walk")])
-def test_every_fill_model_comes_to_the_same_both_ways(kind: type[Any]) -> None:
+def test_every_fill_model_comes_to_the_same_all_ways(kind: type[Any]) -> None:
     """Purchases and sales all along a run; something is filled."""
     plan = dict(zip(range(2, BARS, 3), ["buy", "sell", "buy both", "sell part"] * 20, strict=False))
     short = compared(kinds=[Trader], plans=[plan], two=True, model=kind(), book=Free(), cash=1_000_000, limits={})
     assert short[0][1] > 20
 
 
-def test_everyday_orders_go_the_short_way() -> None:
+@pytest.mark.parametrize("way", WAYS[1:])
+def test_everyday_orders_go_the_short_way(way: str) -> None:
     """Neither the gate nor the venue's own loop is asked for a purchase and a sale that fill at the next open."""
-    run = a_backtest(Trader({3: "buy", 9: "sell"}), a_walk(BARS), mode="event")
+    with patch.object(backtest, "compiled", backtest.compiled if way == "compiled" else lambda _core, _venue: None):
+        run = a_backtest(Trader({3: "buy", 9: "sell"}), a_walk(BARS), mode="event")
     asked: list[Any] = []
     with (
         patch.object(run.core.manager, "on_submit", asked.append),
@@ -178,3 +220,32 @@ def test_everyday_orders_go_the_short_way() -> None:
     ):
         result, records = ran(run)
     assert (asked, result.fills, sum(isinstance(record, OrderSubmitted) for record in records)) == ([], 2, 2)
+
+
+@pytest.mark.skipif(Way is None, reason=why_not)
+def test_a_run_says_whether_its_orders_went_the_compiled_way() -> None:
+    """And where they do, no record of an everyday order is ever made: there are bytes of it, and those can be read."""
+    run = a_backtest(Trader({3: "buy", 9: "sell"}), a_walk(BARS), mode="event")
+    kept: list[Any] = []
+    with patch.object(run.core, "record", kept.append):
+        result, records = ran(run)
+    assert (result.compiled, kept, sum(isinstance(record, OrderSubmitted) for record in records)) == (True, [], 2)
+
+
+@pytest.mark.skipif(Way is None, reason=why_not)
+def test_what_the_compiled_way_is_handed_is_let_go_of() -> None:
+    """Runs come and go: what they had is collected, and common objects are not counted up or down."""
+
+    def counts() -> list[int]:
+        gc.collect()
+        return [sys.getrefcount(one) for one in (*SHARED, Order, Resting, Position)]
+
+    def trade() -> None:
+        plan = dict(zip(range(2, BARS, 2), ["buy", "sell", "buy too much", "sell more"] * 20, strict=False))
+        ran(a_backtest(Trader(plan), a_walk(BARS), mode="event"))
+
+    trade()
+    before = counts()
+    for _ in range(20):
+        trade()
+    assert all(abs(after - was) < 20 for was, after in zip(before, counts(), strict=True))

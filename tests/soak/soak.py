@@ -26,7 +26,7 @@ from engine.domain.order import TERMINAL
 from engine.domain.timestamps import DAY_NS, MINUTE_NS, parse_time
 from engine.journal.compaction import compact
 from engine.risk.profiles import limits_for
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.live import AccountSpec, LiveRun, LiveSpec
 from tests.soak.broker import COMMISSION, ECHOING, NAMELESS, Broker
 from tests.soak.tape import Hours, Plan, Tape
@@ -291,7 +291,7 @@ def stores(run: LiveRun) -> dict[str, Any]:
         "venue ids": manager._venue_ids,
         "baselines": manager._baselines,
         "absences": manager._readings._matcher._absences,
-        "reservations": portfolio._reservations,
+        "reservations": portfolio.reservations,
         "strategy positions": portfolio.strategy_positions,
         "marks": portfolio.marks.latest,
         "exposures": view.exposures,

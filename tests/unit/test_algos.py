@@ -342,7 +342,7 @@ def test_what_can_not_be_sold_yet_is_protected_as_soon_as_it_can() -> None:
     """T+1: the exit of a purchase waits for its day."""
     house = a_house().takes_all()
     free_ns = house.clock.now_ns + DAY_NS
-    house.core.portfolio._sellable_from = lambda _instrument, _ns: free_ns
+    house.core.portfolio.sellable_from = lambda _instrument, _ns: free_ns
     made = house.strategy.bracket(NAME, 100, take_profit=11, stop_loss=9)
     house.quote(9.0)
     assert house.orders == [f"{made}.1 market buy 100"]

@@ -2,6 +2,9 @@
 
 import gzip
 import hashlib
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +250,23 @@ def test_the_real_index_file_is_read_whole() -> None:
     assert parts[0].low[0] == 3258.63
     assert len(next(iter(open_quotes(SHARED / "usdjpy_quotes.csv", "USDJPY.FX").batches())).ts_ns) == 1000
     assert open_bars(SHARED / "sse_composite_1d.csv", "000001.SH").interval_ns == 24 * HOUR_NS
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pandas") is None, reason="pandas is not installed: nobody can import it")
+@pytest.mark.parametrize("name", ["bars.parquet", "bars.csv"])
+def test_reading_a_file_does_not_wait_for_pandas(tmp_path: Path, name: str) -> None:
+    """Which takes longer to import than a year of minutes to replay; pyarrow asks it in passing where it is there."""
+    table = pa.table({
+        "symbol": ["A.X", "B.X", "A.X"], "ts": [1_700_000_000, 1_700_000_000, 1_700_000_060],
+        "open": [1.0, 2.0, 1.1], "high": [1.2, 2.0, 1.2], "low": [0.9, 2.0, 1.0], "close": [1.1, 2.0, 1.1],
+        "volume": [100, 200, 300],
+    })  # fmt: skip
+    path = tmp_path / name
+    (pq.write_table if name.endswith("parquet") else pa_csv.write_csv)(table, path)
+    code = (
+        "import sys; from engine.data.sources import open_bars\n"
+        f"source = open_bars({str(path)!r}, 'A.X', tz='UTC')\n"
+        "print([c.volume.tolist() for c in source.batches()], 'pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[[100.0, 300.0]] False"

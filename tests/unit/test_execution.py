@@ -213,7 +213,7 @@ def test_where_nothing_late_can_come_an_ended_order_leaves_nothing(end: Evidence
     manager, portfolio = dropped.core.manager, dropped.core.portfolio
     if end is not Evidence.REJECT:
         assert not manager.orders
-        assert not portfolio._reservations
+        assert not portfolio.reservations
     assert not manager.working or end is Evidence.REJECT
     assert not manager._told
     assert not manager._venue_ids
@@ -364,7 +364,7 @@ def test_a_replay_keeps_no_ended_order() -> None:
     backtest = many_orders(Buys, 500)
     manager = backtest.core.manager
     assert len(manager.orders) == len(manager.working) == 1, "the last bar's order found no next open"
-    assert len(backtest.core.portfolio._reservations) == 1
+    assert len(backtest.core.portfolio.reservations) == 1
     assert backtest._journal.kept_bytes / 500 < 1024
 
 

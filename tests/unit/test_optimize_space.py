@@ -7,7 +7,7 @@ import pytest
 from engine.domain.errors import ConfigError
 from engine.domain.ids import InstrumentId
 from engine.entropy import Entropy
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.optimize.grid import Grid
 from engine.runtime.optimize.random_sets import RandomSets
 from engine.runtime.optimize.space import Space, key_of, listed, space_of

@@ -1,5 +1,6 @@
 """Amounts that add up, drawdowns, days and months, price limits, denials over time, and the JSON of a report."""
 
+import gc
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from engine.data import open_bars
 from engine.domain.commands import Side
+from engine.domain.errors import DataError
 from engine.domain.events import PositionAdjusted, RunStarted
 from engine.domain.ids import EXTERNAL, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
@@ -245,3 +247,15 @@ def test_the_json_has_every_field_of_the_report() -> None:
     assert set(said["statistics"]) == set(type(report.statistics).__struct_fields__)
     assert said["round_trips"][0]["pnl"] == "48.00"
     assert said["curves"]["equity"]["equity"] == report.equity
+
+
+def test_building_a_report_leaves_the_collector_as_it_found_it() -> None:
+    """Paused while hundreds of thousands of objects are made that live on; running again afterwards, error or not."""
+    for wanted in (True, False):
+        (gc.enable if wanted else gc.disable)()
+        try:
+            with pytest.raises(DataError):
+                report_of(Reading([]))
+            assert gc.isenabled() is wanted
+        finally:
+            gc.enable()

@@ -13,7 +13,7 @@ from engine.control.api.shapes import Done, done, portable, text
 from engine.domain.errors import DataError
 from engine.domain.ids import AccountId, StrategyId
 from engine.params import parameters_of
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.operator_commands import SetParameters, StartStrategy, StopStrategy
 from engine.runtime.wiring import Core
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from engine.domain.errors import SluiceError
 from engine.domain.money import ZERO
 from engine.journal.memory import MemoryJournal
-from engine.runtime.backtest import ACCOUNT, BacktestResult
+from engine.runtime.backtest import ACCOUNT
+from engine.runtime.backtest_result import BacktestResult
 from engine.runtime.interrupt import interrupting
 from engine.runtime.optimize.jobs import Figures, Job, Row
 from engine.runtime.optimize.setup import Setup

@@ -22,7 +22,8 @@ from engine.markets.rulebook import RuleBook
 from engine.matching.fill_model import FillModel
 from engine.ports import Journal
 from engine.risk.limit import Limit
-from engine.runtime.backtest import Backtest, StrategySpec
+from engine.runtime.backtest import Backtest
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.code_hashes import engine_hash
 from engine.runtime.optimize.held_bars import HeldBars
 from engine.runtime.optimize.jobs import Job

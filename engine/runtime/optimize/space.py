@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from engine.domain.errors import ConfigError
 from engine.params import fill_parameters, parameters_of
-from engine.runtime.backtest import StrategySpec
+from engine.runtime.backtest_result import StrategySpec
 from engine.runtime.settings_reading import near
 from engine.runtime.strategies import load_strategy
 

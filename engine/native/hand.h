@@ -1,0 +1,134 @@
+/* How a strategy hands in an order that says nothing but side, instrument and quantity (Context.plain). */
+
+#pragma once
+
+#include "way_in.h"
+
+/* What is told once of a strategy: its context, where orders are numbered; and what all its orders have alike. */
+#define HELD(DO) DO(way) DO(context) DO(catalogue) DO(clock) DO(prefix) DO(long_way)
+
+typedef struct {
+    PyObject_HEAD
+#define DO(name) PyObject *name;
+    HELD(DO)
+#undef DO
+    Pattern order;
+} Hand;
+
+/* ``f"{prefix}{number}"`` */
+static PyObject *
+numbered(PyObject *prefix, int64_t number)
+{
+    char text[128];
+    if (PyUnicode_IS_ASCII(prefix) && PyUnicode_GET_LENGTH(prefix) < 100) {
+        Py_ssize_t size = PyUnicode_GET_LENGTH(prefix);
+        memcpy(text, PyUnicode_1BYTE_DATA(prefix), (size_t)size);
+        size += digits_of(number, text + size);
+        return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, text, size);
+    }
+    return PyUnicode_FromFormat("%U%lld", prefix, (long long)number);
+}
+
+PyDoc_STRVAR(plain_doc, "plain(side, instrument, quantity)\n--\n\nAs ``Context.plain``.");
+
+static PyObject *
+Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    Way *way = (Way *)hand->way;
+    PyObject *spec = count == 3 && names == NULL ? FIND(hand->catalogue, args[1]) : NULL;
+    if (spec == NULL || !IS(spec, Instrument) || !PyLong_CheckExact(args[2])) {
+        PyErr_Clear();
+        return PyObject_Vectorcall(hand->long_way, args, (size_t)count, names);
+    }
+    Py_INCREF(spec);
+    PyObject *number = one_more(hand->context, S_orders_made), *now_ns = PyObject_GetAttr(hand->clock, S_now_ns);
+    PyObject *order = number && now_ns ? copy_of(&hand->order) : NULL, *answer = NULL;
+    PyObject *client_id = order ? numbered(hand->prefix, PyLong_AsLongLong(number)) : NULL;
+    Py_XDECREF(number);
+    if (client_id == NULL) {
+        Py_XDECREF(now_ns);
+        goto done;
+    }
+    PUT(order, SubmitOrder, client_id, Py_NewRef(client_id));
+    PUT(order, SubmitOrder, instrument, Py_NewRef(GET(spec, Instrument, id)));
+    PUT(order, SubmitOrder, side, Py_NewRef(args[0]));
+    PUT(order, SubmitOrder, quantity, Py_NewRef(args[2]));
+    PUT(order, SubmitOrder, ts_ns, now_ns);
+    PyObject *asked[] = {order, spec};
+    PyObject *told = Way_submit(way, asked, 2);
+    answer = told == NULL ? NULL : Py_NewRef(client_id);
+    Py_XDECREF(told);
+done:
+    Py_XDECREF(client_id);
+    Py_XDECREF(order);
+    Py_DECREF(spec);
+    return answer;
+}
+
+static int
+Hand_init(Hand *hand, PyObject *args, PyObject *held)
+{
+    PyObject *sample = held == NULL ? NULL : PyDict_GetItemString(held, "sample");
+    if (PyTuple_GET_SIZE(args) || sample == NULL) {
+        PyErr_SetString(PyExc_TypeError, "every part of a Hand has a name, and a sample of its orders is one");
+        return -1;
+    }
+#define DO(name)                                                                                                      \
+    {                                                                                                                 \
+        PyObject *part = PyDict_GetItemString(held, #name);                                                           \
+        if (part == NULL) {                                                                                           \
+            PyErr_SetString(PyExc_TypeError, "a Hand needs " #name);                                                  \
+            return -1;                                                                                                \
+        }                                                                                                             \
+        Py_XSETREF(hand->name, Py_NewRef(part));                                                                      \
+    }
+    HELD(DO)
+#undef DO
+    return pattern_of(&hand->order, sample);
+}
+
+static int
+Hand_traverse(Hand *hand, visitproc visit, void *arg)
+{
+#define DO(name) Py_VISIT(hand->name);
+    HELD(DO)
+#undef DO
+    return 0;
+}
+
+static int
+Hand_clear(Hand *hand)
+{
+#define DO(name) Py_CLEAR(hand->name);
+    HELD(DO)
+#undef DO
+    Py_CLEAR(hand->order.sample);
+    return 0;
+}
+
+static void
+Hand_dealloc(Hand *hand)
+{
+    PyObject_GC_UnTrack(hand);
+    Hand_clear(hand);
+    Py_TYPE(hand)->tp_free((PyObject *)hand);
+}
+
+static PyMethodDef hand_methods[] = {
+    {"plain", (PyCFunction)(void (*)(void))Hand_plain, METH_FASTCALL | METH_KEYWORDS, plain_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject HandType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "engine.native.short_way.Hand",
+    .tp_doc = PyDoc_STR("One strategy's way in; every part is given by name (runtime/compiled_way.py)."),
+    .tp_basicsize = sizeof(Hand),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)Hand_init,
+    .tp_dealloc = (destructor)Hand_dealloc,
+    .tp_traverse = (traverseproc)Hand_traverse,
+    .tp_clear = (inquiry)Hand_clear,
+    .tp_methods = hand_methods,
+};

@@ -1,0 +1,145 @@
+/* The short way of an everyday order (engine/runtime/short_way.py), step by step the same, compiled.
+
+   It reads and writes the same objects: orders, reservations, positions and what rests at the venue are the classes of
+   the engine, so that every other room finds there what the way in Python leaves. Only the four records of an order
+   are never made as objects: they are written as the bytes the journal would encode them to.
+
+   Nothing here is decided that short_way.py does not decide. What is not everyday goes the long way, before anything
+   was changed. tests/simulation/test_short_way.py holds all three equal. */
+
+/* What it was made of (sources.py); hatch_build.py tells. */
+#ifndef SLUICE_SOURCE
+#define SLUICE_SOURCE ""
+#endif
+
+#include "way.h"
+#include "way_in.h"
+#include "way_out.h"
+#include "hand.h"
+#include "skip.h"
+
+PyDoc_STRVAR(take_doc, "take()\n--\n\nThe bytes of the records written so far, and how many they are; then there are none.");
+
+static PyObject *
+Way_take(Way *way, PyObject *Py_UNUSED(nothing))
+{
+    PyObject *taken = Py_BuildValue("y#n", way->ink.data ? way->ink.data : "", way->ink.size, way->ink.records);
+    if (taken != NULL)
+        way->ink.size = way->ink.records = 0;
+    return taken;
+}
+
+static int
+Way_init(Way *way, PyObject *args, PyObject *parts)
+{
+    if (PyTuple_GET_SIZE(args) || parts == NULL) {
+        PyErr_SetString(PyExc_TypeError, "every part of a Way has a name");
+        return -1;
+    }
+#define DO(name)                                                                                                      \
+    {                                                                                                                 \
+        PyObject *part = PyDict_GetItemString(parts, #name);                                                          \
+        if (part == NULL) {                                                                                           \
+            PyErr_SetString(PyExc_TypeError, "a Way needs " #name);                                                   \
+            return -1;                                                                                                \
+        }                                                                                                             \
+        Py_XSETREF(way->name, Py_NewRef(part));                                                                       \
+    }
+    PARTS(DO)
+#undef DO
+#define DO(type, field)                                                                                               \
+    if ((way->type##_##field = place_of(way->type, #field)) < 0)                                                      \
+        return -1;
+    PLACES(DO)
+#undef DO
+    PyObject *held = PyDict_GetItemString(parts, "held"), *rest = PyDict_GetItemString(parts, "rest");
+    way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
+    if (held == NULL || rest == NULL) {
+        PyErr_SetString(PyExc_TypeError, "a Way needs samples of what is held back, and of what rests");
+        return -1;
+    }
+    return pattern_of(&way->held, held) < 0 ? -1 : pattern_of(&way->rest, rest);
+}
+
+static int
+Way_traverse(Way *way, visitproc visit, void *arg)
+{
+#define DO(name) Py_VISIT(way->name);
+    PARTS(DO)
+#undef DO
+    return 0;
+}
+
+static int
+Way_clear(Way *way)
+{
+#define DO(name) Py_CLEAR(way->name);
+    PARTS(DO)
+#undef DO
+    Py_CLEAR(way->held.sample);
+    Py_CLEAR(way->rest.sample);
+    return 0;
+}
+
+static void
+Way_dealloc(Way *way)
+{
+    PyObject_GC_UnTrack(way);
+    Way_clear(way);
+    PyMem_Free(way->ink.data);
+    Py_TYPE(way)->tp_free((PyObject *)way);
+}
+
+static PyMethodDef methods[] = {
+    {"submit", (PyCFunction)(void (*)(void))Way_submit, METH_FASTCALL, submit_doc},
+    {"show", (PyCFunction)Way_show, METH_O, show_doc},
+    {"take", (PyCFunction)Way_take, METH_NOARGS, take_doc},
+    {"skip", (PyCFunction)(void (*)(void))Way_skip, METH_FASTCALL, skip_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef members[] = {
+    {"records", T_PYSSIZET, offsetof(Way, ink.records), READONLY, "How many ``take`` would give."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyTypeObject WayType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "engine.native.short_way.Way",
+    .tp_doc = PyDoc_STR("Both steps of one run; every part is given by name (runtime/short_way.py)."),
+    .tp_basicsize = sizeof(Way),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)Way_init,
+    .tp_dealloc = (destructor)Way_dealloc,
+    .tp_traverse = (traverseproc)Way_traverse,
+    .tp_clear = (inquiry)Way_clear,
+    .tp_methods = methods,
+    .tp_members = members,
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "engine.native.short_way", .m_doc = "See ``Way``.", .m_size = -1,
+};
+
+PyMODINIT_FUNC
+PyInit_short_way(void)
+{
+#define NAME(name)                                                                                                    \
+    if ((S_##name = PyUnicode_InternFromString(#name)) == NULL)                                                       \
+        return NULL;
+    NAME(accepted) NAME(fills) NAME(quiet) NAME(only_books) NAME(cost_factor) NAME(check) NAME(fee) NAME(get)
+    NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append) NAME(now_ns) NAME(orders_made)
+#undef NAME
+    S_strategy_position = PyUnicode_InternFromString("_strategy_position");
+    if (S_strategy_position == NULL || PyType_Ready(&WayType) < 0 || PyType_Ready(&HandType) < 0)
+        return NULL;
+    PyObject *made = PyModule_Create(&module);
+    if (made == NULL)
+        return NULL;
+    if (PyModule_AddObjectRef(made, "Way", (PyObject *)&WayType) < 0
+        || PyModule_AddObjectRef(made, "Hand", (PyObject *)&HandType) < 0
+        || PyModule_AddStringConstant(made, "SOURCE", SLUICE_SOURCE) < 0)
+        Py_CLEAR(made);
+    return made;
+}

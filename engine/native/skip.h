@@ -1,0 +1,196 @@
+/* The everyday stretch of a column run (Skipper._play of runtime/skipping.py): from one bar at which a trigger fires, or
+   an order waits for whatever comes, to the next. What else may happen (a timer, a limit order, a strategy that awaits)
+   is left to Python, which goes on where this stopped. */
+
+#pragma once
+
+#include "way_out.h"
+
+enum { SKIPPER, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, CLOCK, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
+
+typedef struct {
+    Py_buffer times, columns[5];
+    int held;
+} Views;
+
+static void
+let_go(Views *views)
+{
+    for (int k = 0; k < views->held; k++)
+        PyBuffer_Release(k ? &views->columns[k - 1] : &views->times);
+}
+
+/* The batch's columns: eight bytes an item, one after the other. */
+static int
+look(PyObject *times, PyObject *columns, Py_ssize_t count, Views *views)
+{
+    for (views->held = 0; views->held < 6; views->held++) {
+        int k = views->held;
+        PyObject *from = k ? PyTuple_GetItem(columns, k - 1) : times;
+        Py_buffer *to = k ? &views->columns[k - 1] : &views->times;
+        if (from == NULL || PyObject_GetBuffer(from, to, PyBUF_CONTIG_RO) < 0)
+            return -1;
+        if (to->itemsize != 8 || to->len < count * 8) {
+            views->held++;
+            PyErr_SetString(PyExc_ValueError, "a column is shorter than its batch");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The bar of a row, made as _Line.bar makes it. */
+static PyObject *
+bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
+{
+    PyObject *fields[8] = {args[NAME], PyLong_FromLongLong(((const int64_t *)views->times.buf)[row])}, *bar = NULL;
+    int made = fields[1] != NULL;
+    for (int k = 0; k < 5; k++) {
+        fields[2 + k] = PyFloat_FromDouble(((const double *)views->columns[k].buf)[row]);
+        made = made && fields[2 + k] != NULL;
+    }
+    fields[7] = args[INTERVAL];
+    if (made)
+        bar = PyObject_Vectorcall(way->Bar, fields, 8, NULL);
+    for (int k = 1; k < 7; k++)
+        Py_XDECREF(fields[k]);
+    return bar;
+}
+
+/* Whether a strategy awaits something, or somebody listens after them: -1 on error. */
+static int
+anybody_else(PyObject *const *args, Py_ssize_t waiting_for)
+{
+    if (PyDict_GET_SIZE(args[TAPS]))
+        return 1;
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(args[SEATS]); k++) {
+        PyObject *asked = AT(PyList_GET_ITEM(args[SEATS], k), waiting_for);
+        if (asked != NULL && asked != Py_None)
+            return 1;
+    }
+    return 0;
+}
+
+/* 1 where an order waits that takes the next bar, 0 where none waits, -1 where Python must look (no error is set). */
+static int
+waits(Way *way, PyObject *name)
+{
+    Py_ssize_t names = PyDict_GET_SIZE(way->resting);
+    if (names == 0)
+        return 0;
+    PyObject *orders = names == 1 ? FIND(way->resting, name) : NULL;
+    PyErr_Clear();
+    if (orders == NULL || PyList_GET_SIZE(orders) == 0 || !IS(PyList_GET_ITEM(orders, 0), Resting))
+        return -1;
+    return GET(PyList_GET_ITEM(orders, 0), Resting, limit) == Py_None ? 1 : -1;
+}
+
+static int
+put_number(PyObject *list, Py_ssize_t number)
+{
+    PyObject *made = PyLong_FromSsize_t(number);
+    return made == NULL ? -1 : PyList_SetItem(list, 0, made);
+}
+
+/* Show a row to what waits; the whole bar is made only where more than its open is asked for. */
+static int
+show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
+{
+    int met = 0;
+    if (way->opens) {
+        int64_t ts_ns = ((const int64_t *)views->times.buf)[row], interval_ns = natural(args[INTERVAL]);
+        PyObject *open = PyFloat_FromDouble(((const double *)views->columns[0].buf)[row]);
+        if (open == NULL)
+            return -1;
+        Filled it = {args[NAME], open, NULL, ts_ns - interval_ns, ts_ns};
+        met = interval_ns < 0 || ts_ns < 0 ? 0 : fills(way, &it);
+        Py_DECREF(open);
+    }
+    if (met)
+        return met;
+    PyObject *bar = bar_at(way, args, views, row), *shown = bar == NULL ? NULL : Way_show(way, bar);
+    Py_XDECREF(bar);
+    return for_nothing(shown);
+}
+
+/* Everything at one row; the number of calls made, or -1. */
+static Py_ssize_t
+play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py_ssize_t called)
+{
+    PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
+    PyObject *now_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
+    if (now_ns == NULL || put_number(args[PUBLISHED], row) < 0 || PyObject_SetAttr(args[CLOCK], S_now_ns, now_ns) < 0) {
+        Py_XDECREF(now_ns);
+        return -1;
+    }
+    Py_DECREF(now_ns);
+    if (PyDict_GET_SIZE(way->resting)) {
+        if (show_row(way, args, views, row) < 0)
+            return -1;
+        if (anybody_else(args, way->Seat_waiting_for)) {
+            PyObject *after = PyObject_CallMethod(args[SKIPPER], "_publish", "nnnO", row, row + 1, called, Py_None);
+            called = after == NULL ? -1 : PyLong_AsSsize_t(after);
+            Py_XDECREF(after);
+            return called;
+        }
+    }
+    if (put_number(args[PUBLISHED], row + 1) < 0)
+        return -1;
+    if (called >= PyList_GET_SIZE(rows) || PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) > row)
+        return called;
+    if ((bar = bar_at(way, args, views, row)) == NULL)
+        return -1;
+    way->fresh = bar;
+    while (called < PyList_GET_SIZE(rows) && PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) <= row) {
+        PyObject *call = PyTuple_GET_ITEM(PyList_GET_ITEM(calls, called), 1);
+        PyObject *answer = PyObject_CallOneArg(call, bar);
+        if (answer == NULL) {
+            called = -1;
+            break;
+        }
+        Py_DECREF(answer);
+        called++;
+    }
+    way->fresh = NULL;
+    Py_DECREF(bar);
+    return called;
+}
+
+PyDoc_STRVAR(skip_doc,
+    "skip(skipper, times, columns, rows, calls, published, due, clock, seats, taps, name, interval_ns,\n"
+    "     called, place, due_row, count)\n--\n\n"
+    "Plays on from ``place``; gives ``(called, place)`` where Python goes on.");
+
+static PyObject *
+Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
+{
+    if (given != NUMBERS + 4) {
+        PyErr_SetString(PyExc_TypeError, "skip takes sixteen arguments");
+        return NULL;
+    }
+    Py_ssize_t called = PyLong_AsSsize_t(args[NUMBERS]), place = PyLong_AsSsize_t(args[NUMBERS + 1]);
+    Py_ssize_t due_row = PyLong_AsSsize_t(args[NUMBERS + 2]), count = PyLong_AsSsize_t(args[NUMBERS + 3]);
+    PyObject *due = PyList_GetItem(args[DUE], 0), *rows = args[ROWS];
+    Views views = {.held = 0};
+    if (PyErr_Occurred() || look(args[TIMES], args[COLUMNS], count, &views) < 0) {
+        let_go(&views);
+        return NULL;
+    }
+    while (PyList_GET_ITEM(args[DUE], 0) == due && !anybody_else(args, way->Seat_waiting_for)) {
+        Py_ssize_t fires = PyList_GET_SIZE(rows);
+        Py_ssize_t stop = called < fires ? PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) : count;
+        int waiting = waits(way, args[NAME]);
+        if (waiting < 0)
+            break;
+        if (waiting && stop > place)
+            stop = place;
+        if (stop >= due_row || stop >= count)
+            break;
+        called = play_row(way, args, &views, stop, called);
+        if (called < 0)
+            break;
+        place = stop + 1;
+    }
+    let_go(&views);
+    return called < 0 ? NULL : Py_BuildValue("nn", called, place);
+}

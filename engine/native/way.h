@@ -1,0 +1,193 @@
+/* What both steps of the short way know of the run, and small things they do alike. */
+
+#ifndef SLUICE_WAY_H
+#define SLUICE_WAY_H
+
+#define PY_SSIZE_T_CLEAN
+#include "pattern.h"
+#include "record.h"
+#include "slots.h"
+
+#ifdef Py_GIL_DISABLED
+#error "written for an interpreter with its lock"
+#endif
+
+/* Records in the ink after which the journal is asked to take them. */
+#define FULL 4096
+
+/* Everything that is handed over once, by name. */
+#define PARTS(DO)                                                                                                     \
+    DO(manager) DO(venue) DO(portfolio) DO(view) DO(orders) DO(working) DO(resting) DO(accounts) DO(reservations)      \
+    DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending)                      \
+    DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(prices) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
+    DO(failures) DO(placed) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                                       \
+    DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
+    DO(buy) DO(sell) DO(zero) DO(working_state) DO(filled_state)                                                       \
+    DO(intent_buy) DO(intent_sell) DO(sent) DO(accepted) DO(filled)
+
+/* Fields that are read where they lie: class, field. */
+#define PLACES(DO)                                                                                                    \
+    DO(SubmitOrder, client_id) DO(SubmitOrder, account) DO(SubmitOrder, strategy) DO(SubmitOrder, instrument)          \
+    DO(SubmitOrder, side) DO(SubmitOrder, quantity) DO(SubmitOrder, ts_ns) DO(SubmitOrder, type)                       \
+    DO(Instrument, id) DO(Instrument, market) DO(Instrument, currency) DO(Instrument, multiplier) DO(Free, commission)                    \
+    DO(Position, cost) DO(Position, locked) DO(Position, quantity) DO(Position, selling)                               \
+    DO(AccountBook, cash) DO(AccountBook, reserved) DO(AccountBook, margin) DO(AccountBook, positions)                 \
+    DO(AccountBook, fees)                                                                                             \
+    DO(Reservation, book) DO(Reservation, position) DO(Reservation, quantity) DO(Reservation, open)                    \
+    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held) DO(Seat, waiting_for)                        \
+    DO(Order, request) DO(Order, state) DO(Order, venue_id) DO(Order, price) DO(Order, cum) DO(Order, value)           \
+    DO(Order, fee) DO(Order, sent_ns) DO(Order, _quantity) DO(Order, _queued) DO(Order, _sent) DO(Order, _acked)       \
+    DO(Order, _odd) DO(Order, _fills)                                                                                 \
+    DO(Resting, number) DO(Resting, request) DO(Resting, accepted_ns) DO(Resting, buys) DO(Resting, limit)             \
+    DO(Resting, quantity) DO(Resting, leaves) DO(Resting, plain) DO(Resting, reserved) DO(Resting, acts_ns)                                                       \
+    DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open) DO(Bar, close) DO(Bar, interval_ns) DO(Marks, latest)
+
+typedef struct {
+    PyObject_HEAD
+#define DO(name) PyObject *name;
+    PARTS(DO)
+#undef DO
+#define DO(type, field) Py_ssize_t type##_##field;
+    PLACES(DO)
+#undef DO
+    int opens;                  /* The fill model takes the open, in full. */
+    PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
+    Pattern held, rest;
+    Ink ink;
+} Way;
+
+#define GET(object, type, field) AT(object, way->type##_##field)
+#define PUT(object, type, field, value) put_at(object, way->type##_##field, value)
+#define IS(object, type) ((PyObject *)Py_TYPE(object) == way->type)
+
+static PyObject *S_accepted, *S_fills, *S_quiet, *S_only_books, *S_cost_factor, *S_check, *S_fee, *S_get, *S_book,
+    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append, *S_now_ns, *S_orders_made;
+
+/* A whole number of at least 0 that an int64 holds; -1, and no error, for any other. */
+static int64_t
+natural(PyObject *number)
+{
+    if (number == NULL || !PyLong_CheckExact(number))
+        return -1;
+    int overflow;
+    int64_t value = PyLong_AsLongLongAndOverflow(number, &overflow);
+    return overflow || value < 0 ? -1 : value;
+}
+
+/* dict.get(key), borrowed; NULL without an error where it is not there. */
+#define FIND(dict, key) PyDict_GetItemWithError(dict, key)
+
+/* name of an object changed by one; the new number, or NULL. */
+static PyObject *
+one_more(PyObject *owner, PyObject *name)
+{
+    PyObject *before = PyObject_GetAttr(owner, name), *after;
+    if (before == NULL)
+        return NULL;
+    after = PyLong_FromLongLong(PyLong_AsLongLong(before) + 1);
+    Py_DECREF(before);
+    if (after != NULL && PyObject_SetAttr(owner, name, after) < 0)
+        Py_CLEAR(after);
+    return after;
+}
+
+/* dict[key] = dict.get(key, 0) + amount, or - amount. */
+static int
+add_to(Way *way, PyObject *dict, PyObject *key, PyObject *amount, int sign)
+{
+    PyObject *before = FIND(dict, key);
+    if (before == NULL) {
+        if (PyErr_Occurred())
+            return -1;
+        before = way->zero;
+    }
+    PyObject *after = sign > 0 ? PyNumber_Add(before, amount) : PyNumber_Subtract(before, amount);
+    if (after == NULL)
+        return -1;
+    int done = PyDict_SetItem(dict, key, after);
+    Py_DECREF(after);
+    return done;
+}
+
+/* owner.field += number */
+static int
+count_at(PyObject *owner, Py_ssize_t place, int64_t number)
+{
+    PyObject *after = PyLong_FromLongLong(PyLong_AsLongLong(AT(owner, place)) + number);
+    if (after == NULL)
+        return -1;
+    put_at(owner, place, after);
+    return 0;
+}
+
+/* price x quantity x multiplier, new. */
+static PyObject *
+value_of(Way *way, PyObject *price, PyObject *quantity, PyObject *instrument)
+{
+    PyObject *value = PyNumber_Multiply(price, quantity), *multiplier = GET(instrument, Instrument, multiplier);
+    if (value != NULL && natural(multiplier) != 1)
+        Py_SETREF(value, PyNumber_Multiply(value, multiplier));
+    return value;
+}
+
+/* engine.domain.money.exact_price, new. */
+static PyObject *
+exact_price(Way *way, PyObject *price)
+{
+    PyObject *known = FIND(way->prices, price);
+    if (known != NULL)
+        return Py_NewRef(known);
+    return PyErr_Occurred() ? NULL : PyObject_CallOneArg(way->exact_price, price);
+}
+
+/* RiskView.reference, new; None where there is no price. */
+static PyObject *
+reference(Way *way, PyObject *name)
+{
+    PyObject *latest = GET(way->marks, Marks, latest), *event;
+    if (way->fresh != NULL && GET(way->fresh, Bar, instrument) == name)
+        event = Py_NewRef(way->fresh);
+    else if (PyDict_CheckExact(latest))
+        event = Py_XNewRef(FIND(latest, name));
+    else
+        event = PyObject_CallMethodOneArg(latest, S_get, name);
+    if (event == NULL && PyErr_Occurred())
+        return NULL;
+    PyObject *found = NULL;
+    if (event != NULL && IS(event, Bar) && PyFloat_CheckExact(GET(event, Bar, close))) {
+        double close = PyFloat_AS_DOUBLE(GET(event, Bar, close));
+        found = close > 0.0 && close < Py_HUGE_VAL ? exact_price(way, GET(event, Bar, close)) : Py_NewRef(Py_None);
+    }
+    else
+        found = PyObject_CallMethodOneArg(way->view, S_reference, name);
+    Py_XDECREF(event);
+    return found;
+}
+
+/* -1 for an error, else 0, of a call whose answer nobody needs. */
+static int
+for_nothing(PyObject *answer)
+{
+    Py_XDECREF(answer);
+    return answer == NULL ? -1 : 0;
+}
+
+/* Records that others made stand before ours: put them into the ink. */
+static int
+pour(Way *way)
+{
+    if (PyList_GET_SIZE(way->pending) == 0)
+        return way->ink.records < FULL ? 0 : for_nothing(PyObject_CallNoArgs(way->pack));
+    PyObject *told = PyObject_CallNoArgs(way->pour);
+    char *bytes;
+    Py_ssize_t size, count;
+    int done = -1;
+    if (told != NULL && PyArg_ParseTuple(told, "y#n", &bytes, &size, &count))
+        done = ink_raw(&way->ink, bytes, size);
+    if (done == 0)
+        way->ink.records += count;
+    Py_XDECREF(told);
+    return done;
+}
+
+#endif

@@ -1,0 +1,300 @@
+/* The step in: from a strategy's order to what rests at the venue (way_in of short_way.py). */
+
+#pragma once
+
+#include "way.h"
+
+/* Whether free cash covers a cost; -1 on error (AccountBook.available_cash). */
+static int
+can_pay(Way *way, PyObject *account, PyObject *currency, PyObject *cost)
+{
+    PyObject *margin = GET(account, AccountBook, margin), *free = NULL;
+    if (PyDict_Check(margin) && PyDict_GET_SIZE(margin) == 0) {
+        PyObject *cash = FIND(GET(account, AccountBook, cash), currency);
+        PyObject *reserved = FIND(GET(account, AccountBook, reserved), currency);
+        if (PyErr_Occurred())
+            return -1;
+        free = PyNumber_Subtract(cash ? cash : way->zero, reserved ? reserved : way->zero);
+    }
+    else
+        free = PyObject_CallMethodOneArg(account, S_available_cash, currency);
+    if (free == NULL)
+        return -1;
+    int enough = PyObject_RichCompareBool(cost, free, Py_LE);
+    Py_DECREF(free);
+    return enough;
+}
+
+/* What a purchase may take of the cash, new (engine.risk.cost.cost_at); None: there is no price. */
+static PyObject *
+cost_of(Way *way, PyObject *order, PyObject *instrument, PyObject *book)
+{
+    PyObject *price = reference(way, GET(instrument, Instrument, id)), *quantity = GET(order, SubmitOrder, quantity);
+    if (price == NULL || price == Py_None)
+        return price;
+    PyObject *fee = NULL, *cost = NULL, *factor = NULL;
+    PyObject *value = value_of(way, price, quantity, instrument);
+    if (value == NULL)
+        goto done;
+    if (IS(book, Free))
+        fee = PyNumber_Multiply(value, GET(book, Free, commission));
+    else
+        fee = PyObject_CallMethodObjArgs(
+            book, S_fee, GET(order, SubmitOrder, type), GET(order, SubmitOrder, side), quantity, price, instrument,
+            GET(order, SubmitOrder, ts_ns), NULL);
+    factor = fee == NULL ? NULL : PyObject_GetAttr(way->view, S_cost_factor);
+    if (factor == NULL)
+        goto done;
+    if (factor != Py_None) {
+        Py_SETREF(value, PyNumber_Multiply(value, factor));
+        if (value == NULL)
+            goto done;
+    }
+    cost = PyNumber_Add(value, fee);
+done:
+    Py_DECREF(price);
+    Py_XDECREF(value);
+    Py_XDECREF(fee);
+    Py_XDECREF(factor);
+    return cost;
+}
+
+/* The cash to reserve for an order all limits say yes to, new; None: no answer (engine.risk.everyday.judges). */
+static PyObject *
+judged(Way *way, PyObject *order, PyObject *instrument)
+{
+    PyObject *side = GET(order, SubmitOrder, side);
+    if (PyDict_GET_SIZE(way->latches) || natural(GET(order, SubmitOrder, quantity)) <= 0)
+        Py_RETURN_NONE;
+    PyObject *account = FIND(way->accounts, GET(order, SubmitOrder, account));
+    PyObject *book = account == NULL ? NULL : PyObject_GetItem(way->books, GET(instrument, Instrument, market));
+    if (book == NULL || !IS(account, AccountBook)) {
+        Py_XDECREF(book);
+        if (PyErr_Occurred())
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    PyObject *position = FIND(GET(account, AccountBook, positions), GET(instrument, Instrument, id)), *cost = NULL;
+    if (!IS(book, Free)) {
+        PyObject *held = position ? GET(position, Position, quantity) : PyLong_FromLong(0);
+        PyObject *denial = PyObject_CallMethodObjArgs(
+            book, S_check, order, instrument, GET(order, SubmitOrder, ts_ns), held, NULL);
+        if (position == NULL)
+            Py_DECREF(held);
+        if (denial != Py_None) {
+            Py_DECREF(book);
+            Py_XDECREF(denial);
+            return denial == NULL ? NULL : Py_NewRef(Py_None);
+        }
+        Py_DECREF(denial);
+    }
+    if (side == way->sell) {
+        int free = position != NULL && !PyErr_Occurred() && PyObject_Size(GET(position, Position, locked)) == 0;
+        if (free) {
+            int64_t held = PyLong_AsLongLong(GET(position, Position, quantity));
+            int64_t selling = PyLong_AsLongLong(GET(position, Position, selling));
+            free = PyLong_AsLongLong(GET(order, SubmitOrder, quantity)) <= held - selling;
+        }
+        cost = PyErr_Occurred() ? NULL : Py_NewRef(free ? way->zero : Py_None);
+    }
+    else if (side == way->buy) {
+        cost = cost_of(way, order, instrument, book);
+        if (cost != NULL && cost != Py_None) {
+            int enough = can_pay(way, account, GET(instrument, Instrument, currency), cost);
+            if (enough < 1)
+                Py_SETREF(cost, enough < 0 ? NULL : Py_NewRef(Py_None));
+        }
+    }
+    else
+        cost = Py_NewRef(Py_None);
+    Py_DECREF(book);
+    return cost;
+}
+
+/* OrderSubmitted, OrderSent and the venue's ACK. */
+static int
+write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts_ns, PyObject *cost)
+{
+    Ink *ink = &way->ink;
+    PyObject *client_id = GET(order, SubmitOrder, client_id), *account = GET(order, SubmitOrder, account);
+    PyObject *intent = GET(order, SubmitOrder, side) == way->buy ? way->intent_buy : way->intent_sell;
+    char digits[24];
+    int width = digits_of(number, digits);
+    return ink_piece(ink, intent, 0) || ink_text(ink, client_id)
+        || ink_piece(ink, intent, 1) || ink_text(ink, account)
+        || ink_piece(ink, intent, 2) || ink_text(ink, GET(order, SubmitOrder, strategy))
+        || ink_piece(ink, intent, 3) || ink_text(ink, GET(order, SubmitOrder, instrument))
+        || ink_piece(ink, intent, 4) || ink_number(ink, quantity)
+        || ink_piece(ink, intent, 5) || ink_number(ink, ts_ns)
+        || ink_piece(ink, intent, 6) || ink_number(ink, ts_ns)
+        || ink_piece(ink, intent, 7) || ink_amount(ink, cost)
+        || ink_piece(ink, intent, 8)
+        || ink_piece(ink, way->sent, 0) || ink_text(ink, client_id)
+        || ink_piece(ink, way->sent, 1) || ink_number(ink, ts_ns)
+        || ink_piece(ink, way->sent, 2)
+        || ink_piece(ink, way->accepted, 0) || ink_text(ink, account)
+        || ink_piece(ink, way->accepted, 1) || ink_number(ink, ts_ns)
+        || ink_piece(ink, way->accepted, 2) || ink_text(ink, client_id)
+        || ink_piece(ink, way->accepted, 3) || ink_bytes(ink, digits, width)
+        || ink_piece(ink, way->accepted, 4)
+        ? -1 : 0;
+}
+
+/* Portfolio.on_submitted. */
+static int
+reserve(Way *way, PyObject *order, PyObject *instrument, PyObject *cost)
+{
+    PyObject *quantity = GET(order, SubmitOrder, quantity), *held;
+    PyObject *account = PyDict_GetItemWithError(way->accounts, GET(order, SubmitOrder, account));
+    if (GET(order, SubmitOrder, side) == way->buy) {
+        PyObject *currency = GET(instrument, Instrument, currency);
+        if (add_to(way, GET(account, AccountBook, reserved), currency, cost, 1) < 0)
+            return -1;
+        if ((held = copy_of(&way->held)) == NULL)
+            return -1;
+        PUT(held, Reservation, currency, Py_NewRef(currency));
+        PUT(held, Reservation, cash, Py_NewRef(cost));
+        PUT(held, Reservation, held, Py_NewRef(cost));
+    }
+    else {
+        PyObject *position = FIND(GET(account, AccountBook, positions), GET(order, SubmitOrder, instrument));
+        if (position == NULL || count_at(position, way->Position_selling, PyLong_AsLongLong(quantity)) < 0)
+            return -1;
+        if ((held = copy_of(&way->held)) == NULL)
+            return -1;
+        PUT(held, Reservation, position, Py_NewRef(position));
+    }
+    PUT(held, Reservation, book, Py_NewRef(account));
+    PUT(held, Reservation, quantity, Py_NewRef(quantity));
+    PUT(held, Reservation, open, Py_NewRef(quantity));
+    int done = PyDict_SetItem(way->reservations, GET(order, SubmitOrder, client_id), held);
+    Py_DECREF(held);
+    return done;
+}
+
+/* Order(order, queued=True), placed: what all such orders share is taken from one that was made so (``placed``). */
+static int
+place(Way *way, PyObject *request, PyObject *venue_id)
+{
+    PyObject *sample = way->placed, *client_id = GET(request, SubmitOrder, client_id);
+    PyTypeObject *type = (PyTypeObject *)way->Order;
+    PyObject *order = type->tp_alloc(type, 0), *fills = PyDict_New();
+    if (order == NULL || fills == NULL) {
+        Py_XDECREF(order);
+        Py_XDECREF(fills);
+        return -1;
+    }
+#define SAME(field) GET(order, Order, field) = Py_NewRef(GET(sample, Order, field))
+    SAME(state), SAME(price), SAME(cum), SAME(value), SAME(fee), SAME(_queued), SAME(_sent), SAME(_acked), SAME(_odd);
+#undef SAME
+    GET(order, Order, request) = Py_NewRef(request);
+    GET(order, Order, venue_id) = Py_NewRef(venue_id);
+    GET(order, Order, sent_ns) = Py_NewRef(GET(request, SubmitOrder, ts_ns));
+    GET(order, Order, _quantity) = Py_NewRef(GET(request, SubmitOrder, quantity));
+    GET(order, Order, _fills) = fills;
+    int done = PyDict_SetItem(way->orders, client_id, order) < 0 ? -1 : PyDict_SetItem(way->working, client_id, order);
+    Py_DECREF(order);
+    return done;
+}
+
+/* What rests at the venue from now on. */
+static int
+rest_at(Way *way, PyObject *order, PyObject *number, PyObject *cost)
+{
+    PyObject *ts_ns = GET(order, SubmitOrder, ts_ns), *quantity = GET(order, SubmitOrder, quantity);
+    PyObject *buys = GET(order, SubmitOrder, side) == way->buy ? Py_True : Py_False;
+    PyObject *rest = copy_of(&way->rest), *name = GET(order, SubmitOrder, instrument);
+    if (rest == NULL)
+        return -1;
+    PUT(rest, Resting, number, Py_NewRef(number));
+    PUT(rest, Resting, request, Py_NewRef(order));
+    PUT(rest, Resting, reserved, Py_NewRef(cost));
+    PUT(rest, Resting, accepted_ns, Py_NewRef(ts_ns));
+    PUT(rest, Resting, buys, Py_NewRef(buys));
+    PUT(rest, Resting, quantity, Py_NewRef(quantity));
+    PUT(rest, Resting, leaves, Py_NewRef(quantity));
+    PUT(rest, Resting, acts_ns, Py_NewRef(ts_ns));
+    PyObject *others = FIND(way->resting, name);
+    int done = -1;
+    if (others != NULL)
+        done = PyList_Append(others, rest);
+    else if (!PyErr_Occurred()) {
+        PyObject *alone = PyList_New(1);
+        if (alone != NULL) {
+            PyList_SET_ITEM(alone, 0, Py_NewRef(rest));
+            done = PyDict_SetItem(way->resting, name, alone);
+            Py_DECREF(alone);
+        }
+    }
+    Py_DECREF(rest);
+    return done;
+}
+
+/* 1 with the cost where the order may go the short way, 0 where not, -1 on an error that is nobody's answer. */
+static int
+may_go(Way *way, PyObject *order, PyObject *instrument, PyObject **cost)
+{
+    *cost = NULL;
+    if (!IS(order, SubmitOrder) || !IS(instrument, Instrument) || natural(GET(order, SubmitOrder, ts_ns)) < 0)
+        return 0;
+    PyObject *quiet = PyObject_GetAttr(way->manager, S_quiet);
+    int heard = quiet == NULL ? -1 : PySet_Contains(quiet, GET(order, SubmitOrder, strategy));
+    Py_XDECREF(quiet);
+    if (heard < 1)
+        return heard;
+    *cost = judged(way, order, instrument);
+    if (*cost == NULL) {
+        /* Which limit says no to such an order, they tell themselves. */
+        if (!PyErr_ExceptionMatches(way->failures))
+            return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    if (*cost == Py_None)
+        return 0;
+    int known = PyDict_Contains(way->orders, GET(order, SubmitOrder, client_id));
+    return known < 0 ? -1 : !known;
+}
+
+PyDoc_STRVAR(submit_doc, "submit(order, instrument)\n--\n\nAs the function that ``short_way.way_in`` gives.");
+
+static PyObject *
+Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "submit takes an order and its instrument");
+        return NULL;
+    }
+    PyObject *order = args[0], *instrument = args[1], *cost, *number = NULL, *venue_id = NULL, *answer = NULL;
+    int goes = may_go(way, order, instrument, &cost);
+    if (goes == 0)
+        answer = PyObject_CallOneArg(way->long_in, order);
+    if (goes < 1 || pour(way) < 0)
+        goto done;
+    Py_ssize_t before = way->ink.size;
+    PyObject *last = PyObject_GetAttr(way->venue, S_accepted);
+    int64_t next = last == NULL ? 0 : PyLong_AsLongLong(last) + 1;
+    Py_XDECREF(last);
+    if (PyErr_Occurred())
+        goto done;
+    int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
+    if (write_in(way, order, next, quantity, ts_ns, cost) < 0) {
+        way->ink.size = before;
+        goto done;
+    }
+    way->ink.records += 3;
+    char digits[20];
+    number = PyLong_FromLongLong(next);
+    venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, digits_of(next, digits));
+    if (venue_id == NULL || PyObject_SetAttr(way->venue, S_accepted, number) < 0)
+        goto done;
+    if (reserve(way, order, instrument, cost) < 0 || place(way, order, venue_id) < 0)
+        goto done;
+    if (rest_at(way, order, number, cost) == 0)
+        answer = Py_NewRef(Py_None);
+done:
+    Py_XDECREF(cost);
+    Py_XDECREF(number);
+    Py_XDECREF(venue_id);
+    return answer;
+}

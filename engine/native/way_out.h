@@ -1,0 +1,307 @@
+/* The step out: a bar fills what rests alone at the venue (way_out of short_way.py). */
+
+#pragma once
+
+#include "way.h"
+
+/* Everything of one fill, borrowed; price, value and fee are its own. ``bar``: NULL where only its open was made. */
+typedef struct {
+    PyObject *name, *open, *bar;
+    int64_t start_ns, ts_ns;
+    PyObject *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
+} Filled;
+
+/* The order that rests alone at an instrument and may fill in full by this bar; 0 where it is none, -1 on error. */
+static int
+meets(Way *way, PyObject *costs_of, Filled *it)
+{
+    PyObject *name = it->name, *waiting = FIND(way->resting, name);
+    if (waiting == NULL || PyList_GET_SIZE(waiting) != 1)
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *only = PyObject_GetAttr(way->manager, S_only_books);
+    int plain = only == NULL ? -1 : only == Py_True;
+    Py_XDECREF(only);
+    if (plain == 1) {
+        int conditional = PySequence_Contains(way->conditional, name);
+        plain = conditional < 0 ? -1 : !conditional;
+    }
+    if (plain < 1)
+        return plain;
+    PyObject *rest = PyList_GET_ITEM(waiting, 0);
+    PyObject *request = IS(rest, Resting) ? GET(rest, Resting, request) : way->zero;
+    if (it->start_ns <= 0 || it->start_ns > it->ts_ns || !IS(request, SubmitOrder))
+        return 0;
+    int64_t accepted_ns = natural(GET(rest, Resting, accepted_ns));
+    if (GET(rest, Resting, limit) != Py_None || GET(rest, Resting, plain) != Py_True || accepted_ns < 0)
+        return 0;
+    if (accepted_ns > it->start_ns || natural(GET(rest, Resting, leaves)) <= 0)
+        return 0;
+    PyObject *order = FIND(way->orders, GET(request, SubmitOrder, client_id));
+    if (order == NULL || !IS(order, Order))
+        return PyErr_Occurred() ? -1 : 0;
+    it->rest = rest, it->request = request, it->order = order;
+    it->instrument = PyTuple_GET_ITEM(costs_of, 1), it->quantity = GET(rest, Resting, leaves);
+    return 1;
+}
+
+/* What the fill model gives for all of it: 1, and its price; 0 where it gives less. */
+static int
+priced(Way *way, Filled *it)
+{
+    if (way->opens) {
+        it->price = exact_price(way, it->open);
+        return it->price == NULL ? -1 : 1;
+    }
+    PyObject *asked[] = {GET(it->rest, Resting, buys), Py_None, it->quantity, it->bar};
+    PyObject *found = PyObject_Vectorcall(way->match, asked, 4, NULL);
+    if (found == NULL)
+        return -1;
+    int whole = 0;
+    if (PyTuple_Check(found) && PyTuple_GET_SIZE(found) == 2) {
+        whole = natural(PyTuple_GET_ITEM(found, 0)) == natural(it->quantity);
+        it->price = whole ? Py_NewRef(PyTuple_GET_ITEM(found, 1)) : NULL;
+    }
+    Py_DECREF(found);
+    return whole;
+}
+
+/* Order.finish: 1 where that is all the order needs. */
+static int
+finishes(Way *way, Filled *it)
+{
+    PyObject *order = it->order;
+    if (GET(order, Order, state) != way->working_state || GET(order, Order, _odd) != Py_False)
+        return 0;
+    if (natural(GET(order, Order, cum)) != 0 || natural(GET(order, Order, _quantity)) != natural(it->quantity))
+        return 0;
+    PUT(order, Order, cum, Py_NewRef(it->quantity));
+    PUT(order, Order, state, Py_NewRef(way->filled_state));
+    return 1;
+}
+
+/* What it is worth and what it costs. */
+static int
+charged(Way *way, PyObject *costs_of, Filled *it)
+{
+    PyObject *commission = PyTuple_GET_ITEM(costs_of, 2);
+    it->value = value_of(way, it->price, it->quantity, it->instrument);
+    if (it->value == NULL)
+        return -1;
+    if (commission != Py_None)
+        it->fee = PyNumber_Multiply(it->value, commission);
+    else {
+        PyObject *request = it->request;
+        PyObject *asked[] = {
+            GET(request, SubmitOrder, type), GET(request, SubmitOrder, side), it->quantity, it->price, it->instrument,
+            PyLong_FromLongLong(it->ts_ns)};
+        it->fee = asked[5] == NULL ? NULL : PyObject_Vectorcall(PyTuple_GET_ITEM(costs_of, 0), asked, 6, NULL);
+        Py_XDECREF(asked[5]);
+    }
+    return it->fee == NULL ? -1 : 0;
+}
+
+/* OrderReport of the fill. */
+static int
+write_out(Way *way, Filled *it)
+{
+    Ink *ink = &way->ink;
+    PyObject *filled = way->filled;
+    char fill_id[48];
+    int width = digits_of(natural(GET(it->rest, Resting, number)), fill_id);
+    fill_id[width++] = '.';
+    width += digits_of(natural(GET(it->rest, Resting, quantity)), fill_id + width);
+    return ink_piece(ink, filled, 0) || ink_text(ink, GET(it->request, SubmitOrder, account))
+        || ink_piece(ink, filled, 1) || ink_number(ink, it->ts_ns)
+        || ink_piece(ink, filled, 2) || ink_text(ink, GET(it->request, SubmitOrder, client_id))
+        || ink_piece(ink, filled, 3) || ink_number(ink, it->start_ns)
+        || ink_piece(ink, filled, 4) || ink_number(ink, natural(it->quantity))
+        || ink_piece(ink, filled, 5) || ink_amount(ink, it->price)
+        || ink_piece(ink, filled, 6) || ink_amount(ink, it->fee)
+        || ink_piece(ink, filled, 7) || ink_bytes(ink, fill_id, width)
+        || ink_piece(ink, filled, 8)
+        ? -1 : 0;
+}
+
+/* Portfolio.forget. */
+static int
+forget(Way *way, PyObject *client_id)
+{
+    PyObject *held = FIND(way->reservations, client_id);
+    if (held == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    Py_INCREF(held);
+    int done = PyDict_DelItem(way->reservations, client_id);
+    PyObject *position = GET(held, Reservation, position);
+    int64_t open = PyLong_AsLongLong(GET(held, Reservation, open));
+    if (done == 0 && open) {
+        if (position == Py_None) {
+            PyObject *reserved = GET(GET(held, Reservation, book), AccountBook, reserved);
+            done = add_to(way, reserved, GET(held, Reservation, currency), GET(held, Reservation, held), -1);
+        }
+        else
+            done = count_at(position, way->Position_selling, -open);
+    }
+    Py_DECREF(held);
+    return done;
+}
+
+/* Position.book of a signed quantity. */
+static int
+add_position(Way *way, PyObject *position, int64_t quantity, PyObject *value)
+{
+    int64_t held = PyLong_AsLongLong(GET(position, Position, quantity)), after = held + quantity;
+    PyObject *cost;
+    if (PyErr_Occurred())
+        return -1;
+    if (after == 0 && held != 0)
+        cost = Py_NewRef(way->zero);
+    else if (held == 0)
+        cost = quantity > 0 ? Py_NewRef(value) : PyNumber_Negative(value);
+    else if ((held > 0) == (quantity > 0)) {
+        PyObject *before = GET(position, Position, cost);
+        cost = quantity > 0 ? PyNumber_Add(before, value) : PyNumber_Subtract(before, value);
+    }
+    else {
+        PyObject *signed_quantity = PyLong_FromLongLong(quantity);
+        if (signed_quantity == NULL)
+            return -1;
+        PyObject *answer = PyObject_CallMethodObjArgs(position, S_book, signed_quantity, value, NULL);
+        Py_DECREF(signed_quantity);
+        return for_nothing(answer);
+    }
+    if (cost == NULL)
+        return -1;
+    PUT(position, Position, cost, cost);
+    return count_at(position, way->Position_quantity, quantity);
+}
+
+/* dict[key], borrowed, made by ``maker`` where it is not there yet. */
+static PyObject *
+position_in(PyObject *dict, PyObject *key, PyObject *owner, PyObject *maker, PyObject *one, PyObject *two)
+{
+    PyObject *found = FIND(dict, key);
+    if (found != NULL || PyErr_Occurred())
+        return found;
+    PyObject *made = PyObject_CallMethodObjArgs(owner, maker, one, two, NULL);
+    Py_XDECREF(made);
+    return made == NULL ? NULL : FIND(dict, key);
+}
+
+/* The shares of a purchase wait, where the market says so. */
+static int
+lock(Way *way, PyObject *position, PyObject *name, Filled *it)
+{
+    PyObject *bought_ns = PyLong_FromLongLong(it->start_ns);
+    PyObject *asked[] = {name, bought_ns};
+    PyObject *free_ns = bought_ns == NULL ? NULL : PyObject_Vectorcall(way->sellable_from, asked, 2, NULL);
+    Py_XDECREF(bought_ns);
+    if (free_ns == NULL)
+        return -1;
+    int64_t from_ns = PyLong_AsLongLong(free_ns);
+    int done = PyErr_Occurred() ? -1 : 0;
+    if (done == 0 && from_ns > it->start_ns) {
+        PyObject *row = PyTuple_Pack(2, free_ns, it->quantity);
+        done = row == NULL ? -1 : for_nothing(
+            PyObject_CallMethodOneArg(GET(position, Position, locked), S_append, row));
+        Py_XDECREF(row);
+    }
+    Py_DECREF(free_ns);
+    return done;
+}
+
+/* Portfolio.book. */
+static int
+book(Way *way, PyObject *costs_of, Filled *it)
+{
+    PyObject *request = it->request, *name = GET(request, SubmitOrder, instrument);
+    PyObject *strategy = GET(request, SubmitOrder, strategy), *currency = GET(it->instrument, Instrument, currency);
+    PyObject *account = FIND(way->accounts, GET(request, SubmitOrder, account));
+    PyObject *key = PyTuple_Pack(2, strategy, name), *fills = one_more(way->portfolio, S_fills);
+    PyObject *fees = account == NULL ? NULL : PyNumber_Add(GET(account, AccountBook, fees), it->fee);
+    int done = -1, buys = GET(request, SubmitOrder, side) == way->buy;
+    if (key == NULL || fills == NULL || fees == NULL) {
+        Py_XDECREF(fees);
+        goto out;
+    }
+    PUT(account, AccountBook, fees, fees);
+    PyObject *position = position_in(GET(account, AccountBook, positions), name, account, S_position, name, NULL);
+    PyObject *own = position_in(way->own, key, way->portfolio, S_strategy_position, strategy, name);
+    if (position == NULL || own == NULL)
+        goto out;
+    PyObject *paid = buys ? PyNumber_Add(it->fee, it->value) : PyNumber_Subtract(it->fee, it->value);
+    done = paid == NULL ? -1 : add_to(way, GET(account, AccountBook, cash), currency, paid, -1);
+    Py_XDECREF(paid);
+    if (done == 0 && buys && PyTuple_GET_ITEM(costs_of, 2) == Py_None)
+        done = lock(way, position, name, it);
+    int64_t quantity = natural(it->quantity);
+    if (done == 0)
+        done = add_position(way, position, buys ? quantity : -quantity, it->value);
+    if (done == 0)
+        done = add_position(way, own, buys ? quantity : -quantity, it->value);
+    if (done < 0)
+        goto out;
+    PyObject *latest = GET(way->marks, Marks, latest);
+    int marked = PyDict_Contains(latest, name);
+    if (marked == 0 && !PyDict_CheckExact(latest))
+        marked = PySequence_Contains(latest, name);
+    done = marked < 0 ? -1 : 0;
+    if (marked == 0)
+        done = for_nothing(PyObject_CallFunction(way->new_mark, "OOL", name, it->price, (long long)it->start_ns));
+out:
+    Py_XDECREF(key);
+    Py_XDECREF(fills);
+    return done;
+}
+
+/* What is left to do once an order is known to be finished. */
+static int
+fill(Way *way, PyObject *costs_of, Filled *it)
+{
+    PyObject *client_id = GET(it->request, SubmitOrder, client_id);
+    if (charged(way, costs_of, it) < 0)
+        return -1;
+    PUT(it->rest, Resting, leaves, PyLong_FromLong(0));
+    if (PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument)) < 0 || pour(way) < 0)
+        return -1;
+    if (write_out(way, it) < 0)
+        return -1;
+    way->ink.records += 1;
+    if (forget(way, client_id) < 0 || book(way, costs_of, it) < 0)
+        return -1;
+    return PyDict_DelItem(way->orders, client_id) < 0 ? -1 : PyDict_DelItem(way->working, client_id);
+}
+
+/* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
+static int
+fills(Way *way, Filled *it)
+{
+    PyObject *costs_of = FIND(way->costs, it->name);
+    int met = costs_of == NULL ? 0 : meets(way, costs_of, it);
+    if (met == 1) {
+        Py_INCREF(it->rest), Py_INCREF(it->request), Py_INCREF(it->order), Py_INCREF(it->quantity);
+        met = priced(way, it);
+        if (met == 1 && (met = finishes(way, it)) == 1)
+            met = fill(way, costs_of, it) < 0 ? -1 : 1;
+        Py_DECREF(it->rest), Py_DECREF(it->request), Py_DECREF(it->order), Py_DECREF(it->quantity);
+        Py_XDECREF(it->price), Py_XDECREF(it->value), Py_XDECREF(it->fee);
+    }
+    return PyErr_Occurred() ? -1 : met;
+}
+
+PyDoc_STRVAR(show_doc, "show(bar)\n--\n\nAs the function that ``short_way.way_out`` gives.");
+
+static PyObject *
+Way_show(Way *way, PyObject *bar)
+{
+    int met = 0;
+    if (IS(bar, Bar)) {
+        int64_t ts_ns = natural(GET(bar, Bar, ts_ns)), interval_ns = natural(GET(bar, Bar, interval_ns));
+        Filled it = {GET(bar, Bar, instrument), GET(bar, Bar, open), bar, ts_ns - interval_ns, ts_ns};
+        met = interval_ns < 0 ? 0 : fills(way, &it);
+    }
+    if (met < 0)
+        return NULL;
+    if (met == 0)
+        return PyObject_CallOneArg(way->long_out, bar);
+    Py_RETURN_NONE;
+}

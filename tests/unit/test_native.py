@@ -1,0 +1,166 @@
+"""What is compiled says the same bits as Python, is used only where it is of this source, and is missed by nobody."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.indicators import cross, smoothing, window
+from engine.indicators.cross import Cross
+from engine.indicators.ema import Ema
+from engine.indicators.sma import Sma
+from engine.native import columns, why_not
+
+ROOT = Path(__file__).parents[2]
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+KINDS: dict[str, Callable[[int], Any]] = {
+    "sma": Sma,
+    "ema": Ema,
+    "wilder": lambda period: smoothing.Smoothing(period, smoothing.wilder(period)),
+    "cross": lambda period: Cross(0.01 * period),
+}
+
+
+@pytest.mark.parametrize("name", list(KINDS))
+@given(
+    batches=st.lists(st.lists(st.one_of(FLOATS, st.floats(9, 11)), max_size=30), min_size=1, max_size=4),
+    period=st.integers(1, 12),
+)
+def test_an_indicator_has_the_same_bits_value_by_value_and_by_column_compiled_or_not(
+    name: str, batches: list[list[float]], period: int
+) -> None:
+    """Of any doubles, those that are no numbers among them, and wherever a batch ends."""
+    others = 2 if name == "cross" else 1
+    by_value, python, compiled = (KINDS[name](period) for _ in range(3))
+    for batch in batches:
+        values = [np.array(batch), np.array(batch[::-1])][:others]
+        expected = np.array([by_value.update(*row) for row in zip(*(one.tolist() for one in values), strict=True)])
+        with pytest.MonkeyPatch.context() as patched, np.errstate(all="ignore"):
+            for room in (window, smoothing, cross):
+                patched.setattr(room, "columns", None)
+            assert same_bits(python.column(*values), expected)
+        assert same_bits(compiled.column(*values), expected)
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """All NaN are one."""
+    told = np.array_equal(one, other, equal_nan=True)
+    known = ~np.isnan(one)
+    return told and np.array_equal(np.signbit(one[known]), np.signbit(other[known]))
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (np.zeros(3), np.zeros(2)),
+        (np.zeros(3, dtype=np.float32), np.zeros(3)),
+        (np.zeros(3), np.zeros(3, dtype=np.int64)),
+        (np.zeros(6)[::2], np.zeros(3)),
+        ([0.0], np.zeros(1)),
+    ],
+)
+def test_a_compiled_average_refuses_what_it_would_misread(values: Any, found: Any) -> None:
+    """Other lengths, other types, gaps: an exception, and nothing is read past an end."""
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        columns.exponential(0.0, 0.5, values, found)
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        columns.means(0.0, 0.0, 1, np.zeros(2), np.zeros(2), values, found)
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        columns.crosses(0.0, 0.0, values, np.zeros(3), found)
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@pytest.mark.parametrize(("begun", "block", "left"), [(3, 2, 2), (-1, 2, 2), (1, 2, 3), (0, 0, 0)])
+def test_a_compiled_mean_refuses_a_window_that_can_not_be(begun: int, block: int, left: int) -> None:
+    """It would read past the end of one."""
+    with pytest.raises(ValueError, match=r"known|length"):
+        columns.means(0.0, 0.0, begun, np.zeros(block), np.zeros(left), np.zeros(3), np.zeros(3))
+
+
+def fresh(root: Path, code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def house(root: Path, **changed: str) -> Path:
+    """``engine/native`` alone, as a package; ``changed``: files with another text at their end."""
+    place = root / "engine" / "native"
+    shutil.copytree(ROOT / "engine" / "native", place)
+    (root / "engine" / "__init__.py").touch()
+    for name, more in changed.items():
+        path = place / name.replace("_c", ".c")
+        path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    return root
+
+
+LOOK = "from engine import native; print(native.Way is not None, native.columns is not None, native.why_not)"
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+def test_what_was_compiled_from_another_source_is_left_alone(tmp_path: Path) -> None:
+    """A checkout that was updated and not installed again runs in Python, and says why."""
+    assert fresh(house(tmp_path / "same"), LOOK) == "True True"
+    told = fresh(house(tmp_path / "other", columns_c="\n/* another */\n"), LOOK)
+    assert told == "False False compiled from another source: install again (pip install -e .)"
+
+
+def test_without_anything_compiled_the_engine_runs_in_python(tmp_path: Path) -> None:
+    """And says what would make it quicker."""
+    root = house(tmp_path)
+    for built in (*root.rglob("*.so"), *root.rglob("*.pyd")):
+        built.unlink()
+    told = fresh(root, LOOK)
+    assert told == "False False not compiled: install again (pip install -e .) where there is a C compiler"
+
+
+def test_the_build_compiles_where_it_can_and_goes_on_where_it_can_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hook of the wheel: files beside their source; or a warning, and a wheel of pure Python."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from hatch_build import Compiles
+    finally:
+        sys.path.remove(str(ROOT))
+
+    class App:
+        warned: str = ""
+
+        def display_warning(self, text: str) -> None:
+            self.warned += text
+
+    def built(root: Path) -> tuple[dict[str, Any], App]:
+        app, data = App(), {"artifacts": []}
+        hook = Compiles(str(root), {}, None, None, str(root / "dist"), "wheel", app)  # type: ignore[arg-type]
+        hook.initialize("standard", data)
+        return data, app
+
+    root = house(tmp_path / "with")
+    for file in root.rglob("*.so"):
+        file.unlink()
+    monkeypatch.setenv("CC", "no-such-compiler")
+    data, app = built(root)
+    assert (data, "not compiled" in app.warned) == ({"artifacts": []}, True)
+    monkeypatch.delenv("CC")
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler here")
+    data, app = built(root)
+    assert (app.warned, data["pure_python"], len(data["artifacts"])) == ("", False, 2)
+    assert fresh(root, LOOK) == "True True"
