@@ -78,6 +78,10 @@ class OrderManager(Judge):
         if "all" not in self._view.latches:
             self.latch(KillLevel.HALT, "all", f"{self._checker.errors} risk checks failed to answer", "engine")
 
+    def deny(self, command: SubmitOrder, code: str, reason: str) -> None:
+        """An order that is not even shown to the limits."""
+        self._deny(command, code, reason, self._clock.now_ns)
+
     def _deny(self, command: SubmitOrder, code: str, reason: str, now_ns: int) -> None:
         denied = OrderDenied(order=writable(command), ts_ns=now_ns, code=code, reason=reason)
         self._record(denied)

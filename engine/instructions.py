@@ -118,6 +118,11 @@ class InstructionDesk:
         self._adopt(submitted)
         self._publish(submitted)
 
+    def refuse(self, command: SubmitInstruction, denial: Denial) -> None:
+        """One that is not even shown to the gate."""
+        self._count(command)
+        self._deny(command, denial, self._clock.now_ns)
+
     def _order_on_the_way(self, command: SubmitInstruction) -> Denial | None:
         """An order of ours on the same side whose row may still have to be found."""
         if isinstance(command.action, CancelConditions):

@@ -16,7 +16,7 @@ Handler = Callable[[Any], Any]
 
 USER_ROOMS = (
     "engine.strategy", "engine.context", "engine.schedule", "engine.runner", "engine.seat", "engine.params",
-    "engine.history", "engine.declared", "engine.series", "engine.bar_loop", "engine.quote_loop",
+    "engine.history", "engine.heard", "engine.declared", "engine.series", "engine.bar_loop", "engine.quote_loop",
     "engine.indicators", "engine.domain",
 )  # fmt: skip
 """Rooms that tell a strategy of its own mistakes; an error from deeper inside is the engine's and stops it."""

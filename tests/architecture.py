@@ -73,6 +73,7 @@ ROOMS: dict[str, set[str]] = {
         "domain", "bus", "clock", "entropy", "portfolio", "indicators", "ports", "params", "history", "schedule",
         "series", "declared", "context", "strategy", "seat", "hearing", "asking",
     },
+    "heard": {"domain", "runner", "seat"},
     # The edge.
     "net": {"domain", "clock", "traps"},
     "gateways": {"domain", "clock", "entropy", "ports", "net", "traps"},

@@ -113,10 +113,17 @@ class AlgoDesk(Parents):
 
     def on_submit(self, command: SubmitAlgo) -> None:
         """Start a parent, or say why not."""
+        self._start(command, None)
+
+    def refuse(self, command: SubmitAlgo, code: str, reason: str) -> None:
+        """A parent that is not even looked at."""
+        self._start(command, (code, reason))
+
+    def _start(self, command: SubmitAlgo, refusal: tuple[str, str] | None) -> None:
         self._wake_up()
         self._record(AlgoStarted(command=command, ts_ns=self.now_ns))
         parent = self._adopt(command)
-        refusal = self._refusal(command)
+        refusal = refusal or self._refusal(command)
         if refusal:
             if isinstance(command.algo, PlayedOrder) and parent.outer is None:
                 # Nothing of it left, and nothing will: its author hears what any denied order's does.

@@ -45,6 +45,10 @@ class Parents:
         self._by_instrument: dict[InstrumentId, list[Parent]] = {}
         self._ended: deque[Parent] = deque()
 
+    def is_child(self, client_id: ClientOrderId) -> bool:
+        """Whether a parent here sent it, and no strategy."""
+        return client_id in self._owners
+
     # --- what becomes of children -------------------------------------------------------------------------------------
 
     def on_order(self, event: OrderEvent) -> None:

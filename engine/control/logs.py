@@ -19,6 +19,7 @@ from engine.clock import Clock, LiveClock
 from engine.control.api.shapes import iso, portable
 from engine.control.redaction import Redactor
 from engine.domain.events import JournalRecord, OrderDenied, OrderSubmitted
+from engine.domain.jobs import BarsHeard
 from engine.domain.timestamps import SECOND_NS
 from engine.runtime.settings import Settings
 
@@ -226,6 +227,8 @@ def _told(seq: int, record: JournalRecord) -> tuple[str, dict[str, Any]]:
         if isinstance(record, OrderDenied):
             return "order denied", fields | {"code": record.code, "reason": record.reason}
         return "order intent", fields
+    if isinstance(record, BarsHeard):
+        return "bars heard", fields | {"count": len(record.bars)}
     tag = str(type(record).__struct_config__.tag)
     for name in record.__struct_fields__:
         value = getattr(record, name)

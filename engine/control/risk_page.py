@@ -101,6 +101,8 @@ counters are rebuilt from the journal after a restart; latches are raised by the
 * Limits marked W also watch what has happened: they tell a person (an alert) at `warn`, and raise a latch at `stop`:
   `strategy_loss` REDUCE on the strategy, `account_loss` REDUCE and then CANCEL on the account, the others HALT on the
   account. 240 a second and 16 000 a day can not be configured above.
+* Before all of them, in live and paper runs: what a strategy orders because of a bar of the past is denied with the
+  code `HISTORY`, and the reason names the bar ([what a strategy hears after a restart](daemon.md#after-a-restart)).
 * `python run.py check order ...` shows one order to all of them, with figures and with what it would change; see
   [asking](#ask-what-if).
 

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from engine.domain.ids import StrategyId
+from engine.domain.ids import InstrumentId, StrategyId
 
 
 class JobsBegun(Struct, frozen=True, kw_only=True, gc=False, tag="jobs"):
@@ -85,8 +85,34 @@ class StrategyStarted(Struct, frozen=True, kw_only=True, tag="started"):
     parameters: dict[str, Any]
 
 
+class HeardBar(Struct, frozen=True, gc=False, array_like=True):
+    """The newest bar of an instrument and a length that was published; ``end_ns`` is its end."""
+
+    instrument: InstrumentId
+    interval_ns: int
+    end_ns: int
+
+
+class BarsHeard(Struct, frozen=True, kw_only=True, tag="bars_heard"):
+    """How far bars were published when the order, algorithm or instruction of the next row was decided.
+
+    Only those that went on since the row before of this kind. In a later life they are history (``heard.py``).
+    """
+
+    ts_ns: int
+    bars: tuple[HeardBar, ...]
+
+
 KeptRecord = (
-    JobsBegun | JobStarted | JobEnded | JobMissed | StrategySaved | ParametersChanged | StrategyHeld | StrategyStarted
+    JobsBegun
+    | JobStarted
+    | JobEnded
+    | JobMissed
+    | StrategySaved
+    | ParametersChanged
+    | StrategyHeld
+    | StrategyStarted
+    | BarsHeard
 )
 KEPT = get_args(KeptRecord)
 """What ``runtime/kept.py`` remembers of a journal."""

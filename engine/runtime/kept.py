@@ -8,8 +8,9 @@ import msgspec
 from engine.clock import Clock
 from engine.domain.errors import ConfigError
 from engine.domain.events import JournalRecord
-from engine.domain.ids import StrategyId
+from engine.domain.ids import InstrumentId, StrategyId
 from engine.domain.jobs import (
+    BarsHeard,
     JobEnded,
     JobMissed,
     JobsBegun,
@@ -46,6 +47,8 @@ class Kept:
         """Strategies whose parameters a person changed, and to what."""
         self.held: dict[StrategyId, StrategyHeld] = {}
         """Strategies a person stopped and nobody started since."""
+        self.heard: dict[tuple[InstrumentId, int], int] = {}
+        """(instrument, length of its bars) -> how far they were heard when something was last ordered."""
         self._bytes: dict[StrategyId, bytes] = {}
 
     def tell(self, record: KeptRecord) -> int:
@@ -78,6 +81,9 @@ class Kept:
                 self.held[record.strategy] = record
             case StrategyStarted():
                 self.held.pop(record.strategy, None)
+            case BarsHeard():
+                for bar in record.bars:
+                    self.heard[bar.instrument, bar.interval_ns] = bar.end_ns
 
     def save(self, names: Sequence[StrategyId] = ()) -> None:
         """Ask these strategies, else every one, what they want back; one in the middle of an ``await`` after it."""

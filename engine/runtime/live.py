@@ -34,6 +34,7 @@ from engine.ports import Gateway, Journal
 from engine.runtime.arrivals import SETTLE_NS, Arrivals
 from engine.runtime.evidence import EvidenceSeeker
 from engine.runtime.gate import close_gate, environment_of, sample
+from engine.runtime.history_gate import LiveCore
 from engine.runtime.instruction_outbox import Instructions
 from engine.runtime.live_spec import AccountSpec, LiveSpec
 from engine.runtime.outbox import Outbox
@@ -45,7 +46,7 @@ from engine.runtime.safety import EnduringJournal, SafetyOfRun
 from engine.runtime.seating import Seating
 from engine.runtime.sheets import foreseers_of, sheets_of
 from engine.runtime.turns import Turns
-from engine.runtime.wiring import Core, join
+from engine.runtime.wiring import join
 from engine.strategy import CallRequest
 
 __all__ = ["AccountSpec", "LiveRun", "LiveSpec"]
@@ -97,7 +98,7 @@ class LiveRun:
         self._stopping, self._rescheduled = anyio.Event(), anyio.Event()
         self._tasks: Any = None
         sheets = sheets_of(spec.accounts, gateways)
-        self.core = core = Core(
+        self.core = core = LiveCore(
             clock=clock,
             journal=self.journal,
             instruments=spec.instruments,
@@ -260,6 +261,7 @@ class LiveRun:
         )
         # One by one: a year of them would not fit into memory.
         self.core.manager.recover((record for _, record in self.journal.records()), self.core.relive)
+        self.core.begin()
         self._had_orders = {order.request.account for order in self.core.manager.working.values()}
         self.core.instructions.left_open()
         for order in self.core.manager.orders.values():

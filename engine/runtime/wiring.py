@@ -90,6 +90,8 @@ class Reconciles(Protocol):
 class Core:
     """The objects of one run, made and joined; the mode's loop drives them."""
 
+    runner_class = StrategyRunner
+
     def __init__(
         self,
         *,
@@ -141,7 +143,7 @@ class Core:
             orders=self.manager.working.values,
         )
         self.reconciler = Reconciler(self._surroundings(sheets))
-        self.runner = StrategyRunner(
+        self.runner = self.runner_class(
             clock=clock,
             publish=self.bus.publish,
             working=lambda strategy: [*self.manager.working_of(strategy), *self.algos.waiting_of(strategy)],

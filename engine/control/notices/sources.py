@@ -16,6 +16,7 @@ from engine.domain.events import (
     OrderSubmitted,
     StrategyStopped,
 )
+from engine.heard import HISTORY
 from engine.runner import RUN_ENDED
 
 CRITICAL_ABOUT = ("kill:", "journal")
@@ -91,5 +92,8 @@ class Sources:
 
     def _on_denied(self, event: OrderDenied) -> None:
         self.counted["denied"] += 1
+        if event.code == HISTORY:
+            # As ordinary as a start, and as many as there were signals in what the feed brings: the log has them.
+            return
         about, text = f"denied {event.strategy}", f"{event.code}: {event.reason}"
         self._tell(Notice(severity=Severity.INFO, about=about, text=text, ts_ns=event.ts_ns))
