@@ -39,9 +39,9 @@ class HeldLimits:
             self._touch(trade.instrument, buy_at=trade.price, sell_at=trade.price)
 
     def on_bar(self, bar: Any) -> None:
-        """A bar's close is a price one can still trade at; its low and high are past."""
+        """A bar's close is a price one can still trade at; its low and high are past, and so is a bar of before."""
         if bar.instrument in self.held:
-            self._touch(bar.instrument, buy_at=bar.close, sell_at=bar.close)
+            self._touch(bar.instrument, buy_at=bar.close, sell_at=bar.close, ended_ns=bar.ts_ns)
 
     def on_canceled(self, event: OrderCanceled) -> None:
         """It may have been one of those held."""
@@ -49,7 +49,8 @@ class HeldLimits:
             left = [held for held in self.held[event.instrument] if held.order.client_id != event.client_id]
             self._keep(event.instrument, left)
 
-    def _touch(self, instrument: InstrumentId, *, buy_at: float, sell_at: float) -> None:
+    def _touch(self, instrument: InstrumentId, *, buy_at: float, sell_at: float, ended_ns: int | None = None) -> None:
+        """``ended_ns``: of a bar; orders that were made later than it ended are none of its."""
         ready: list[OrderSubmitted] = []
         waiting: list[OrderSubmitted] = []
         for event in self.held[instrument]:
@@ -57,6 +58,7 @@ class HeldLimits:
             buys = order.side is Side.BUY or order.side is Side.BUY_BACK
             limit = order.price
             within = limit is None or (exact(buy_at) <= limit if buys else exact(sell_at) >= limit)
+            within = within and (ended_ns is None or ended_ns >= order.ts_ns)
             (ready if within else waiting).append(event)
         self._keep(instrument, waiting)
         for event in ready:
