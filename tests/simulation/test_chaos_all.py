@@ -100,6 +100,9 @@ def test_a_flight_whose_markets_closed_while_it_slept_is_not_blamed_for_making_n
     assert made_nothing(Counter(), pressed)
     latched = Counter({"denied while latched": 1})
     assert not made_nothing(latched, pressed)
+    # A strategy that orders far too much on purpose is denied, and that excuses nothing and accuses nobody.
+    assert not made_nothing(latched + Counter({"denied as planned": 2}), pressed)
+    assert made_nothing(Counter({"denied as planned": 2}), {})
     assert made_nothing(latched, {})
     assert made_nothing(checked + latched, {})
 
