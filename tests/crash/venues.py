@@ -126,6 +126,8 @@ class Venue:
             carries_order=type(self).orders, in_turn=self.in_turn,
         )  # fmt: skip
         self.ports: dict[str, int] = {}
+        self.gap = ""
+        """Real time without a beat after which the engine reads its accounts anew; empty: the default."""
         self.heard: list[tuple[float, str]] = []
         """When each request began, by this machine's monotonic clock, and its path."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -208,7 +210,8 @@ class Venue:
         path = self.folder / "live.toml"
         told = ", ".join(f"{key} = {value}" for key, value in params.items())
         head = CONFIG.format(folder=self.folder, speed=self.speed, start=self.start, anchor=self.anchor, root=ROOT)
-        path.write_text(head + self.config(told or "dies_at_fill = 0"), encoding="utf-8")
+        gap = f'\n[monitors]\ngap_check = "{self.gap}"\ngap_snapshot = "{self.gap}"\n' if self.gap else ""
+        path.write_text(head + self.config(told or "dies_at_fill = 0") + gap, encoding="utf-8")
         return path
 
     def jump_to(self, moment: str) -> None:
