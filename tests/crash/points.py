@@ -94,7 +94,8 @@ class Trial:
             self.found.append(f"the last life did not end in order: {ending}")
         left = Left(records_of(self.journal))
         if not any(isinstance(record, RunEnded) for record in left.records[-1:]):
-            self.found.append("the journal does not close with the end of the run")
+            last = type(left.records[-1]).__name__ if left.records else "nothing"
+            self.found.append(f"the journal closes with {last}, and not with the end of the run")
         return left
 
     def orders_at(self) -> int:
