@@ -69,14 +69,14 @@ class Heard:
         return record
 
     def why(self, bar: Bar) -> str:
-        """The words of a denial, in UTC."""
+        """The words of a denial."""
         mark_ns = self._before.get((bar.instrument, bar.interval_ns), 0)
         if bar.ts_ns <= mark_ns:
-            because = f"an earlier run had heard bars up to {format_time(mark_ns)} when it last ordered"
+            because = f"an earlier run had heard bars up to {_said(mark_ns)} when it last ordered"
         else:
-            because = f"it was not the newest any more when this run began at {format_time(self.began_ns)}"
+            because = f"it was not the newest any more when this run began at {_said(self.began_ns)}"
         length = f"{bar.interval_ns / SECOND_NS:g} s"
-        return f"history: the bar of {bar.instrument} ({length}) ended {format_time(bar.ts_ns)}, and {because}"
+        return f"history: the bar of {bar.instrument} ({length}) ended {_said(bar.ts_ns)}, and {because}"
 
     def _was_old(self, bar: Bar) -> bool:
         """Whether a newer bar of this length had ended when this life began."""
@@ -86,6 +86,10 @@ class Heard:
         # The bar of a Friday is still the newest one on Monday morning.
         days = self._day(bar.instrument, ends_ns) - self._day(bar.instrument, bar.ts_ns)
         return max(ends_ns, bar.ts_ns + days * DAY_NS) <= self.began_ns
+
+
+def _said(ts_ns: int) -> str:
+    return f"{format_time(ts_ns)[:19]} UTC"
 
 
 class LiveRunner(StrategyRunner):

@@ -12,7 +12,7 @@ from engine.clock import Clock, ReplayClock
 from engine.domain.timestamps import parse_time
 from engine.entropy import Entropy
 from engine.simulators.exchange import Exchange
-from engine.simulators.serve import HttpParser, serve
+from engine.simulators.serve import serve
 from engine.simulators.virtual_market import VirtualMarket, VirtualMarketSimulator
 
 OPEN_NS = parse_time("2026-03-02 10:00:30", "Asia/Shanghai")
@@ -21,7 +21,7 @@ CLOSED_NS = parse_time("2026-03-02 03:00:00", "Asia/Shanghai")
 
 
 @asynccontextmanager
-async def running(app: Starlette, http: HttpParser = "h11") -> AsyncIterator[str]:
+async def running(app: Starlette) -> AsyncIterator[str]:
     """Serve an app on a free port of this machine; gives its base URL, ``http://127.0.0.1:<port>``."""
     ports: list[int] = []
     ready = anyio.Event()
@@ -34,7 +34,7 @@ async def running(app: Starlette, http: HttpParser = "h11") -> AsyncIterator[str
     async with anyio.create_task_group() as group:
 
         async def run() -> None:
-            await serve(app, on_ready=bound, http=http)
+            await serve(app, on_ready=bound)
 
         group.start_soon(run)
         await ready.wait()

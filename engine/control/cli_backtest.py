@@ -188,6 +188,7 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
 
 
 def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
+    from engine.native import why_not
     from engine.runtime.parity_settings import matching_text
     from engine.runtime.report_console import console_table
 
@@ -199,8 +200,11 @@ def _show(made: "Report", figures: dict[str, Any], page: Path | None) -> None:
         f"{figures['bars_per_second']:,} {each}/s ({figures['whole_bars_per_second']:,} with reading and statistics)"
     )
     why = f": {figures['mode_reason']}" if figures["mode_reason"] else ""
-    orders = ", everyday orders compiled" if figures["compiled"] else ""
-    console.print(f"mode {figures['mode']}{orders}{why}", highlight=False)
+    console.print(f"mode {figures['mode']}{why}", highlight=False)
+    if figures["compiled"] or why_not:
+        console.print(
+            f"everyday orders {'compiled' if figures['compiled'] else f'in Python: {why_not}'}", highlight=False
+        )
     console.print(f"fill model {matching_text({'fill_model': figures['matching']})}", highlight=False)
     console.print(f"digest {figures['digest']}", highlight=False)
     if page is not None:

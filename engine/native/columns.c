@@ -38,6 +38,14 @@ release(Py_buffer *some, int many)
 
 #define COUNT(buffer) ((buffer).len / (Py_ssize_t)sizeof(double))
 
+/* ``(average, setting, values, found)``: found is the first of the two. */
+static int
+recursive(PyObject *args, double *average, double *setting, Py_buffer *both)
+{
+    PyObject *given[2];
+    return PyArg_ParseTuple(args, "ddOO", average, setting, &given[1], &given[0]) && arrays(given, both, 2, 1);
+}
+
 PyDoc_STRVAR(exponential_doc,
     "exponential(average, k, values, found)\n--\n\nWrites ``(value - average) * k + average``, value by value.");
 
@@ -45,12 +53,11 @@ static PyObject *
 exponential(PyObject *Py_UNUSED(module), PyObject *args)
 {
     double average, k;
-    PyObject *given[2];
     Py_buffer both[2];
-    if (!PyArg_ParseTuple(args, "ddOO", &average, &k, &given[1], &given[0]) || !arrays(given, both, 2, 1))
+    if (!recursive(args, &average, &k, both))
         return NULL;
-    const double *value = both[1].buf;
     double *at = both[0].buf;
+    const double *value = both[1].buf;
     for (Py_ssize_t count = COUNT(both[0]); count > 0; count--)
         *at++ = average = (*value++ - average) * k + average;
     release(both, 2);
@@ -65,12 +72,11 @@ static PyObject *
 wilder(PyObject *Py_UNUSED(module), PyObject *args)
 {
     double average, period;
-    PyObject *given[2];
     Py_buffer both[2];
-    if (!PyArg_ParseTuple(args, "ddOO", &average, &period, &given[1], &given[0]) || !arrays(given, both, 2, 1))
+    if (!recursive(args, &average, &period, both))
         return NULL;
-    const double *value = both[1].buf, kept = period - 1;
     double *at = both[0].buf;
+    const double *value = both[1].buf, kept = period - 1;
     for (Py_ssize_t count = COUNT(both[0]); count > 0; count--)
         *at++ = average = (average * kept + *value++) / period;
     release(both, 2);

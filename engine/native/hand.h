@@ -66,25 +66,14 @@ done:
 }
 
 static int
-Hand_init(Hand *hand, PyObject *args, PyObject *held)
+Hand_init(Hand *hand, PyObject *Py_UNUSED(args), PyObject *parts)
 {
-    PyObject *sample = held == NULL ? NULL : PyDict_GetItemString(held, "sample");
-    if (PyTuple_GET_SIZE(args) || sample == NULL) {
-        PyErr_SetString(PyExc_TypeError, "every part of a Hand has a name, and a sample of its orders is one");
-        return -1;
-    }
 #define DO(name)                                                                                                      \
-    {                                                                                                                 \
-        PyObject *part = PyDict_GetItemString(held, #name);                                                           \
-        if (part == NULL) {                                                                                           \
-            PyErr_SetString(PyExc_TypeError, "a Hand needs " #name);                                                  \
-            return -1;                                                                                                \
-        }                                                                                                             \
-        Py_XSETREF(hand->name, Py_NewRef(part));                                                                      \
-    }
+    if (take(&hand->name, parts, #name) < 0)                                                                          \
+        return -1;
     HELD(DO)
 #undef DO
-    return pattern_of(&hand->order, sample);
+    return pattern_of(&hand->order, parts, "sample");
 }
 
 static int

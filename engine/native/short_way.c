@@ -30,21 +30,11 @@ Way_take(Way *way, PyObject *Py_UNUSED(nothing))
 }
 
 static int
-Way_init(Way *way, PyObject *args, PyObject *parts)
+Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
 {
-    if (PyTuple_GET_SIZE(args) || parts == NULL) {
-        PyErr_SetString(PyExc_TypeError, "every part of a Way has a name");
-        return -1;
-    }
 #define DO(name)                                                                                                      \
-    {                                                                                                                 \
-        PyObject *part = PyDict_GetItemString(parts, #name);                                                          \
-        if (part == NULL) {                                                                                           \
-            PyErr_SetString(PyExc_TypeError, "a Way needs " #name);                                                   \
-            return -1;                                                                                                \
-        }                                                                                                             \
-        Py_XSETREF(way->name, Py_NewRef(part));                                                                       \
-    }
+    if (take(&way->name, parts, #name) < 0)                                                                           \
+        return -1;
     PARTS(DO)
 #undef DO
 #define DO(type, field)                                                                                               \
@@ -52,13 +42,8 @@ Way_init(Way *way, PyObject *args, PyObject *parts)
         return -1;
     PLACES(DO)
 #undef DO
-    PyObject *held = PyDict_GetItemString(parts, "held"), *rest = PyDict_GetItemString(parts, "rest");
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
-    if (held == NULL || rest == NULL) {
-        PyErr_SetString(PyExc_TypeError, "a Way needs samples of what is held back, and of what rests");
-        return -1;
-    }
-    return pattern_of(&way->held, held) < 0 ? -1 : pattern_of(&way->rest, rest);
+    return pattern_of(&way->held, parts, "held") < 0 ? -1 : pattern_of(&way->rest, parts, "rest");
 }
 
 static int

@@ -40,4 +40,17 @@ put_at(PyObject *object, Py_ssize_t place, PyObject *value)
     Py_XDECREF(old);
 }
 
+/* A part that is handed over by name, into its place; -1 with an error set if it is missing. */
+static int
+take(PyObject **place, PyObject *parts, const char *name)
+{
+    PyObject *part = parts == NULL ? NULL : PyDict_GetItemString(parts, name);
+    if (part == NULL) {
+        PyErr_Format(PyExc_TypeError, "%s is wanted, by name", name);
+        return -1;
+    }
+    Py_XSETREF(*place, Py_NewRef(part));
+    return 0;
+}
+
 #endif

@@ -144,30 +144,26 @@ write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts
 static int
 reserve(Way *way, PyObject *order, PyObject *instrument, PyObject *cost)
 {
-    PyObject *quantity = GET(order, SubmitOrder, quantity), *held;
-    PyObject *account = PyDict_GetItemWithError(way->accounts, GET(order, SubmitOrder, account));
-    if (GET(order, SubmitOrder, side) == way->buy) {
-        PyObject *currency = GET(instrument, Instrument, currency);
-        if (add_to(way, GET(account, AccountBook, reserved), currency, cost, 1) < 0)
-            return -1;
-        if ((held = copy_of(&way->held)) == NULL)
-            return -1;
+    PyObject *quantity = GET(order, SubmitOrder, quantity), *currency = GET(instrument, Instrument, currency);
+    PyObject *account = FIND(way->accounts, GET(order, SubmitOrder, account)), *position = Py_None;
+    int buys = GET(order, SubmitOrder, side) == way->buy, done = -1;
+    if (buys)
+        done = add_to(way, GET(account, AccountBook, reserved), currency, cost, 1);
+    else if ((position = FIND(GET(account, AccountBook, positions), GET(order, SubmitOrder, instrument))) != NULL)
+        done = count_at(position, way->Position_selling, PyLong_AsLongLong(quantity));
+    PyObject *held = done < 0 ? NULL : copy_of(&way->held);
+    if (held == NULL)
+        return -1;
+    PUT(held, Reservation, position, Py_NewRef(position));
+    if (buys) {
         PUT(held, Reservation, currency, Py_NewRef(currency));
         PUT(held, Reservation, cash, Py_NewRef(cost));
         PUT(held, Reservation, held, Py_NewRef(cost));
     }
-    else {
-        PyObject *position = FIND(GET(account, AccountBook, positions), GET(order, SubmitOrder, instrument));
-        if (position == NULL || count_at(position, way->Position_selling, PyLong_AsLongLong(quantity)) < 0)
-            return -1;
-        if ((held = copy_of(&way->held)) == NULL)
-            return -1;
-        PUT(held, Reservation, position, Py_NewRef(position));
-    }
     PUT(held, Reservation, book, Py_NewRef(account));
     PUT(held, Reservation, quantity, Py_NewRef(quantity));
     PUT(held, Reservation, open, Py_NewRef(quantity));
-    int done = PyDict_SetItem(way->reservations, GET(order, SubmitOrder, client_id), held);
+    done = PyDict_SetItem(way->reservations, GET(order, SubmitOrder, client_id), held);
     Py_DECREF(held);
     return done;
 }

@@ -8,9 +8,6 @@ from engine.domain.verdict import Denial
 from engine.risk.limit import Limit, refuse_unless_duration, refuse_unless_positive, span_ns
 from engine.risk.view import RiskView
 
-HISTORY_NS = 3600 * 10**9
-"""From this age on a price is no late quote: it is of a bar from before the start, which warms strategies up."""
-
 
 class PriceCollar(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``percent`` either way, itself allowed. Any order, priced or not, needs a price that is at most ``max_age`` old,
@@ -31,7 +28,7 @@ class PriceCollar(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Denial("STALE_DATA", f"no reference price of {order.instrument}")
         allowed_ns = self._allowed_ns(order, view)
         if age_ns > allowed_ns:
-            return Denial("STALE_DATA", _too_old(age_ns, allowed_ns))
+            return Denial("STALE_DATA", f"reference price too old: {age_ns / 1e9:g}s (cap {allowed_ns / 1e9:g}s)")
         if order.price is None or abs(order.price - reference) * 100 <= self.percent * reference:
             return None
         return Denial("COLLAR", f"price collar exceeded: {order.price} is more than {self.percent}% from {reference}")
@@ -47,8 +44,3 @@ class PriceCollar(Limit, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def _allowed_ns(self, order: SubmitOrder, view: RiskView) -> int:
         return max(span_ns(self.max_age), 2 * view.feed_interval_ns.get(order.instrument, 0))
-
-
-def _too_old(age_ns: int, allowed_ns: int) -> str:
-    why = f"reference price too old: {age_ns / 1e9:g}s (cap {allowed_ns / 1e9:g}s)"
-    return f"{why}; it is history, which warms strategies up and is not traded" if age_ns > HISTORY_NS else why

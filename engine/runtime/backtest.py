@@ -178,6 +178,7 @@ class Backtest:
         self._compiled = compiled(core, self.venue)
         submit, plain = core.bus.publisher(SubmitOrder), way_in(core, self.venue, self._compiled)
         hand = partial(hand_of, self._compiled) if self._compiled is not None and plain is not None else None
+        self._orders_compiled = hand is not None
         for spec in strategies:
             context = Context(
                 strategy=spec.name,
@@ -249,7 +250,7 @@ class Backtest:
             stopped={seat.name: seat.stopped for seat in core.runner.seats.values() if seat.stopped != RUN_ENDED},
             mode=self.mode,
             mode_reason=self.mode_reason,
-            compiled=self._compiled is not None,
+            compiled=self._orders_compiled,
         )
 
     def _player(self) -> Callable[[Any], float]:
@@ -287,16 +288,8 @@ class Backtest:
                 ears.setdefault(name, nobody)
         else:
             latest, ears = {}, dict.fromkeys(names, core.bus.publisher(Bar))
-        return Stage(
-            self._turn,
-            self._due,
-            self.clock,
-            self.venue.resting,
-            way_out(core, self.venue, self._compiled),
-            latest,
-            ears,
-            alone,
-        )
+        show = way_out(core, self.venue, self._compiled)
+        return Stage(self._turn, self._due, self.clock, self.venue.resting, show, latest, ears, alone)
 
     def _turn(self, ts_ns: int) -> None:
         """Timers due before an instant, and a sample if it is time."""

@@ -39,4 +39,4 @@ class BacktestResult(Struct, frozen=True, kw_only=True):
     mode_reason: str = ""
     """Why bars could not be left out, where that was tried."""
     compiled: bool = False
-    """Whether everyday orders went by the compiled way (``engine/native``): sooner, and to the same digest."""
+    """Whether everyday orders went the compiled way (``engine/native``): sooner, and to the same digest."""

@@ -19,7 +19,7 @@ ENGINE = Path(__file__).parents[1]
 def engine_hash() -> str:
     """SHA-256 over every file of the engine, names and contents."""
     total = hashlib.sha256()
-    for path in sorted(ENGINE.rglob("*.py")):
+    for path in sorted(path for path in ENGINE.rglob("*") if path.suffix in {".py", ".c", ".h"}):
         total.update(path.relative_to(ENGINE).as_posix().encode())
         total.update(path.read_bytes())
     return total.hexdigest()

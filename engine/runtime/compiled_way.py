@@ -65,12 +65,12 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
 
 def hand_of(way: Any, context: Context) -> Any:
     """``Context.plain``, compiled; the same of what is no everyday call."""
+    if type(context.catalogue) is not dict:
+        return context.plain
     sample = SubmitOrder(
         client_id=ClientOrderId(""), account=context.account, strategy=context.strategy, instrument=_ORDER.instrument,
         side=Side.BUY, quantity=0, ts_ns=0,
     )  # fmt: skip
-    if type(context.catalogue) is not dict:
-        return context.plain
     hand = native.Hand(
         way=way, context=context, catalogue=context.catalogue, clock=context.clock, prefix=context.id_prefix,
         long_way=context.plain, sample=sample,

@@ -107,16 +107,11 @@ async def ask(folder: Path, command: Command, clock: Clock, seconds: float) -> A
 def _put(folder: Path, body: bytes) -> Path:
     """A request under a name nobody else has."""
     handle, name = tempfile.mkstemp(prefix="ask-", suffix=".draft", dir=folder)
-    with os.fdopen(handle, "wb") as draft:
-        draft.write(body)
-        draft.flush()
-        os.fsync(handle)
-        if hasattr(os, "getuid") and os.getuid() == 0:
-            # Who did the installing stops the run too: the engine of another user takes only what is that user's.
-            owner = folder.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
+    os.close(handle)
     request = Path(name).with_suffix(".request")
-    Path(name).replace(request)
+    # Who did the installing stops the run too: the engine of another user takes only what is that user's.
+    write_whole(request, body, folders_owner=True)
+    Path(name).unlink()
     return request
 
 

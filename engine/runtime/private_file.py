@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 
-def write_whole(path: Path, body: bytes) -> None:
+def write_whole(path: Path, body: bytes, *, folders_owner: bool = False) -> None:
     """All of it or nothing, mode 0600, durable; its folder must be there.
+
+    Args:
+        folders_owner: what root writes is to be the owner's of its folder.
 
     Raises:
         OSError: the disk refuses.
@@ -15,6 +18,9 @@ def write_whole(path: Path, body: bytes) -> None:
     try:
         os.write(handle, body)
         os.fsync(handle)
+        if folders_owner and hasattr(os, "getuid") and os.getuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
     finally:
         os.close(handle)
     draft.replace(path)

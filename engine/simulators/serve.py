@@ -5,15 +5,13 @@ ones; its ``Server`` is left out, as it takes over signals, wakes ten times a se
 taken.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import anyio
 import uvicorn
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -23,8 +21,6 @@ from engine.entropy import Entropy
 from engine.net.serving import ends_quietly, hang_up, listening
 from engine.simulators.exchange import Exchange
 
-HttpParser = Literal["h11", "httptools"]
-
 
 async def serve(
     app: ASGIApp,
@@ -32,7 +28,6 @@ async def serve(
     port: int = 0,
     *,
     on_ready: Callable[[int], None] | None = None,
-    http: HttpParser = "httptools",
 ) -> None:
     """Serve until cancelled; then close every connection and cancel every request.
 
@@ -49,7 +44,7 @@ async def serve(
         loop="none",
         lifespan="off",
         interface="asgi3",
-        http=_tapped(http),
+        http=_Tapped,
         ws="websockets-sansio",
         ws_ping_interval=None,
         ws_per_message_deflate=False,
@@ -74,15 +69,12 @@ async def serve(
             await hang_up(state, state.connections)
 
 
-def _tapped(http: HttpParser) -> type[asyncio.Protocol]:
+class _Tapped(HttpToolsProtocol):
     """uvicorn's protocol with its transport in each request's scope, so that faults can cut it."""
-    parent: Any = HttpToolsProtocol if http == "httptools" else H11Protocol
 
-    def connection_made(self: Any, transport: Any) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.app_state = {**self.app_state, "transport": transport}
-        parent.connection_made(self, transport)
-
-    return type(f"Tapped{parent.__name__}", (parent,), {"connection_made": connection_made})
+        super().connection_made(transport)
 
 
 class Simulator(Protocol):
@@ -100,7 +92,6 @@ async def simulate(
     entropy: Entropy,
     host: str = "127.0.0.1",
     ports: Mapping[str, int] | None = None,
-    http: HttpParser = "httptools",
     exchange: Exchange | None = None,
     on_ready: Callable[[Mapping[str, int]], Awaitable[None] | None] | None = None,
 ) -> None:
@@ -128,7 +119,7 @@ async def simulate(
             if len(bound) == len(apps):
                 all_bound.set()
 
-        await serve(apps[name], host, (ports or {}).get(name, 0), on_ready=ready, http=http)
+        await serve(apps[name], host, (ports or {}).get(name, 0), on_ready=ready)
 
     try:
         async with anyio.create_task_group() as group:

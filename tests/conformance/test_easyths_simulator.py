@@ -4,7 +4,9 @@ from collections import Counter
 from typing import Any
 
 import anyio
+import fastapi
 import httpx
+import pydantic
 import pytest
 
 from engine.simulators.easyths.bodies import Unprocessable, read_submission, read_timeout
@@ -236,7 +238,6 @@ BODIES = [
 @pytest.mark.parametrize(("raw", "kind"), BODIES)
 async def test_bodies_are_checked_as_the_server_s_framework_checks_them(raw: bytes, kind: str | None) -> None:
     """Word for word what FastAPI makes of the same model and the same bytes."""
-    fastapi, pydantic = pytest.importorskip("fastapi"), pytest.importorskip("pydantic")
     model = pydantic.create_model(
         "ExecuteOperationRequest",
         params=(dict[str, Any], pydantic.Field(default_factory=dict)),

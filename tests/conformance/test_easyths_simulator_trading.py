@@ -4,6 +4,7 @@ import io
 from decimal import Decimal
 from typing import Any
 
+import pandas
 import pytest
 
 from engine.domain.commands import Side
@@ -434,7 +435,6 @@ TABLES = [
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_are_read_and_printed_as_pandas_does(table: Table) -> None:
     """The clipboard's text through ``read_csv``: the same records and the same text, cell by cell."""
-    pandas = pytest.importorskip("pandas")
     lines = [table.columns, *table.rows]
     clipboard = io.StringIO("\n".join("\t".join(cells) for cells in lines))
     frame = pandas.read_csv(clipboard, delimiter="\t", na_filter=False)

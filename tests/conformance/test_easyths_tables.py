@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import pandas
 import pytest
 
 from engine.domain.account import OrderRow
@@ -57,7 +58,6 @@ def test_every_form_of_a_table_is_read_alike(table: Any) -> None:
 
 def test_a_printed_table_of_pandas_is_read() -> None:
     """The library that the server prints with, where it is at hand: blanks in names, empty cells, thousands."""
-    pandas = pytest.importorskip("pandas")
     cells = [
         {
             "证券代码": "000001",

@@ -73,7 +73,6 @@ def test_every_example_of_the_page_is_here() -> None:
 
 async def test_the_python_example(capsys: pytest.CaptureFixture[str]) -> None:
     """A purchase, its status, the holdings: submitted, followed and, a little later, done."""
-    pytest.importorskip("requests")
     async with served(speed=20, **AS_ON_THE_PAGE) as (client, venue):
         base_url = str(client.base_url).rstrip("/")
         names = await anyio.to_thread.run_sync(run_python, base_url)

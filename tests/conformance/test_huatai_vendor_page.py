@@ -49,7 +49,6 @@ def run_python(base_url: str) -> dict[str, Any]:
 @pytest.mark.parametrize("documented", [True, False])
 async def test_the_python_example(documented: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """Balance, purchase and the day's orders, from the documented server and from the real one."""
-    pytest.importorskip("requests")
     make = as_documented if documented else HuataiSimulator
     app = a_served(make(seed=7, shares=SHARES, pace=CounterPace(submit_ms=600_000)))
     async with running(app) as url:

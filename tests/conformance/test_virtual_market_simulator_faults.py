@@ -14,7 +14,6 @@ from engine.domain.errors import ConfigError
 from engine.entropy import Entropy
 from engine.simulators import SIMULATORS, serve, simulate
 from engine.simulators.faults import Fault, FaultPlan, Faults, Trigger
-from engine.simulators.serve import HttpParser
 from engine.simulators.virtual_market import VirtualMarket, VirtualMarketSimulator
 from tests.simulator_builders import OPEN_NS, MarketAtHand, running
 
@@ -36,12 +35,11 @@ def logged_in(app: Any, base_url: str, **options: Any) -> httpx.AsyncClient:
     )
 
 
-@pytest.mark.parametrize("http", ["h11", "httptools"])
 @pytest.mark.parametrize(("fault", "booked"), [(Fault.DROP_BEFORE, 2), (Fault.DROP_AFTER, 3), (Fault.CUT, 3)], ids=str)
-async def test_a_lost_answer_closes_the_connection(fault: Fault, booked: int, http: HttpParser) -> None:
+async def test_a_lost_answer_closes_the_connection(fault: Fault, booked: int) -> None:
     """The second of three trades gets no (whole) answer; booked or not as the fault says; the server lives on."""
     app = a_faulty_market(fault)
-    async with running(app, http) as base_url, logged_in(app, base_url) as client:
+    async with running(app) as base_url, logged_in(app, base_url) as client:
         assert (await client.post("/api/v1/trade/buy", json=BUY)).status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/api/v1/trade/buy", json=BUY)

@@ -64,7 +64,6 @@ def test_every_example_of_the_page_is_here() -> None:
 
 async def test_the_python_examples(capsys: pytest.CaptureFixture[str]) -> None:
     """Login, stocks, portfolio and a purchase, each answered as the page shows."""
-    pytest.importorskip("requests")
     app = a_served_market()
     names: dict[str, Any] = {}
     async with running(app) as base_url:

@@ -37,9 +37,8 @@ def test_every_page_is_in_the_navigation_once() -> None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("sphinx", reason="needs the extra: pip install -e '.[docs]'")
-    pytest.importorskip("furo")
-    pytest.importorskip("myst_parser")
+    for name in ("sphinx", "furo", "myst_parser"):
+        pytest.importorskip(name, reason="needs the extra: pip install -e '.[docs]'")
     folder = tmp_path_factory.mktemp("site") / "site"
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(DOCS), str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)

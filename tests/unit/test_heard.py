@@ -1,147 +1,23 @@
 """Strategies of a live run hear bars of the past and trade on none of them; what is news they trade once."""
 
-from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from engine import Bar, DataKind, OrderEvent, Strategy
-from engine.clock import ReplayClock
-from engine.context import Context
+from engine import Bar
 from engine.control.logs import _told as told_in_log
 from engine.control.notices.notice import Notice
 from engine.control.notices.sources import Sources
-from engine.domain.account import Capabilities
-from engine.domain.algos import AlgoChanged, AlgoState
-from engine.domain.commands import OrderType, Side, SubmitOrder
-from engine.domain.events import InstructionDenied, OrderDenied, OrderSubmitted
-from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
-from engine.domain.instructions import InstructionReport
-from engine.domain.instrument import Instrument
+from engine.domain.events import OrderDenied, OrderSubmitted
+from engine.domain.ids import InstrumentId
 from engine.domain.jobs import BarsHeard, HeardBar
-from engine.domain.order import Evidence, OrderReport
-from engine.domain.timestamps import DAY_NS, MINUTE_NS, SECOND_NS, parse_time
+from engine.domain.timestamps import DAY_NS, MINUTE_NS, SECOND_NS
 from engine.heard import HISTORY, Heard
 from engine.journal.compaction import compact
 from engine.journal.memory import MemoryJournal
 from engine.journal.sqlite import SqliteJournal
-from engine.markets.free import Free
-from engine.ports import Journal
-from engine.runtime.gate import BY_HAND
-from engine.runtime.history_gate import LiveCore
-from engine.runtime.wiring import join
-
-NAME, OTHER = InstrumentId("CY.VSM"), InstrumentId("DL.VSM")
-ACCOUNT = AccountId("a")
-NINE_NS = parse_time("2026-03-02T09:00:00+08:00")
-
-
-class Buys(Strategy):
-    """Buys ten at each bar it hears, and writes down what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[Any] = []
-
-    def on_bar(self, bar: Bar) -> Any:
-        self.buy(bar.instrument, 10)
-
-    def on_order(self, event: OrderEvent | OrderDenied) -> None:
-        self.told.append(event)
-
-    def on_algo(self, event: AlgoChanged) -> None:
-        self.told.append(event)
-
-    def on_instruction(self, event: InstructionReport) -> None:
-        self.told.append(event)
-
-
-class Life:
-    """One life of a live core over a journal, begun at a moment; ``sent`` is what left in it."""
-
-    def __init__(
-        self, began: str = "09:00:30", kind: Callable[[], Strategy] = Buys, journal: Journal | None = None
-    ) -> None:
-        self.clock = ReplayClock(_at(began))
-        self.journal = journal or MemoryJournal()
-        self.sent: list[SubmitOrder] = []
-        self.denied: list[OrderDenied] = []
-        self.core = core = LiveCore(
-            clock=self.clock,
-            journal=self.journal,
-            instruments={name: Instrument(id=name, currency="COIN") for name in (NAME, OTHER)},
-            books={"free": Free()},
-            limits=(),
-            sheets={ACCOUNT: Capabilities(gateway="venue", order_types=frozenset({OrderType.MARKET}))},
-            outside=lambda *_: None,
-            note=lambda *_: None,
-        )
-        core.portfolio.open_account(ACCOUNT, "COIN", Decimal(1_000_000))
-        join(
-            core, self, keep_history=True, subscriptions=self._subscribe,
-            watchers=[(OrderDenied, self.denied.append)],
-        )  # fmt: skip
-        core.manager.recover([record for _, record in self.journal.records()], core.relive)
-        core.begin()
-        self.kind = kind
-        self.seat()
-
-    def seat(self) -> None:
-        """A fresh instance takes its place and begins."""
-        core = self.core
-        self.strategy = self.kind()
-        counts = (core.manager.orders_made, core.algos.made, core.instructions.made)
-        made = [of.get(StrategyId("s"), 0) for of in counts]
-        context = Context(
-            strategy=StrategyId("s"), account=ACCOUNT, instruments=(NAME, OTHER), catalogue=core.instruments,
-            publish=core.bus.publish, portfolio=core.portfolio, history=core.history, desk=core.runner,
-            orders_made=made[0], algos_made=made[1], instructions_made=made[2],
-        )  # fmt: skip
-        core.runner.seat(StrategyId("s"), self.strategy, context)
-        core.runner.start()
-
-    def hear(
-        self, end: str, instrument: InstrumentId = NAME, interval_ns: int = MINUTE_NS, now: str = ""
-    ) -> list[SubmitOrder]:
-        """A bar is published; gives what left because of it."""
-        self.clock.now_ns = max(self.clock.now_ns, _at(now or end))
-        before = len(self.sent)
-        self.core.bus.publish(Bar(instrument, _at(end), 10.0, 10.0, 10.0, 10.0, 100.0, interval_ns))
-        return self.sent[before:]
-
-    def later(self, moment: str) -> None:
-        """Timers up to a moment fire."""
-        self.clock.now_ns = _at(moment)
-        self.core.runner.fire_due(self.clock.now_ns)
-
-    def of(self, kind: type[Any]) -> list[Any]:
-        return [record for _, record in self.journal.records() if isinstance(record, kind)]
-
-    def again(self, began: str) -> "Life":
-        """Killed, and started anew: all that is left is the journal."""
-        return Life(began, type(self.strategy), self.journal)
-
-    # --- the venue ----------------------------------------------------------------------------------------------------
-
-    def on_submitted(self, event: OrderSubmitted) -> None:
-        self.sent.append(event.order)
-
-    def on_cancel_wanted(self, event: Any) -> None: ...
-
-    def on_replace_wanted(self, event: Any) -> None: ...
-
-    def _subscribe(self, event: Any) -> None:
-        self.core.runner.listen(event.strategy, event.kind, event.instrument, event.interval_ns)
-
-
-def _at(moment: str) -> int:
-    """``09:00:30`` is of Monday 2 March 2026, ``03-03 09:00`` of that day."""
-    day, _, time = moment.rpartition(" ")
-    return parse_time(f"2026-{day or '03-02'}T{time}{'' if time.count(':') == 2 else ':00'}+08:00")
-
+from tests.heard_builders import NAME, OTHER, Buys, Life, an_order, at
 
 # --- what is history -------------------------------------------------------------------------------------------------
 
@@ -155,8 +31,8 @@ def test_a_bar_that_was_traded_is_not_traded_again_by_the_next_life() -> None:
     (denied,) = after.denied
     assert (denied.code, denied.order.instrument) == (HISTORY, NAME)
     assert denied.reason == (
-        "history: the bar of CY.VSM (60 s) ended 2026-03-02 01:00:00+00:00, and an earlier run had heard bars up to "
-        "2026-03-02 01:00:00+00:00 when it last ordered"
+        "history: the bar of CY.VSM (60 s) ended 2026-03-02 01:00:00 UTC, and an earlier run had heard bars up to "
+        "2026-03-02 01:00:00 UTC when it last ordered"
     )
     assert after.strategy.told == [denied]  # type: ignore[attr-defined]
     assert len(after.hear("09:01")) == 1
@@ -169,7 +45,7 @@ def test_the_newest_bar_of_before_the_first_start_is_traded_and_those_before_it_
     life = Life("09:00:30")
     assert [len(life.hear(end, now="09:00:31")) for end in ("08:58", "08:59", "09:00")] == [0, 0, 1]
     assert [row.code for row in life.denied] == [HISTORY, HISTORY]
-    assert "was not the newest any more when this run began at 2026-03-02 01:00:30" in life.denied[-1].reason
+    assert "was not the newest any more when this run began at 2026-03-02 01:00:30 UTC" in life.denied[-1].reason
 
 
 def test_a_bar_that_ended_as_this_life_began_is_the_newest_and_the_one_before_is_old() -> None:
@@ -218,7 +94,7 @@ def test_a_bar_nobody_acted_on_costs_no_record_and_is_marked_by_the_next_order()
     assert life.of(BarsHeard) == []
     life.hear("09:00", OTHER)
     (row,) = life.of(BarsHeard)
-    assert row.bars == (HeardBar(NAME, MINUTE_NS, _at("08:59")), HeardBar(OTHER, MINUTE_NS, _at("09:00")))
+    assert row.bars == (HeardBar(NAME, MINUTE_NS, at("08:59")), HeardBar(OTHER, MINUTE_NS, at("09:00")))
     life.core.bus.publish(an_order("operator-1"))
     assert len(life.of(BarsHeard)) == 1, "nothing moved since"
     kinds = [type(record).__name__ for _, record in life.journal.records()]
@@ -257,215 +133,9 @@ def test_the_day_bar_of_a_friday_is_the_newest_until_that_of_monday(began: str, 
         return number + {5: 2, 6: 1}.get((number + 3) % 7, 0)
 
     heard = Heard(day)
-    heard.begin({}, _at(began))
-    assert heard.take(Bar(NAME, _at("03-06 15:00"), 1, 1, 1, 1, 1, DAY_NS), _at(began)) is history
-    assert heard.take(Bar(NAME, _at("03-06 15:00"), 1, 1, 1, 1, 1, MINUTE_NS), _at(began)) is True
-
-
-# --- what follows from history ---------------------------------------------------------------------------------------
-
-
-class Everything(Buys):
-    """On a bar: an algorithm, an instruction, an order that the engine plays, a cancel and a cancel of conditions."""
-
-    def on_start(self) -> None:
-        self.first = self.buy(NAME, 1, 9.0)
-
-    def on_bar(self, bar: Bar) -> None:
-        self.twap(NAME, 100, "10m")
-        self.condition_buy(NAME, 9.0, 10)
-        self.buy(NAME, 10, type=OrderType.STOP, stop_price=11.0)
-        self.cancel(self.first)
-        self.cancel_conditions(NAME, "buy")
-
-
-def test_an_algorithm_an_instruction_and_a_played_order_are_denied_and_cancels_pass() -> None:
-    """Each author is told as of any denial; what the engine plays is over before it began."""
-    life = Life("09:00:30", Everything)
-    assert life.hear("08:58", now="09:00:31") == []
-    told = life.strategy.told  # type: ignore[attr-defined]
-    assert [(event.code, event.order.type) for event in told if isinstance(event, OrderDenied)] == [
-        (HISTORY, OrderType.STOP)
-    ]
-    (over,) = [event for event in told if isinstance(event, AlgoChanged)]
-    assert over.state is AlgoState.REJECTED
-    assert over.reason.startswith("history: the bar of CY.VSM")
-    rows = life.of(InstructionDenied)
-    assert rows[0].code == HISTORY
-    assert "CancelConditions" not in [type(row.instruction.action).__name__ for row in rows if row.code == HISTORY]
-    assert not life.core.algos.parents
-    (cancel,) = [report.client_id for report in life.of(OrderReport) if report.kind is Evidence.CANCEL_REQUEST]
-    assert cancel == life.strategy.first  # type: ignore[attr-defined]
-
-
-def an_order(name: str) -> SubmitOrder:
-    return SubmitOrder(
-        client_id=ClientOrderId(name), account=ACCOUNT, strategy=BY_HAND, instrument=NAME, side=Side.BUY, quantity=1,
-        ts_ns=0,
-    )  # fmt: skip
-
-
-def test_what_a_person_orders_is_no_strategys() -> None:
-    """Nothing of a history stands between two bars."""
-    life = Life("09:00:30")
-    life.hear("08:58", now="09:00:31")
-    life.core.bus.publish(an_order("operator-1"))
-    assert [order.client_id for order in life.sent] == ["operator-1"]
-
-
-class Fails(Buys):
-    def on_bar(self, bar: Bar) -> None:
-        raise RuntimeError("no idea")
-
-
-def test_a_strategy_that_fails_at_a_bar_of_the_past_leaves_nothing_behind() -> None:
-    """It is stopped, as at any bar, and a person's order passes."""
-    life = Life("09:00:30", Fails)
-    life.hear("08:58", now="09:00:31")
-    assert life.core.runner.seats[StrategyId("s")].stopped.startswith("RuntimeError: no idea")
-    assert life.core.runner.history is None
-
-
-class Waits(Buys):
-    """Orders behind an ``await``; bars that come meanwhile wait in its queue."""
-
-    async def on_bar(self, bar: Bar) -> None:
-        await self.sleep("5s")
-        self.buy(bar.instrument, 10)
-
-
-def test_what_is_ordered_behind_an_await_follows_from_the_bar_before_it() -> None:
-    """Two old bars and a new one, the later two in the queue: two denials, one order."""
-    life = Life("09:00:30", Waits)
-    for end in ("08:58", "08:59", "09:00"):
-        life.hear(end, now="09:00:31")
-    for second in ("09:00:37", "09:00:43", "09:00:49"):
-        life.later(second)
-    assert [row.code for row in life.denied] == [HISTORY, HISTORY]
-    assert ["08:58" not in row.reason and "00:5" in row.reason for row in life.denied] == [True, True]
-    assert len(life.sent) == 1
-
-
-class AwaitsBars(Buys):
-    """One long coroutine over bars, and no ``on_bar``."""
-
-    async def on_start(self) -> None:
-        while True:
-            bar = await self.next_bar(NAME)
-            self.buy(bar.instrument, 10)
-            await self.sleep("1s")
-            self.buy(bar.instrument, 20)
-
-
-AwaitsBars.on_bar = Strategy.on_bar  # type: ignore[method-assign]
-
-
-def test_a_coroutine_is_free_again_with_the_next_bar_it_awaits() -> None:
-    """Both orders after a bar of the past are denied, both after news leave."""
-    life = Life("09:00:30", AwaitsBars)
-    life.core.runner.listen(StrategyId("s"), DataKind.BAR, NAME, 0)
-    life.hear("08:58", now="09:00:31")
-    life.later("09:00:33")
-    assert (len(life.denied), life.sent) == (2, [])
-    life.hear("09:01")
-    life.later("09:01:02")
-    assert [order.quantity for order in life.sent] == [10, 20]
-
-
-def test_a_fresh_instance_follows_from_nothing_its_forerunner_heard() -> None:
-    """Stopped in the middle of an ``await`` behind an old bar, and started again: it trades on the news."""
-    life = Life("09:00:30", Waits)
-    life.hear("08:58", now="09:00:31")
-    life.core.runner.halt(StrategyId("s"), "by a person")
-    life.seat()
-    life.hear("09:01")
-    life.later("09:01:06")
-    assert (len(life.sent), life.denied) == (1, [])
-
-
-class AwaitsOneBar(Buys):
-    """Waits for one bar; a timer falls due meanwhile."""
-
-    async def on_start(self) -> None:
-        self.at("09:00:31", self.tick, tz="Asia/Shanghai")
-        await self.next_bar(NAME)
-
-    def tick(self) -> None:
-        self.buy(NAME, 7)
-
-
-AwaitsOneBar.on_bar = Strategy.on_bar  # type: ignore[method-assign]
-
-
-def test_what_waited_for_a_coroutine_that_a_bar_of_the_past_ends_does_not_follow_from_that_bar() -> None:
-    """The timer was there before; the bar only made room for it."""
-    life = Life("09:00:30", AwaitsOneBar)
-    life.core.runner.listen(StrategyId("s"), DataKind.BAR, NAME, 0)
-    life.later("09:00:32")
-    assert life.sent == []
-    life.hear("08:58", now="09:00:33")
-    assert ([order.quantity for order in life.sent], life.denied) == ([7], [])
-
-
-class Slices(Buys):
-    """Has an iceberg of news, and at a bar of the past withdraws another order."""
-
-    def on_bar(self, bar: Bar) -> None:
-        if not self.working_orders():
-            self.iceberg(NAME, 100, 10.0, show=10)
-
-
-def test_the_next_part_of_an_algorithm_of_news_is_the_engines_and_leaves() -> None:
-    """What a parent sends in consequence of something a strategy does at an old bar was decided with the parent."""
-    life = Life("09:00:30", Slices)
-    (first,) = life.hear("09:00", now="09:00:31")
-    (parent,) = life.core.algos.parents.values()
-    old = Bar(NAME, _at("08:58"), 10.0, 10.0, 10.0, 10.0, 100.0)
-    life.core.runner.history = old
-    parent.children.clear()
-    parent.wake()
-    assert (len(life.sent), life.sent[-1].client_id != first.client_id, life.denied) == (2, True, [])
-
-
-class TriesAgain(Buys):
-    """Answers the first denial with another order."""
-
-    def on_order(self, event: OrderEvent | OrderDenied) -> None:
-        super().on_order(event)
-        if len(self.told) == 1:
-            self.buy(NAME, 5)
-
-
-def test_an_order_caused_by_a_denial_follows_from_the_same_bar() -> None:
-    """Trying again is no way round."""
-    life = Life("09:00:30", TriesAgain)
-    assert life.hear("08:58", now="09:00:31") == []
-    assert [(row.code, row.order.quantity) for row in life.denied] == [(HISTORY, 10), (HISTORY, 5)]
-
-
-class Mixes(Buys):
-    """Sleeps on a bar of the past; what was in its queue before follows from nothing."""
-
-    async def on_bar(self, bar: Bar) -> None:
-        await self.sleep("5s")
-
-    def on_start(self) -> None:
-        self.every("1s", self.tick, name="tick")
-        self.ticks = 0
-
-    def tick(self) -> None:
-        self.ticks += 1
-        if self.ticks == 1:
-            self.buy(NAME, 7)
-
-
-def test_what_waits_in_the_queue_and_follows_from_no_bar_may_trade() -> None:
-    """A timer that fell due while the handler of an old bar slept."""
-    life = Life("09:00:30", Mixes)
-    life.hear("08:58", now="09:00:30")
-    for second in range(31, 40):
-        life.later(f"09:00:{second}")
-    assert ([order.quantity for order in life.sent], life.denied) == ([7], [])
+    heard.begin({}, at(began))
+    assert heard.take(Bar(NAME, at("03-06 15:00"), 1, 1, 1, 1, 1, DAY_NS), at(began)) is history
+    assert heard.take(Bar(NAME, at("03-06 15:00"), 1, 1, 1, 1, 1, MINUTE_NS), at(began)) is True
 
 
 # --- the mark in the journal -----------------------------------------------------------------------------------------
