@@ -95,9 +95,11 @@ def _said(ts_ns: int) -> str:
 class LiveRunner(StrategyRunner):
     """The runner of a live run: knows at each moment whether what a strategy does follows from history."""
 
+    heard: Heard
+    """Given by the core it is of, before anything is heard."""
+
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
-        self.heard = Heard(lambda _instrument, ts_ns: ts_ns // DAY_NS)
         self.history: Bar | None = None
         """The bar of the past from which all that happens now follows."""
         self._awaiting: dict[StrategyId, Bar] = {}

@@ -27,9 +27,11 @@ class LiveCore(Core):
             self.algos.on_order_wanted, self.algos.on_submit, self.instructions.on_submit,
         )  # fmt: skip
         # In their places before anybody subscribes them, as the doors of ``turns.py``.
-        gates: Any = self.algos, self.instructions
-        gates[0].on_order_wanted, gates[0].on_submit = self._on_order, self._on_algo
-        gates[1].on_submit = self._on_instruction
+        algos: Any = self.algos
+        instructions: Any = self.instructions
+        algos.on_order_wanted, algos.on_submit, instructions.on_submit = (
+            self._on_order, self._on_algo, self._on_instruction,
+        )  # fmt: skip
 
     def begin(self) -> None:
         """The journal was read: what it says was heard is history from here on."""
