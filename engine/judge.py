@@ -32,7 +32,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import TERMINAL, Change, Evidence, Order, OrderReport, OrderState, Proof
 from engine.domain.timestamps import HOUR_NS
 from engine.markets.rulebook import ChargesByOrder, RuleBook
-from engine.outcomes import NOTHING_TOLD, Told, booking, event_type_of, order_event
+from engine.outcomes import NOTHING_TOLD, REPAIRS, ROWS, Told, booking, event_type_of, order_event, with_row
 from engine.portfolio import Portfolio
 from engine.readings import Readings
 from engine.risk.checker import RiskChecker
@@ -211,7 +211,14 @@ class Judge:
         moved = change.after is not change.before or change.cum_delta or change.alert
         moved = moved or order.standing != before
         if not moved and (report.kind is not Evidence.FILL or change.ignored):
+            if report.kind in ROWS and not change.ignored:
+                order.unwritten = with_row(order.unwritten, report)
             return
+        if order.unwritten and (change.after is OrderState.DISPUTED or report.kind in REPAIRS):
+            # Rows that changed nothing when they came are what this one is judged by: a replay must know them too.
+            for row in order.unwritten:
+                self._record(row)
+            order.unwritten = ()
         self._record(report)
         request = order.request
         if order.venue_id and not before[0] and self._keep_ended_ns:

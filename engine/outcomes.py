@@ -34,6 +34,9 @@ _EVENT_OF: dict[OrderState, type[OrderEvent]] = {
     OrderState.EXPIRED: OrderExpired,
     OrderState.DISPUTED: OrderDisputed,
 }
+ROWS = frozenset({Evidence.WORKING, Evidence.CANCELED, Evidence.EXPIRED})
+"""What a row of a venue's list says: an absolute statement about an instant."""
+REPAIRS = frozenset({Evidence.BUST, Evidence.CORRECT})
 _REFUSALS: dict[Evidence, type[OrderEvent]] = {
     Evidence.CANCEL_REJECT: CancelRejected,
     Evidence.REPLACE_REJECT: ReplaceRejected,
@@ -56,6 +59,25 @@ def event_type_of(change: Change, kind: Evidence) -> type[OrderEvent] | None:
     if after is OrderState.PARTIAL and before not in LIVE:
         return OrderAccepted
     return _EVENT_OF.get(after)
+
+
+def with_row(rows: tuple[OrderReport, ...], row: OrderReport) -> tuple[OrderReport, ...]:
+    """The rows with one more, without those that say no more beside it.
+
+    A later row of as much says all an earlier one did, but when the order was first known to be over.
+    """
+    of_kind = sorted((one for one in (*rows, row) if one.kind is row.kind), key=_moment)
+    first = None if row.kind is Evidence.WORKING else of_kind[0]
+    kept = [
+        one
+        for n, one in enumerate(of_kind)
+        if one is first or not any(later.cum >= one.cum for later in of_kind[n + 1 :])
+    ]
+    return (*(one for one in rows if one.kind is not row.kind), *kept)
+
+
+def _moment(report: OrderReport) -> int:
+    return report.as_of_ns or report.ts_ns
 
 
 def order_event(event_type: type[OrderEvent], order: Order, reason: str, ts_ns: int) -> OrderEvent:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.domain.commands import SubmitOrder
-from engine.domain.evidence import OrderState
+from engine.domain.evidence import OrderReport, OrderState
 from engine.domain.ids import VenueOrderId
 
 _CREATED, _QUEUED = OrderState.CREATED, OrderState.QUEUED
@@ -27,6 +27,8 @@ class Known:
     cancel_pending: bool = False
     cancel_uncertain: bool = False
     needs_snapshot: bool = False
+    unwritten: tuple[OrderReport, ...] = ()
+    """Rows of the venue's list that changed nothing, so are in no journal; a contradiction or bust may need them."""
     withdrawn_before_send: bool = False
     replace_pending: int = 0
     """The larger quantity while a replace is outstanding; 0 when none is."""

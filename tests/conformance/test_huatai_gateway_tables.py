@@ -179,6 +179,7 @@ async def test_a_row_of_the_clients_columns() -> None:
         venue_id=venue_id(date(2026, 11, 18), "87654321"),
         other_id=venue_id(date(2026, 11, 18), "101"),
         ts_ns=NOW_NS - 2 * SECOND_NS,
+        as_of_ns=NOW_NS + 9 * SECOND_NS // 2,
     )
 
 
@@ -404,6 +405,17 @@ async def test_the_reading_speaks_of_the_moment_it_had_its_turn() -> None:
     assert found.as_of_ns == asked_ns + SECOND_NS // 2
     assert found.ts_ns == found.as_of_ns + 3 * SECOND_NS // 2
     assert far.names() == ["balance", "position", "today-entrusts", "today-trades"]
+
+
+async def test_a_row_speaks_of_the_moment_its_own_table_had_its_turn() -> None:
+    """A withdrawal goes in between: "still there" read by it is no contradiction to "withdrawn" read after it."""
+    far = FarSide()
+    clock = QuickClock(NOW_NS)
+    far.table("today-entrusts", a_row(备注="全部撤单", 撤消数量=500))
+    async with a_router(far, clock) as router:
+        found = await router.snapshot()
+    assert found.orders is not None
+    assert [row.as_of_ns for row in found.orders] == [found.as_of_ns + SECOND_NS]
 
 
 # --- executions ---

@@ -230,10 +230,11 @@ reports = st.lists(
         st.sampled_from([
             Evidence.ACK, Evidence.FILL, Evidence.FILL, Evidence.WORKING, Evidence.CANCELED, Evidence.CANCEL_REQUEST,
             Evidence.CANCEL_REJECT, Evidence.AMBIGUOUS, Evidence.REJECT, Evidence.BUST, Evidence.ABSENT,
-            Evidence.REPLACE_REQUEST, Evidence.REPLACE_ACK,
+            Evidence.REPLACE_REQUEST, Evidence.REPLACE_ACK, Evidence.EXPIRED, Evidence.CORRECT,
         ]),
         st.integers(1, 130),
         st.integers(0, 3),
+        st.sampled_from([0, 0, 3, -3]),
     ),
     max_size=10,
 )  # fmt: skip
@@ -252,20 +253,22 @@ def a_command() -> SubmitOrder:
     )
 
 
-def evidence(parts: Sequence[tuple[Evidence, int, int]]) -> list[OrderReport]:
+def evidence(parts: Sequence[tuple[Evidence, int, int, int]]) -> list[OrderReport]:
+    """A report a nanosecond, each as of when it is told, or of some moments before or after."""
     return [
         OrderReport(
-            account=ACCOUNT, client_id=ONE, kind=kind, ts_ns=10 + n, quantity=quantity, cum=quantity,
-            price=Decimal(10 + fill), fee=Decimal(fill), fill_id=str(fill), reason=kind.value,
+            account=ACCOUNT, client_id=ONE, kind=kind, ts_ns=10 + n, as_of_ns=10 + n + off, quantity=quantity,
+            cum=0 if fill == 3 else quantity, price=Decimal(10 + fill), fee=Decimal(fill), fill_id=str(fill),
+            reason=kind.value,
             venue_id=VenueOrderId("v") if kind is Evidence.ACK else VenueOrderId(""),
         )
-        for n, (kind, quantity, fill) in enumerate(parts)
+        for n, (kind, quantity, fill, off) in enumerate(parts)
     ]  # fmt: skip
 
 
 @given(parts=reports, at_once=st.booleans())
 def test_the_short_ways_of_an_order_come_to_what_the_join_says(
-    parts: list[tuple[Evidence, int, int]], at_once: bool
+    parts: list[tuple[Evidence, int, int, int]], at_once: bool
 ) -> None:
     """Queued, sent, placed and taken by the everyday steps, or by applying each report: every fact is the same."""
     long, short = Order(a_command()), Order(a_command(), queued=True)
@@ -292,10 +295,12 @@ def test_the_short_ways_of_an_order_come_to_what_the_join_says(
 
 
 @given(parts=reports)
-@example(parts=[(Evidence.WORKING, 1, 0), (Evidence.WORKING, 1, 1)])
-@example(parts=[(Evidence.FILL, 100, 1), (Evidence.CANCELED, 1, 0), (Evidence.BUST, 1, 1)])
+@example(parts=[(Evidence.WORKING, 1, 0, 0), (Evidence.WORKING, 1, 1, 0)])
+@example(parts=[(Evidence.FILL, 100, 1, 0), (Evidence.CANCELED, 1, 0, 0), (Evidence.BUST, 1, 1, 0)])
+@example(parts=[(Evidence.ACK, 1, 0, 0), (Evidence.WORKING, 1, 3, 0), (Evidence.CANCELED, 1, 3, -3)])
+@example(parts=[(Evidence.FILL, 40, 1, 0), (Evidence.WORKING, 40, 0, 3), (Evidence.BUST, 1, 1, 0)])
 @settings(max_examples=300)
-def test_recovery_comes_to_the_same_books_as_the_run_it_replays(parts: list[tuple[Evidence, int, int]]) -> None:
+def test_recovery_comes_to_the_same_books_as_the_run_it_replays(parts: list[tuple[Evidence, int, int, int]]) -> None:
     """Every order, both books and the cash, from the journal alone; nothing is journaled twice."""
     desk = Desk()
     desk.submit()

@@ -63,8 +63,12 @@ def state_of(line: OrderLine, traded: Done | None) -> tuple[Evidence, int]:
     return (Evidence.WORKING if known or cum else Evidence.AMBIGUOUS), cum
 
 
-def order_row(line: OrderLine, traded: Done | None) -> OrderRow:
-    """The row as the core reads it; the contract number names it, the other one is kept besides."""
+def order_row(line: OrderLine, traded: Done | None, as_of_ns: int = 0) -> OrderRow:
+    """The row as the core reads it; the contract number names it, the other one is kept besides.
+
+    Args:
+        as_of_ns: when the table it stands in was asked for; 0: the row speaks of no moment of its own.
+    """
     status, cum = state_of(line, traded)
     name = line.contract or line.entrust
     other = line.entrust if line.contract and line.entrust != line.contract else ""
@@ -81,6 +85,7 @@ def order_row(line: OrderLine, traded: Done | None) -> OrderRow:
         venue_id=venue_id(line.on, name),
         other_id=venue_id(line.on, other),
         ts_ns=line.ts_ns,
+        as_of_ns=as_of_ns,
         reason=" ".join(filter(None, (line.word, line.reason))) if said else "",
     )
 

@@ -238,7 +238,11 @@ class HuataiRouter:
             ts_ns=self._clock.now_ns,
             balances=funds.balances,
             positions=positions if held_known else None,
-            orders=tuple(self._without_strangers(order_row(line, traded.of(line, lines))) for line in lines),
+            orders=tuple(
+                # Orders go in between the tables: what this one says is of its own moment.
+                self._without_strangers(order_row(line, traded.of(line, lines), entrusts.began_ns))
+                for line in lines
+            ),
             fills=traded.fills(lines, self._name_of) if self._reads_trades else None,
             whole=whole,
         )
