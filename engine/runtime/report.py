@@ -303,7 +303,7 @@ def _mark(done: Execution) -> FillMark:
         strategy=done.strategy,
         instrument=done.instrument,
         quantity=done.quantity,
-        price=float(done.price),
+        price=float(done.value / done.quantity),
         fee=float(done.fee),
     )
 

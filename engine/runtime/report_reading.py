@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 from msgspec import Struct
 
+from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import (
     EquitySampled,
     JournalRecord,
@@ -29,7 +30,7 @@ from engine.runtime.run_data import instruments_of_run
 
 _PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a run.
-_ACK, _FILL = Evidence.ACK, Evidence.FILL
+_ACK, _FILL, _BUY = Evidence.ACK, Evidence.FILL, Side.BUY
 _NOTHING = (0, ZERO, ZERO)
 
 
@@ -68,37 +69,23 @@ class Incident(Struct, frozen=True, kw_only=True, gc=False):
     text: str
 
 
-class _Trace:
+class _Trace(Struct):
     """One order; kept as plain sums until evidence comes that needs the join of ``domain.order``."""
 
-    __slots__ = (
-        "acked",
-        "arrived_ns",
-        "cum",
-        "fee",
-        "filled",
-        "order",
-        "reference",
-        "reports",
-        "request",
-        "seen",
-        "sent",
-        "value",
-    )
-
-    def __init__(self, submitted: OrderSubmitted) -> None:
-        self.request = submitted.order
-        self.reference = submitted.baseline.price if submitted.baseline is not None else None
-        self.arrived_ns = 0
-        self.order: Order | None = None
-        self.reports: list[OrderReport] = []
-        self.filled: str | None = None
-        """Id of the first fill; nearly every order has one."""
-        self.seen: set[str] | None = None
-        """Of all fills, where there are more."""
-        self.sent = self.acked = False
-        self.cum = 0
-        self.value = self.fee = ZERO
+    request: SubmitOrder
+    reference: Decimal | None
+    arrived_ns: int = 0
+    order: Order | None = None
+    reports: list[OrderReport] = []
+    filled: str | None = None
+    """Id of the first fill; nearly every order has one."""
+    seen: set[str] | None = None
+    """Of all fills, where there are more."""
+    sent: bool = False
+    acked: bool = False
+    cum: int = 0
+    value: Decimal = ZERO
+    fee: Decimal = ZERO
 
     @property
     def state(self) -> OrderState:
@@ -112,9 +99,30 @@ class _Trace:
 
     def apply(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
         """Quantity, price x quantity and fee that the evidence adds to the order; mostly positive, less for a bust."""
-        if self.order is None and report.kind in _PLAIN:
-            return self._apply_plain(report)
-        if self.order is None:
+        kind = report.kind
+        if self.order is not None or kind not in _PLAIN:
+            return self._join(report)
+        if kind is not _FILL:
+            self.reports.append(report)
+            self.sent = self.sent or kind is not Evidence.RISK_OK
+            if kind is _ACK and not self.acked:
+                self.acked, self.arrived_ns = True, report.ts_ns
+            return _NOTHING
+        self.sent = True
+        if self.filled is not None and not self._is_new(report.fill_id):
+            return _NOTHING
+        self.reports.append(report)
+        quantity = report.quantity
+        value, fee = (report.price or ZERO) * quantity, report.fee or ZERO
+        if self.filled is None:
+            self.filled, self.cum, self.value, self.fee = report.fill_id, quantity, value, fee
+        else:
+            self.cum, self.value, self.fee = self.cum + quantity, self.value + value, self.fee + fee
+        return quantity, value, fee
+
+    def _join(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
+        order = self.order
+        if order is None:
             self.order = order = Order(self.request)
             for kind in (Evidence.RISK_OK, Evidence.SEND):
                 if self.sent or kind is Evidence.RISK_OK:
@@ -122,39 +130,15 @@ class _Trace:
             for before in self.reports:
                 order.apply(before)
             self.reports.clear()
-        self.order.apply(report)
-        order = self.order
+        order.apply(report)
         quantity, value, fee = order.cum - self.cum, order.value - self.value, order.fee - self.fee
         self.cum, self.value, self.fee = order.cum, order.value, order.fee
         return quantity, value, fee
 
-    def _apply_plain(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
-        reports, kind = self.reports, report.kind
-        if kind is not _FILL:
-            reports.append(report)
-            self.sent = self.sent or kind is not Evidence.RISK_OK
-            if kind is _ACK and not self.acked:
-                self.acked, self.arrived_ns = True, report.ts_ns
-            return _NOTHING
-        self.sent = True
-        fill_id, quantity = report.fill_id, report.quantity
-        if not self._is_new(fill_id):
-            return _NOTHING
-        reports.append(report)
-        value, fee = (report.price or ZERO) * quantity, report.fee or ZERO
-        if self.cum:
-            self.cum, self.value, self.fee = self.cum + quantity, self.value + value, self.fee + fee
-        else:
-            self.cum, self.value, self.fee = quantity, value, fee
-        return quantity, value, fee
-
     def _is_new(self, fill_id: str) -> bool:
-        if self.filled is None:
-            self.filled = fill_id
-            return True
         seen = self.seen
         if seen is None:
-            seen = self.seen = {self.filled}
+            seen = self.seen = {self.filled or ""}
         known = fill_id in seen
         seen.add(fill_id)
         return not known
@@ -187,9 +171,20 @@ class Reading:
             self._read_all(records)
 
     def _read_all(self, records: Iterable[tuple[int, JournalRecord]]) -> None:
-        read, last_ns = self._read, 0
+        read, execute, traces, last_ns = self._read, self._execute, self._traces, 0
         for _, record in records:
-            read(record)
+            # Nearly all records of a run are of these three types.
+            if isinstance(record, OrderReport):
+                execute(record)
+            elif isinstance(record, OrderSubmitted):
+                baseline = record.baseline
+                traces[record.client_id] = _Trace(record.order, None if baseline is None else baseline.price)
+            elif isinstance(record, OrderSent):
+                if (trace := traces.get(record.client_id)) is not None:
+                    trace.sent = True
+                    trace.arrived_ns = record.ts_ns
+            else:
+                read(record)
             ts_ns = record.ts_ns
             if ts_ns > last_ns:
                 last_ns = ts_ns
@@ -224,14 +219,6 @@ class Reading:
 
     def _read(self, record: JournalRecord) -> None:
         match record:
-            case OrderReport():
-                self._execute(record)
-            case OrderSubmitted():
-                self._traces[record.client_id] = _Trace(record)
-            case OrderSent():
-                if (trace := self._traces.get(record.client_id)) is not None:
-                    trace.sent = True
-                    trace.arrived_ns = record.ts_ns
             case EquitySampled():
                 self.samples.setdefault(record.account, []).append((record.ts_ns, record.equity))
             case OrderDenied():
@@ -268,10 +255,11 @@ class Reading:
         if not quantity and not value and not fee:
             return
         request = trace.request
-        name, multiplier = request.instrument, self.multiplier(request.instrument)
-        if multiplier != 1:
-            value *= multiplier
-        if request.side.sign < 0:
+        name = request.instrument
+        known, side = self.instruments.get(name), request.side
+        if known is not None and known.multiplier != 1:
+            value *= known.multiplier
+        if side is not _BUY and side.sign < 0:
             quantity, value = -quantity, -value
         self.executions.append(
             Execution(

@@ -50,12 +50,13 @@ class OpenPosition(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class _Lot(Struct, gc=False):
+    """What is left of an entry; ``value`` and ``quantity`` are signed, and value is price x quantity."""
+
     client_id: ClientOrderId
     ts_ns: int
     quantity: int
-    """Signed; what is left of it."""
-    price: Decimal
-    unit_fee: Decimal
+    value: Decimal
+    fee: Decimal
 
 
 class _Pair(Struct, gc=False):
@@ -66,10 +67,10 @@ class _Pair(Struct, gc=False):
     entry_ns: int
     exit_ns: int
     sign: int
-    quantity: int = 0
-    entry_value: Decimal = ZERO
-    exit_value: Decimal = ZERO
-    fees: Decimal = ZERO
+    quantity: int
+    entry_value: Decimal
+    exit_value: Decimal
+    fees: Decimal
 
 
 class Ledger:
@@ -83,51 +84,53 @@ class Ledger:
         self.quantity = 0
 
     def book(self, done: Execution) -> None:
-        left = done.quantity
+        left, lots = done.quantity, self.lots
         if not left:
             return
         self.quantity += left
-        price, unit_fee = done.price, done.fee / abs(left)
-        while left and self.lots and (self.lots[0].quantity > 0) != (left > 0):
-            lot = self.lots[0]
-            taken = min(abs(left), abs(lot.quantity))
-            self._close(lot, done, taken, price, unit_fee)
-            step = taken if left > 0 else -taken
-            left -= step
-            lot.quantity += step
-            if not lot.quantity:
-                self.lots.popleft()
-        if left:
-            self.lots.append(_Lot(done.client_id, done.ts_ns, left, price, unit_fee))
+        rest = _Lot(done.client_id, done.ts_ns, left, done.value, done.fee)
+        while lots and (lots[0].quantity > 0) != (left > 0):
+            entry = lots[0]
+            held, wanted = abs(entry.quantity), abs(rest.quantity)
+            taken = min(held, wanted)
+            if taken == held:
+                lots.popleft()
+            else:
+                entry = _part(entry, taken)
+            self._close(entry, rest if taken == wanted else _part(rest, taken))
+            if taken == wanted:
+                return
+        lots.append(rest)
 
     def grow(self, quantity: int, cost: Decimal) -> None:
         """A split, a bonus or rights: the lots become more shares, or fewer, and cost ``cost`` more in all."""
         before, after = self.quantity, self.quantity + quantity
         if not before or before * after <= 0:
             return
-        value = sum((abs(lot.quantity) * lot.price for lot in self.lots), ZERO)
+        value = sum((lot.value for lot in self.lots), ZERO)
         left = self.quantity = after
         for place, lot in enumerate(self.lots, 1):
-            held = lot.quantity
             # Fractions of a share are the last lot's.
-            lot.quantity = left if place == len(self.lots) else held * after // before
+            lot.quantity = left if place == len(self.lots) else lot.quantity * after // before
             left -= lot.quantity
-            if lot.quantity:
-                paid = held * lot.price * (1 + cost / value if value else 1)
-                lot.price, lot.unit_fee = paid / lot.quantity, lot.unit_fee * held / lot.quantity
+            lot.value *= 1 + cost / abs(value) if value else 1
         self.lots = deque(lot for lot in self.lots if lot.quantity)
 
-    def _close(self, lot: _Lot, done: Execution, taken: int, price: Decimal, unit_fee: Decimal) -> None:
+    def _close(self, entry: _Lot, exit_: _Lot) -> None:
+        sign = 1 if entry.quantity > 0 else -1
+        taken, entry_value, exit_value, fees = (
+            abs(entry.quantity), entry.value * sign, exit_.value * -sign, entry.fee + exit_.fee,
+        )  # fmt: skip
         last = self.pairs[-1] if self.pairs else None
-        if last is None or last.entry != lot.client_id or last.exit != done.client_id:
-            sign = 1 if lot.quantity > 0 else -1
-            last = _Pair(lot.client_id, done.client_id, lot.ts_ns, done.ts_ns, sign)
-            self.pairs.append(last)
-        last.exit_ns = done.ts_ns
-        last.quantity += taken
-        last.entry_value += lot.price * taken
-        last.exit_value += price * taken
-        last.fees += (lot.unit_fee + unit_fee) * taken
+        ids = entry.client_id, exit_.client_id
+        if last is not None and (last.entry, last.exit) == ids and last.sign == sign:
+            last.exit_ns = exit_.ts_ns
+            last.quantity += taken
+            last.entry_value += entry_value
+            last.exit_value += exit_value
+            last.fees += fees
+            return
+        self.pairs.append(_Pair(*ids, entry.ts_ns, exit_.ts_ns, sign, taken, entry_value, exit_value, fees))
 
     def round_trips(self) -> list[RoundTrip]:
         return [self._round_trip(pair) for pair in self.pairs]
@@ -146,13 +149,13 @@ class Ledger:
             exit_price=float(pair.exit_value / pair.quantity),
             fees=pair.fees,
             pnl=pnl,
-            return_=float(pnl / pair.entry_value) if pair.entry_value else 0.0,
+            return_=float(pnl) / float(pair.entry_value) if pair.entry_value else 0.0,
         )
 
     def open_position(self) -> OpenPosition | None:
         if not self.quantity:
             return None
-        value = sum((lot.price * lot.quantity for lot in self.lots), ZERO)
+        value = sum((lot.value for lot in self.lots), ZERO)
         return OpenPosition(
             strategy=self.strategy,
             instrument=self.instrument,
@@ -160,6 +163,17 @@ class Ledger:
             average_price=float(value / self.quantity),
             since_ns=self.lots[0].ts_ns,
         )
+
+
+def _part(lot: _Lot, taken: int) -> _Lot:
+    """``taken`` out of a lot, which keeps the rest: value and fee go by quantity, and nothing is lost in between."""
+    held = abs(lot.quantity)
+    value, fee = lot.value * taken / held, lot.fee * taken / held
+    part = _Lot(lot.client_id, lot.ts_ns, lot.quantity * taken // held, value, fee)
+    lot.quantity -= part.quantity
+    lot.value -= value
+    lot.fee -= fee
+    return part
 
 
 Move = Execution | PositionAdjusted

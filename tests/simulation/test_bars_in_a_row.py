@@ -111,10 +111,11 @@ def one_by_one(bars: Any, *_rest: Any) -> Any:
 def both(kind: type[Plain], plan: dict[int, str], timer: str) -> tuple[list[Any], list[Any]]:
     """What strategy and journal saw of it: in a row, and bar by bar."""
     found: list[list[Any]] = []
-    for way in (replay._in_a_row, one_by_one):
+    for way, together in ((replay._in_a_row, 7), (one_by_one, BARS)):
         made = kind(plan, timer)
-        # With few samples of the equity there are rows to speak of.
-        with patch.object(replay, "_in_a_row", way), patch.object(backtest, "SAMPLES", 2):
+        # With few samples of the equity there are rows to speak of; they go on over the slices bars are made in.
+        sliced = patch.object(replay, "SLICE", together)
+        with sliced, patch.object(replay, "_in_a_row", way), patch.object(backtest, "SAMPLES", 2):
             result, records = ran(a_backtest(made, a_walk(BARS), mode="event"))
         found.append([result.digest, result.final_equity, made.heard, made.seen, records])
     return found[0], found[1]

@@ -245,7 +245,7 @@ def test_the_json_has_every_field_of_the_report() -> None:
     for field in Report.__struct_fields__:
         assert elsewhere.get(field, field) in said
     assert set(said["statistics"]) == set(type(report.statistics).__struct_fields__)
-    assert said["round_trips"][0]["pnl"] == "48.00"
+    assert said["round_trips"][0]["pnl"] == "48.0"
     assert said["curves"]["equity"]["equity"] == report.equity
 
 
