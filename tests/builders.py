@@ -24,7 +24,7 @@ from engine.matching import NextOpen
 from engine.matching.fill_model import FillModel
 from engine.risk.limit import Limit
 from engine.risk.profiles import limits_for
-from engine.runtime import backtest
+from engine.runtime import backtest, replay
 from engine.runtime.backtest import Backtest
 from engine.runtime.backtest_result import BacktestResult, StrategySpec
 
@@ -102,6 +102,7 @@ def nothing_compiled() -> Iterator[None]:
         for room in (cross, smoothing, window):
             patched.setattr(room, "columns", None)
         patched.setattr(backtest, "compiled", lambda _core, _venue: None)
+        patched.setattr(replay, "Bars", None)
         yield
 
 

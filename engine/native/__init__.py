@@ -10,15 +10,15 @@ from typing import Any
 from engine.native.sources import digest
 
 
-def _compiled() -> tuple[Any, Any, Any, str]:
+def _compiled() -> tuple[Any, Any, Any, Any, str]:
     try:
-        parts = [import_module(f"engine.native.{name}") for name in ("short_way", "columns")]
+        parts = [import_module(f"engine.native.{name}") for name in ("short_way", "columns", "bars")]
     except ImportError:
-        return None, None, None, "not compiled: install again (pip install -e .) where there is a C compiler"
+        return None, None, None, None, "not compiled: install again (pip install -e .) where there is a C compiler"
     if {part.SOURCE for part in parts} != {digest()}:
-        return None, None, None, "compiled from another source: install again (pip install -e .)"
-    return parts[0].Way, parts[0].Hand, parts[1], ""
+        return None, None, None, None, "compiled from another source: install again (pip install -e .)"
+    return parts[0].Way, parts[0].Hand, parts[1], parts[2].Bars, ""
 
 
-Way, Hand, columns, why_not = _compiled()
-"""``short_way.Way`` and ``Hand``, the module ``columns``, and why they are None where they are."""
+Way, Hand, columns, Bars, why_not = _compiled()
+"""``short_way.Way`` and ``Hand``, the module ``columns``, ``bars.Bars``, and why they are None where they are."""

@@ -16,6 +16,7 @@ from engine.data.abreast import abreast
 from engine.data.columns import BarSource, Columns, Floats, Ints
 from engine.domain.ids import InstrumentId
 from engine.domain.market import Bar
+from engine.native import Bars
 from engine.runner import StrategyRunner
 
 SLICE = 2048
@@ -45,14 +46,21 @@ class Merged(Struct, frozen=True):
     def listed(self) -> "Plain | Chunk":
         ts_ns = self.ts_ns.tolist()
         if self.source is None or self.ends is None:
-            return Plain(self.names[0], ts_ns, _bars(self.names[0], ts_ns, self.rows, self.intervals[0]))
+            return Plain(self.names[0], ts_ns, _bars(self.names[0], self.ts_ns, self.rows, self.intervals[0]))
         rows: Any = tuple(column.tolist() for column in self.rows)
         return Chunk(self.names, self.intervals, self.source.tolist(), ts_ns, rows, self.ends.tolist())
 
 
-def _bars(name: InstrumentId, ts_ns: list[int], rows: Sequence[Floats], interval_ns: int) -> Iterator[Bar]:
+def _bars(name: InstrumentId, ts_ns: Ints, rows: Sequence[Floats], interval_ns: int) -> Iterator[Bar]:
+    columns = [ts_ns, *rows]
+    if Bars is not None:
+        made: Iterator[Bar] = Bars(
+            *(np.require(column, requirements=("C", "A")) for column in columns),
+            sample=Bar(name, 0, 0.0, 0.0, 0.0, 0.0, 0.0, interval_ns),
+        )
+        return made
     return chain.from_iterable(
-        map(Bar, repeat(name), ts_ns[here], *(column[here].tolist() for column in rows), repeat(interval_ns))
+        map(Bar, repeat(name), *(column[here].tolist() for column in columns), repeat(interval_ns))
         for here in (slice(start, start + SLICE) for start in range(0, len(ts_ns), SLICE))
     )
 
@@ -162,7 +170,7 @@ def _in_a_row(
     """The bars that are not just one ``on_bar``'s: all, but where a strategy is alone and nothing else is due."""
     ears, clock, due = stage.ears, stage.clock, stage.due
     left: list[Bar] = []
-    ear = None
+    ear, known, due_row = None, -1, 0
     while True:
         if ears[name] is not ear:
             ear, alone = ears[name], listener(runner, name)
@@ -172,7 +180,10 @@ def _in_a_row(
             hear = runner.ear(alone, in_a_row(alone, name, stage, left))
         if alone is not None and not alone.busy:
             row = bisect_right(times, clock.now_ns)
-            hear(islice(bars, bisect_left(times, due[0], row) - row))
+            if due[0] != known or due_row < row:
+                known = due[0]
+                due_row = bisect_left(times, known, row)
+            hear(islice(bars, due_row - row))
         bar = left.pop() if left else next(bars, None)
         if bar is None:
             return

@@ -220,7 +220,7 @@ def _figures(
 
 def _turnover(executions: list[Execution], ts_ns: Ints, equity: Floats, tz: str) -> tuple[MonthlyTurnover, ...]:
     moved = np.array([e.ts_ns for e in executions], np.int64)
-    values = np.array([abs(float(e.value)) for e in executions])
+    values = np.array([abs(e.shown_price * e.quantity) for e in executions])
     return turnover_by_month(ts_ns, equity, moved, values, tz)
 
 
@@ -303,7 +303,7 @@ def _mark(done: Execution) -> FillMark:
         strategy=done.strategy,
         instrument=done.instrument,
         quantity=done.quantity,
-        price=float(done.value / done.quantity),
+        price=done.shown_price,
         fee=float(done.fee),
     )
 

@@ -45,6 +45,8 @@ class Execution(Struct, frozen=True, kw_only=True, gc=False):
     quantity: int
     value: Decimal
     fee: Decimal
+    shown_price: float
+    """``price``, as charts and lists have it."""
 
     @property
     def price(self) -> Decimal:
@@ -265,6 +267,7 @@ class Reading:
             Execution(
                 ts_ns=report.ts_ns, account=request.account, strategy=request.strategy, instrument=name,
                 client_id=request.client_id, quantity=quantity, value=value, fee=fee,
+                shown_price=float(value / quantity) if quantity else 0.0,
             )
         )  # fmt: skip
 

@@ -57,6 +57,8 @@ class _Lot(Struct, gc=False):
     quantity: int
     value: Decimal
     fee: Decimal
+    price: float | None
+    """A unit's, as it is shown; None: what value and quantity say."""
 
 
 class _Pair(Struct, gc=False):
@@ -71,6 +73,8 @@ class _Pair(Struct, gc=False):
     entry_value: Decimal
     exit_value: Decimal
     fees: Decimal
+    entry_price: float | None
+    exit_price: float | None
 
 
 class Ledger:
@@ -88,7 +92,7 @@ class Ledger:
         if not left:
             return
         self.quantity += left
-        rest = _Lot(done.client_id, done.ts_ns, left, done.value, done.fee)
+        rest = _Lot(done.client_id, done.ts_ns, left, done.value, done.fee, done.shown_price)
         while lots and (lots[0].quantity > 0) != (left > 0):
             entry = lots[0]
             held, wanted = abs(entry.quantity), abs(rest.quantity)
@@ -114,6 +118,7 @@ class Ledger:
             lot.quantity = left if place == len(self.lots) else lot.quantity * after // before
             left -= lot.quantity
             lot.value *= 1 + cost / abs(value) if value else 1
+            lot.price = None
         self.lots = deque(lot for lot in self.lots if lot.quantity)
 
     def _close(self, entry: _Lot, exit_: _Lot) -> None:
@@ -129,14 +134,21 @@ class Ledger:
             last.entry_value += entry_value
             last.exit_value += exit_value
             last.fees += fees
+            last.entry_price = last.exit_price = None
             return
-        self.pairs.append(_Pair(*ids, entry.ts_ns, exit_.ts_ns, sign, taken, entry_value, exit_value, fees))
+        prices = entry.price, exit_.price
+        self.pairs.append(_Pair(*ids, entry.ts_ns, exit_.ts_ns, sign, taken, entry_value, exit_value, fees, *prices))
 
     def round_trips(self) -> list[RoundTrip]:
         return [self._round_trip(pair) for pair in self.pairs]
 
     def _round_trip(self, pair: _Pair) -> RoundTrip:
         pnl = (pair.exit_value - pair.entry_value) * pair.sign - pair.fees
+        entry_price, exit_price = pair.entry_price, pair.exit_price
+        if entry_price is None:
+            entry_price = float(pair.entry_value / pair.quantity)
+        if exit_price is None:
+            exit_price = float(pair.exit_value / pair.quantity)
         return RoundTrip(
             strategy=self.strategy,
             instrument=self.instrument,
@@ -145,11 +157,11 @@ class Ledger:
             entry_ns=pair.entry_ns,
             exit_ns=pair.exit_ns,
             holding_ns=pair.exit_ns - pair.entry_ns,
-            entry_price=float(pair.entry_value / pair.quantity),
-            exit_price=float(pair.exit_value / pair.quantity),
+            entry_price=entry_price,
+            exit_price=exit_price,
             fees=pair.fees,
             pnl=pnl,
-            return_=float(pnl) / float(pair.entry_value) if pair.entry_value else 0.0,
+            return_=float(pnl) / (entry_price * pair.quantity) if entry_price else 0.0,
         )
 
     def open_position(self) -> OpenPosition | None:
@@ -169,7 +181,7 @@ def _part(lot: _Lot, taken: int) -> _Lot:
     """``taken`` out of a lot, which keeps the rest: value and fee go by quantity, and nothing is lost in between."""
     held = abs(lot.quantity)
     value, fee = lot.value * taken / held, lot.fee * taken / held
-    part = _Lot(lot.client_id, lot.ts_ns, lot.quantity * taken // held, value, fee)
+    part = _Lot(lot.client_id, lot.ts_ns, lot.quantity * taken // held, value, fee, lot.price)
     lot.quantity -= part.quantity
     lot.value -= value
     lot.fee -= fee

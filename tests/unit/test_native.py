@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.ids import InstrumentId
+from engine.domain.market import Bar
 from engine.indicators import smoothing
 from engine.indicators.cross import Cross
 from engine.indicators.ema import Ema
 from engine.indicators.sma import Sma
-from engine.native import columns, why_not
+from engine.native import Bars, columns, why_not
 from tests.builders import askew, nothing_compiled
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +86,34 @@ def test_a_compiled_mean_refuses_a_window_that_can_not_be(begun: int, block: int
     """It would read past the end of one."""
     with pytest.raises(ValueError, match=r"known|length"):
         columns.means(0.0, 0.0, begun, np.zeros(block), np.zeros(left), np.zeros(3), np.zeros(3))
+
+
+NAME = InstrumentId("600000.SH")
+SAMPLE = Bar(NAME, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60)
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@given(rows=st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), *[FLOATS] * 5), max_size=20))
+def test_a_compiled_bar_is_a_bar(rows: list[tuple[Any, ...]]) -> None:
+    """Of any numbers: the same bits, equal bars, and a sample that is only looked at."""
+    columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.zeros(0, np.int64), *[np.zeros(0)] * 5]
+    made = list(Bars(*columns, sample=SAMPLE))
+    expected = [Bar(NAME, ts_ns, *prices, 60) for ts_ns, *prices in rows]
+    assert repr(made) == repr(expected)
+    assert Bar(NAME, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60) == SAMPLE
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@pytest.mark.parametrize("place", range(6))
+@pytest.mark.parametrize("wrong", [np.zeros(2), np.zeros(3, np.float32), np.zeros(6)[::2], askew(np.zeros(3)), [0.0]])
+def test_compiled_bars_refuse_what_they_would_misread(place: int, wrong: Any) -> None:
+    """Other lengths, other types, gaps, a column askew, integers for prices: no bar at all."""
+    given: list[Any] = [np.zeros(3, np.int64), *[np.zeros(3)] * 5]
+    given[place] = wrong if place else np.zeros(3)
+    with pytest.raises((ValueError, TypeError, BufferError)):
+        Bars(*given, sample=SAMPLE)
+    with pytest.raises((ValueError, TypeError)):
+        Bars(*given[:5], sample=SAMPLE)
 
 
 def fresh(root: Path, code: str) -> str:
@@ -161,5 +191,5 @@ def test_the_build_compiles_where_it_can_and_goes_on_where_it_can_not(
     if shutil.which("cc") is None:
         pytest.skip("there is no C compiler here")
     data, app = built(root)
-    assert (app.warned, data["pure_python"], len(data["artifacts"])) == ("", False, 2)
+    assert (app.warned, data["pure_python"], len(data["artifacts"])) == ("", False, 3)
     assert fresh(root, LOOK) == "True True"

@@ -24,6 +24,7 @@ def an_execution(number: int, quantity: int, price: Decimal, fee: Decimal) -> Ex
         quantity=quantity,
         value=price * quantity,
         fee=fee,
+        shown_price=float(price),
     )
 
 

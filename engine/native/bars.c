@@ -1,0 +1,123 @@
+/* The bars of one instrument out of the columns of a batch, one after the other (engine/runtime/replay.py): objects as
+   ``Bar(...)`` makes them, without lists of all their numbers before. */
+
+#define PY_SSIZE_T_CLEAN
+#include "pattern.h"
+
+#ifndef SLUICE_SOURCE
+#define SLUICE_SOURCE ""
+#endif
+
+/* A bar's fields, in order: its instrument, its end, five prices and volumes, its length. */
+enum { INSTRUMENT, TS_NS, OPEN, VOLUME = 6, INTERVAL_NS, FIELDS };
+enum { COLUMNS = VOLUME - TS_NS + 1 };
+
+typedef struct {
+    PyObject_HEAD
+    Pattern bar;
+    Py_buffer columns[COLUMNS];
+    int held;
+    Py_ssize_t row, count;
+} Bars;
+
+static int
+Bars_init(Bars *bars, PyObject *columns, PyObject *parts)
+{
+    if (bars->held) {
+        PyErr_SetString(PyExc_TypeError, "it has its columns");
+        return -1;
+    }
+    if (pattern_of(&bars->bar, parts, "sample") < 0)
+        return -1;
+    if (bars->bar.count != FIELDS || PyTuple_GET_SIZE(columns) != COLUMNS) {
+        PyErr_SetString(PyExc_TypeError, "a bar of eight fields and six columns are wanted");
+        return -1;
+    }
+    for (; bars->held < COLUMNS; bars->held++) {
+        Py_buffer *to = &bars->columns[bars->held];
+        int how = PyBUF_FORMAT | PyBUF_CONTIG_RO;
+        if (PyObject_GetBuffer(PyTuple_GET_ITEM(columns, bars->held), to, how) < 0)
+            return -1;
+        const char *format = to->format ? to->format : "";
+        int fits = bars->held ? *format == 'd' : *format == 'l' || *format == 'q';
+        if (!fits || to->itemsize != 8 || to->len != bars->columns[0].len || (uintptr_t)to->buf % 8) {
+            bars->held++;
+            PyErr_SetString(PyExc_ValueError, "integers, then five columns of doubles, all of one length, are wanted");
+            return -1;
+        }
+    }
+    bars->count = bars->columns[0].len / 8;
+    return 0;
+}
+
+static void
+let_go(Bars *bars)
+{
+    while (bars->held > 0)
+        PyBuffer_Release(&bars->columns[--bars->held]);
+}
+
+static void
+Bars_dealloc(Bars *bars)
+{
+    let_go(bars);
+    Py_XDECREF(bars->bar.sample);
+    Py_TYPE(bars)->tp_free((PyObject *)bars);
+}
+
+static PyObject *
+Bars_next(Bars *bars)
+{
+    Py_ssize_t row = bars->row;
+    if (row >= bars->count) {
+        let_go(bars);
+        return NULL;
+    }
+    PyObject *sample = bars->bar.sample, *bar = Py_TYPE(sample)->tp_alloc(Py_TYPE(sample), 0);
+    if (bar == NULL)
+        return NULL;
+    const Py_ssize_t *places = bars->bar.places;
+    AT(bar, places[INSTRUMENT]) = Py_NewRef(AT(sample, places[INSTRUMENT]));
+    AT(bar, places[INTERVAL_NS]) = Py_NewRef(AT(sample, places[INTERVAL_NS]));
+    PyObject *made = PyLong_FromLongLong(((const int64_t *)bars->columns[0].buf)[row]);
+    AT(bar, places[TS_NS]) = made;
+    for (int field = OPEN; field <= VOLUME && made != NULL; field++) {
+        made = PyFloat_FromDouble(((const double *)bars->columns[field - TS_NS].buf)[row]);
+        AT(bar, places[field]) = made;
+    }
+    if (made == NULL)
+        Py_CLEAR(bar);
+    else
+        bars->row++;
+    return bar;
+}
+
+static PyTypeObject BarsType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "engine.native.bars.Bars",
+    .tp_doc = PyDoc_STR("Bars(ts_ns, open, high, low, close, volume, *, sample)\n--\n\n"
+                        "``sample``: a bar with the instrument and the length of all."),
+    .tp_basicsize = sizeof(Bars),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)Bars_init,
+    .tp_dealloc = (destructor)Bars_dealloc,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = (iternextfunc)Bars_next,
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "engine.native.bars", .m_doc = "See ``Bars``.", .m_size = -1,
+};
+
+PyMODINIT_FUNC
+PyInit_bars(void)
+{
+    if (PyType_Ready(&BarsType) < 0)
+        return NULL;
+    PyObject *made = PyModule_Create(&module);
+    if (made != NULL && (PyModule_AddObjectRef(made, "Bars", (PyObject *)&BarsType) < 0
+                         || PyModule_AddStringConstant(made, "SOURCE", SLUICE_SOURCE) < 0))
+        Py_CLEAR(made);
+    return made;
+}
