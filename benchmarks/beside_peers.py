@@ -35,7 +35,7 @@ from engine.risk.profiles import limits_for  # noqa: E402
 from engine.runtime.backtest import Backtest  # noqa: E402
 from engine.runtime.backtest_result import StrategySpec  # noqa: E402
 from engine.runtime.quotes_backtest import QuotesBacktest  # noqa: E402
-from engine.runtime.report import report_of  # noqa: E402
+from engine.runtime.report import statistics_alone  # noqa: E402
 from engine.runtime.report_reading import Reading  # noqa: E402
 from strategies.sma_cross import SmaCross  # noqa: E402
 
@@ -125,7 +125,7 @@ def _go(lap: Lap, make: Callable[[], Strategy], names: Sequence[InstrumentId], c
     apart = result.whole_cpu_seconds - result.replay_cpu_seconds
     share = apart / result.whole_cpu_seconds
     lap.move("run", "read", wall * share, apart)
-    report_of(Reading(journal.records(), run.core.instruments))
+    statistics_alone(Reading(journal.records(), run.core.instruments))
     lap("stat")
     return {"fills": result.fills, "equity": float(result.final_equity), "fill_rule": "next open"}
 

@@ -18,6 +18,8 @@ typedef struct {
     Py_buffer columns[COLUMNS];
     int held;
     Py_ssize_t row, count;
+    long long due_ns;
+    Py_ssize_t due_row;
 } Bars;
 
 static int
@@ -47,6 +49,7 @@ Bars_init(Bars *bars, PyObject *columns, PyObject *parts)
         }
     }
     bars->count = bars->columns[0].len / 8;
+    bars->due_row = -1;
     return 0;
 }
 
@@ -92,6 +95,41 @@ Bars_next(Bars *bars)
     return bar;
 }
 
+PyDoc_STRVAR(ahead_doc,
+    "ahead(now_ns, due_ns)\n--\n\nHow many of those not taken yet end before ``due_ns``; ``now_ns``, the end of the last one\n"
+    "taken, is known here. The columns are in order of time.");
+
+static PyObject *
+Bars_ahead(Bars *bars, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "ahead takes two instants");
+        return NULL;
+    }
+    long long due_ns = PyLong_AsLongLong(args[1]);
+    if (due_ns == -1 && PyErr_Occurred())
+        return NULL;
+    if (due_ns != bars->due_ns || bars->due_row < bars->row) {
+        const int64_t *times = bars->held ? bars->columns[0].buf : NULL;
+        Py_ssize_t low = bars->row, high = times == NULL ? low : bars->count;
+        while (low < high) {
+            Py_ssize_t middle = low + (high - low) / 2;
+            if (times[middle] < due_ns)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        bars->due_ns = due_ns;
+        bars->due_row = low;
+    }
+    return PyLong_FromSsize_t(bars->due_row - bars->row);
+}
+
+static PyMethodDef methods[] = {
+    {"ahead", (PyCFunction)(void (*)(void))Bars_ahead, METH_FASTCALL, ahead_doc},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyTypeObject BarsType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "engine.native.bars.Bars",
@@ -104,6 +142,7 @@ static PyTypeObject BarsType = {
     .tp_dealloc = (destructor)Bars_dealloc,
     .tp_iter = PyObject_SelfIter,
     .tp_iternext = (iternextfunc)Bars_next,
+    .tp_methods = methods,
 };
 
 static struct PyModuleDef module = {

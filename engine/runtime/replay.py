@@ -6,7 +6,7 @@ Ties within an instant go by the number of the source, never by anything that di
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, repeat
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from msgspec import Struct
@@ -44,33 +44,56 @@ class Merged(Struct, frozen=True):
         return int(self.ts_ns[0]) - self.intervals[self.taken[0][0] if self.source is None else int(self.source[0])]
 
     def listed(self) -> "Plain | Chunk":
-        ts_ns = self.ts_ns.tolist()
         if self.source is None or self.ends is None:
-            return Plain(self.names[0], ts_ns, _bars(self.names[0], self.ts_ns, self.rows, self.intervals[0]))
+            name = self.names[0]
+            sample = Bar(name, 0, 0.0, 0.0, 0.0, 0.0, 0.0, self.intervals[0])
+            columns = [np.require(column, requirements=("C", "A")) for column in (self.ts_ns, *self.rows)]
+            return Plain(name, int(self.ts_ns[0]), (Bars or _Rows)(*columns, sample=sample))
         rows: Any = tuple(column.tolist() for column in self.rows)
-        return Chunk(self.names, self.intervals, self.source.tolist(), ts_ns, rows, self.ends.tolist())
+        return Chunk(
+            self.names, self.intervals, self.source.tolist(), self.ts_ns.tolist(), rows, self.ends.tolist()
+        )  # fmt: skip
 
 
-def _bars(name: InstrumentId, ts_ns: Ints, rows: Sequence[Floats], interval_ns: int) -> Iterator[Bar]:
-    columns = [ts_ns, *rows]
-    if Bars is not None:
-        made: Iterator[Bar] = Bars(
-            *(np.require(column, requirements=("C", "A")) for column in columns),
-            sample=Bar(name, 0, 0.0, 0.0, 0.0, 0.0, 0.0, interval_ns),
-        )
-        return made
-    return chain.from_iterable(
-        map(Bar, repeat(name), *(column[here].tolist() for column in columns), repeat(interval_ns))
-        for here in (slice(start, start + SLICE) for start in range(0, len(ts_ns), SLICE))
-    )
+class Rows(Protocol):
+    """The bars of one instrument, each made as it is taken."""
+
+    def __iter__(self) -> Iterator[Bar]: ...
+
+    def ahead(self, now_ns: int, due_ns: int) -> int:
+        """How many of those not taken yet end before ``due_ns``; ``now_ns``: the end of the last one taken."""
+
+
+class _Rows:
+    """``native.Bars`` in Python."""
+
+    def __init__(self, ts_ns: Any, *rows: Any, sample: Bar) -> None:
+        self._times: list[int] = ts_ns.tolist()
+        self._bars = chain.from_iterable(
+            map(
+                Bar, repeat(sample.instrument), self._times[here], *(row[here].tolist() for row in rows),
+                repeat(sample.interval_ns),
+            )
+            for here in (slice(start, start + SLICE) for start in range(0, len(ts_ns), SLICE))
+        )  # fmt: skip
+        self._due_ns, self._due_row = -1, -1
+
+    def __iter__(self) -> Iterator[Bar]:
+        return self._bars
+
+    def ahead(self, now_ns: int, due_ns: int) -> int:
+        row = bisect_right(self._times, now_ns)
+        if due_ns != self._due_ns or self._due_row < row:
+            self._due_ns, self._due_row = due_ns, bisect_left(self._times, due_ns, row)
+        return self._due_row - row
 
 
 class Plain(Struct, frozen=True):
-    """``Merged`` where one source speaks, ready for a loop: its bars, made as they are taken."""
+    """``Merged`` where one source speaks, ready for a loop."""
 
     name: InstrumentId
-    ts_ns: list[int]
-    bars: Iterator[Bar]
+    first_ns: int
+    rows: Rows
 
 
 class Chunk(Struct, frozen=True):
@@ -145,13 +168,13 @@ def play(chunk: Plain | Chunk, stage: Stage) -> None:
 
 
 def _play_plain(chunk: Plain, stage: Stage) -> None:
-    name, bars = chunk.name, chunk.bars
+    name, bars = chunk.name, iter(chunk.rows)
     turn, due, clock, resting, show, latest, ears = (
         stage.turn, stage.due, stage.clock, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
-    turn(chunk.ts_ns[0])
+    turn(chunk.first_ns)
     ear = ears[name]
-    for bar in bars if stage.runner is None else _in_a_row(bars, chunk.ts_ns, name, stage, stage.runner):
+    for bar in bars if stage.runner is None else _in_a_row(bars, chunk, stage, stage.runner):
         ts_ns = bar.ts_ns
         if ts_ns >= due[0]:
             turn(ts_ns)
@@ -164,13 +187,12 @@ def _play_plain(chunk: Plain, stage: Stage) -> None:
         ear(bar)
 
 
-def _in_a_row(
-    bars: Iterator[Bar], times: list[int], name: InstrumentId, stage: Stage, runner: StrategyRunner
-) -> Iterator[Bar]:
+def _in_a_row(bars: Iterator[Bar], chunk: Plain, stage: Stage, runner: StrategyRunner) -> Iterator[Bar]:
     """The bars that are not just one ``on_bar``'s: all, but where a strategy is alone and nothing else is due."""
+    name, ahead = chunk.name, chunk.rows.ahead
     ears, clock, due = stage.ears, stage.clock, stage.due
     left: list[Bar] = []
-    ear, known, due_row = None, -1, 0
+    ear = None
     while True:
         if ears[name] is not ear:
             ear, alone = ears[name], listener(runner, name)
@@ -179,11 +201,7 @@ def _in_a_row(
                 return
             hear = runner.ear(alone, in_a_row(alone, name, stage, left))
         if alone is not None and not alone.busy:
-            row = bisect_right(times, clock.now_ns)
-            if due[0] != known or due_row < row:
-                known = due[0]
-                due_row = bisect_left(times, known, row)
-            hear(islice(bars, due_row - row))
+            hear(islice(bars, ahead(clock.now_ns, due[0])))
         bar = left.pop() if left else next(bars, None)
         if bar is None:
             return

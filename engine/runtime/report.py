@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from engine.data.columns import BarSource
 from engine.data.headers import zone_of
 from engine.data.prices import PriceSeries
 from engine.domain.errors import DataError
-from engine.domain.events import JournalRecord, PositionAdjusted
+from engine.domain.events import JournalRecord, PositionAdjusted, RunStarted
 from engine.domain.ids import AccountId, InstrumentId
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
@@ -22,10 +23,13 @@ from engine.runtime.report_market import add_market, costs_with
 from engine.runtime.report_model import Band, DenialCount, FillMark, Report
 from engine.runtime.report_reading import Execution, Reading
 from engine.runtime.report_rolling import rolling_of
-from engine.runtime.report_round_trips import RoundTrip, moves_of, pair_first_in_first_out, time_in_market
+from engine.runtime.report_round_trips import Move, OpenPosition, RoundTrip, moves_of, pair_first_in_first_out
 from engine.runtime.report_sources import sources_of
 from engine.runtime.report_statistics import (
+    Drawdown,
+    MonthlyReturn,
     MonthlyTurnover,
+    Statistics,
     date_of,
     day_numbers,
     day_places,
@@ -35,7 +39,17 @@ from engine.runtime.report_statistics import (
 )
 from engine.runtime.rings import uncollected
 
-__all__ = ["Band", "DenialCount", "FillMark", "Report", "build_report", "report_of", "with_bars", "with_costs"]
+__all__ = [
+    "Band",
+    "DenialCount",
+    "FillMark",
+    "Report",
+    "build_report",
+    "report_of",
+    "statistics_alone",
+    "with_bars",
+    "with_costs",
+]
 
 
 def build_report(
@@ -149,9 +163,61 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
     Raises:
         DataError: the journal holds no run.
     """
+    run, basis = _last_run(reading), _basis_of(reading, tz)
+    points, executions, trips = basis.points, basis.executions, basis.trips
+    return Report(
+        mode=run.mode,
+        started_ns=reading.first_ns,
+        ended_ns=reading.last_ns,
+        tz=basis.tz,
+        currency=basis.currency,
+        starting_equity=points[0][1],
+        final_equity=points[-1][1],
+        **_figures(basis),
+        round_trips=tuple(trips),
+        fills=tuple(_mark(e) for e in executions if e.quantity),
+        open_positions=tuple(basis.opened),
+        orders=reading.orders,
+        denials=_denials(reading, basis.tz),
+        incidents=tuple(reading.incidents),
+        data=run.data,
+        strategies=run.strategies,
+        accounts=run.accounts,
+        config_hash=run.config_hash,
+        settings=run.settings,
+        notes=tuple(basis.notes),
+    )
+
+
+@uncollected()
+def statistics_alone(reading: Reading, *, tz: str | None = None) -> Statistics:
+    """The ``statistics`` of ``report_of``, for who wants none of its lists and curves; args and raises as there."""
+    _last_run(reading)
+    return _statistics(_basis_of(reading, tz))[0]
+
+
+def _last_run(reading: Reading) -> RunStarted:
     if not reading.runs:
         raise DataError("the journal holds no run; run a backtest, a demo or live first")
-    run = reading.runs[-1]
+    return reading.runs[-1]
+
+
+class _Basis(Struct, frozen=True):
+    """What all figures are made of. ``points``: equity in time, what it began with first."""
+
+    tz: str
+    currency: str
+    executions: list[Execution]
+    points: list[tuple[int, Decimal]]
+    ts_ns: Ints
+    equity: Floats
+    moves: list[Move]
+    trips: list[RoundTrip]
+    opened: list[OpenPosition]
+    notes: list[str]
+
+
+def _basis_of(reading: Reading, tz: str | None) -> _Basis:
     currency, starting, ours, notes = _accounts(reading)
     executions, _ = _ours(reading)
     points = _sampled(reading, ours, starting)
@@ -160,47 +226,24 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
         points = _from_fills(reading, executions, starting, ours)
     moves = moves_of(executions, [row for row in reading.adjustments if not ours or row.account in ours])
     trips, opened = pair_first_in_first_out(moves)
-    zone = tz or _zone(reading)
-    return Report(
-        mode=run.mode,
-        started_ns=reading.first_ns,
-        ended_ns=reading.last_ns,
-        tz=zone,
-        currency=currency,
-        starting_equity=points[0][1],
-        final_equity=points[-1][1],
-        **_figures(points, zone, trips, executions, time_in_market(moves, points[0][0], points[-1][0])),
-        round_trips=tuple(trips),
-        fills=tuple(_mark(e) for e in executions if e.quantity),
-        open_positions=tuple(opened),
-        orders=reading.orders,
-        denials=_denials(reading, zone),
-        incidents=tuple(reading.incidents),
-        data=run.data,
-        strategies=run.strategies,
-        accounts=run.accounts,
-        config_hash=run.config_hash,
-        settings=run.settings,
-        notes=tuple(notes),
-    )
-
-
-def _figures(
-    points: list[tuple[int, Decimal]], tz: str, trips: list[RoundTrip], executions: list[Execution], exposure: float
-) -> dict[str, Any]:
-    """Statistics and curves, by the names of ``Report``."""
     ts_ns = np.array([ts_ns for ts_ns, _ in points], np.int64)
     equity = np.array([float(value) for _, value in points])
-    statistics, fall, monthly = statistics_of(
-        ts_ns=ts_ns,
-        equity=equity,
-        tz=tz,
-        trips=trips,
-        fills=sum(1 for e in executions if e.quantity),
-        traded_value=sum((abs(e.value) for e in executions), ZERO),
-        fees=sum((e.fee for e in executions), ZERO),
-        exposure=exposure,
-    )
+    return _Basis(
+        tz or _zone(reading), currency, executions, points, ts_ns, equity, moves, trips, opened, notes
+    )  # fmt: skip
+
+
+def _statistics(basis: _Basis) -> tuple[Statistics, Drawdown, tuple[MonthlyReturn, ...]]:
+    return statistics_of(
+        ts_ns=basis.ts_ns, equity=basis.equity, tz=basis.tz, trips=basis.trips, executions=basis.executions,
+        moves=basis.moves,
+    )  # fmt: skip
+
+
+def _figures(basis: _Basis) -> dict[str, Any]:
+    """Statistics and curves, by the names of ``Report``."""
+    ts_ns, equity, tz = basis.ts_ns, basis.equity, basis.tz
+    statistics, fall, monthly = _statistics(basis)
     places = day_places(ts_ns[1:], tz)[1] + 1
     levels = np.concatenate([equity[:1], equity[places]])
     return {
@@ -213,7 +256,7 @@ def _figures(
         "falls": deepest_falls(ts_ns, equity),
         "day_ns": tuple(ts_ns[places].tolist()),
         "day_equity": tuple(equity[places].tolist()),
-        "turnover": _turnover(executions, ts_ns, equity, tz),
+        "turnover": _turnover(basis.executions, ts_ns, equity, tz),
         "rolling": rolling_of(ts_ns[places], levels, statistics.days_a_year),
     }
 

@@ -8,9 +8,11 @@ from decimal import Decimal
 import numpy as np
 from msgspec import Struct
 
+from engine.domain.money import ZERO
 from engine.domain.timestamps import DAY_NS, HOUR_NS, SECOND_NS
 from engine.runtime.report_candles import Floats, Ints, local_seconds
-from engine.runtime.report_round_trips import RoundTrip
+from engine.runtime.report_reading import Execution
+from engine.runtime.report_round_trips import Move, RoundTrip, time_in_market
 
 YEAR_DAYS = 365.25
 TRADING_DAYS = 252
@@ -236,12 +238,10 @@ def statistics_of(
     equity: Floats,
     tz: str,
     trips: Sequence[RoundTrip],
-    fills: int,
-    traded_value: Decimal,
-    fees: Decimal,
-    exposure: float,
+    executions: Sequence[Execution],
+    moves: Sequence[Move],
 ) -> tuple[Statistics, Drawdown, tuple[MonthlyReturn, ...]]:
-    """All figures of a run. The first item of ``equity`` is what it started with."""
+    """All figures of a run. The first item of ``equity`` is what it started with; ``moves``: see ``moves_of``."""
     fall = drawdown_of(ts_ns, equity)
     starting = float(equity[0])
     days, closes = daily_closes(ts_ns[1:], equity[1:], tz)
@@ -254,6 +254,7 @@ def statistics_of(
     pnls = np.array([float(trip.pnl) for trip in trips])
     wins, losses = pnls[pnls > 0], pnls[pnls < 0]
     mean_equity = float(equity.mean())
+    traded_value = sum((abs(done.value) for done in executions), ZERO)
     statistics = Statistics(
         total_return=total,
         annual_return=yearly,
@@ -268,11 +269,11 @@ def statistics_of(
         longest_drawdown_ns=fall.longest_ns,
         days_a_year=days_a_year,
         days=len(days),
-        exposure=exposure,
+        exposure=time_in_market(moves, int(ts_ns[0]), int(ts_ns[-1])),
         turnover=float(traded_value) / mean_equity if mean_equity else 0.0,
         traded_value=traded_value,
-        fees=fees,
-        fills=fills,
+        fees=sum((done.fee for done in executions), ZERO),
+        fills=sum(1 for done in executions if done.quantity),
         round_trips=len(trips),
         win_rate=len(wins) / len(pnls) if len(pnls) else None,
         profit_factor=float(wins.sum() / -losses.sum()) if len(losses) else None,

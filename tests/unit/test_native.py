@@ -19,6 +19,7 @@ from engine.indicators.cross import Cross
 from engine.indicators.ema import Ema
 from engine.indicators.sma import Sma
 from engine.native import Bars, columns, why_not
+from engine.runtime import replay
 from tests.builders import askew, nothing_compiled
 
 ROOT = Path(__file__).parents[2]
@@ -97,10 +98,29 @@ SAMPLE = Bar(NAME, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60)
 def test_a_compiled_bar_is_a_bar(rows: list[tuple[Any, ...]]) -> None:
     """Of any numbers: the same bits, equal bars, and a sample that is only looked at."""
     columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.zeros(0, np.int64), *[np.zeros(0)] * 5]
+    columns[0].sort()
+    rows = [(ts_ns, *prices) for ts_ns, (_, *prices) in zip(columns[0].tolist(), rows, strict=True)]
     made = list(Bars(*columns, sample=SAMPLE))
     expected = [Bar(NAME, ts_ns, *prices, 60) for ts_ns, *prices in rows]
     assert repr(made) == repr(expected)
     assert Bar(NAME, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60) == SAMPLE
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@given(times=st.lists(st.integers(0, 60), min_size=1, max_size=30, unique=True).map(sorted), data=st.data())
+def test_compiled_bars_know_how_many_come_before_an_instant(times: list[int], data: st.DataObject) -> None:
+    """As the way in Python does, wherever one is in them, and whatever was asked before."""
+    columns = [np.array(times, np.int64), *[np.zeros(len(times))] * 5]
+    compiled, python = Bars(*columns, sample=SAMPLE), replay._Rows(*columns, sample=SAMPLE)
+    taken, now_ns = iter(python), -1
+    while now_ns < times[-1]:
+        due_ns = data.draw(st.integers(0, 62))
+        ahead = compiled.ahead(now_ns, due_ns)
+        assert ahead == python.ahead(now_ns, due_ns) == sum(now_ns < one < due_ns for one in times)
+        for _ in range(data.draw(st.integers(1, max(1, ahead)))):
+            now_ns = next(compiled).ts_ns
+            assert now_ns == next(taken).ts_ns
+    assert (list(compiled), compiled.ahead(now_ns, 99)) == ([], 0)
 
 
 @pytest.mark.skipif(columns is None, reason=why_not)

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.domain.errors import SluiceError
-from engine.domain.money import ZERO
 from engine.journal.memory import MemoryJournal
 from engine.runtime.backtest import ACCOUNT
 from engine.runtime.backtest_result import BacktestResult
@@ -15,7 +14,7 @@ from engine.runtime.optimize.jobs import Figures, Job, Row
 from engine.runtime.optimize.setup import Setup
 from engine.runtime.optimize.warm_up import CODE
 from engine.runtime.report_reading import Reading
-from engine.runtime.report_round_trips import pair_first_in_first_out, time_in_market
+from engine.runtime.report_round_trips import pair_first_in_first_out
 from engine.runtime.report_statistics import daily_closes, statistics_of
 
 Ints = NDArray[np.int64]
@@ -48,19 +47,11 @@ def _failed(job: Job, problem: str) -> Row:
 
 def _row(setup: Setup, job: Job, result: BacktestResult, reading: Reading) -> Row:
     times, equity = _points(reading, setup.cash, job.span.trade_ns)
-    trips, _ = pair_first_in_first_out(reading.executions)
-    fills = sum(1 for done in reading.executions if done.quantity)
-    statistics, _, _ = statistics_of(
-        ts_ns=times,
-        equity=equity,
-        tz=setup.tz,
-        trips=trips,
-        fills=fills,
-        traded_value=sum((abs(done.value) for done in reading.executions), ZERO),
-        fees=sum((done.fee for done in reading.executions), ZERO),
-        exposure=time_in_market(reading.executions, int(times[0]), int(times[-1])),
+    executions = reading.executions
+    trips, _ = pair_first_in_first_out(executions)
+    s, _, _ = statistics_of(
+        ts_ns=times, equity=equity, tz=setup.tz, trips=trips, executions=executions, moves=executions
     )
-    s = statistics
     days, closes = daily_closes(times[1:], equity[1:], setup.tz)
     few = len(days) < FEW_DAYS
     kept = _thinned(len(times)) if few else np.empty(0, np.int64)
@@ -79,7 +70,7 @@ def _row(setup: Setup, job: Job, result: BacktestResult, reading: Reading) -> Ro
             exposure=s.exposure,
             turnover=s.turnover,
             fees=float(s.fees),
-            fills=fills,
+            fills=s.fills,
             denied=sum(len(group) for code, group in reading.denials.items() if code != CODE),
             round_trips=s.round_trips,
             win_rate=s.win_rate,
