@@ -3,7 +3,7 @@
 Pure: an account's reading and what we know go in, evidence comes out. Absence is proven, never read once.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence, Set
 from decimal import Decimal
 
 from msgspec import Struct
@@ -171,7 +171,8 @@ class Matcher:
         books: AccountBooks,
         snapshot: AccountSnapshot,
         sheet: Capabilities,
-        past: Container[ClientOrderId] = (),
+        past: Set[ClientOrderId] = frozenset(),
+        unseen: Set[ClientOrderId] = frozenset(),
     ) -> Sequence[OrderReport]:
         """Evidence where the list may be short: how orders ended that it shows no more, and of those of unknown outcome
         which were done. The position tells, in two readings that agree, if there is one way only.
@@ -182,6 +183,7 @@ class Matcher:
         Args:
             gone: orders that were seen to work, oldest first. unknown: those of unknown outcome, disputed ones too.
             past: of both, those of an earlier trading day that nothing but the holdings speaks of any more.
+            unseen: those nobody can say of whether their withdrawal was asked for (``Readings.begin_life``).
         """
         reports: list[OrderReport] = []
         pool = [*gone, *unknown]
@@ -190,7 +192,7 @@ class Matcher:
             mine = [order for order in pool if order.request.instrument == instrument]
             over = [order for order in gone if order.request.instrument == instrument]
             still = not moved and books.is_untouched(instrument, snapshot)
-            ways = plans(over, mine[len(over) :], moved, still=still, past=past)
+            ways = plans(over, mine[len(over) :], moved, still=still, withdrawn=past | unseen)
             if len(ways) > 1 or (not ways and len(over) < len(mine)):
                 reports += [r for order in mine for r in self._unclear(order, moved, snapshot, sheet)]
                 continue

@@ -195,6 +195,7 @@ class OrderManager(Judge):
             report = left_open(order, self._clock.now_ns)
             if report is not None:
                 self.on_report(report)
+        self._readings.begin_life(self.working)
 
     def _relive(self, row: JournalRecord, relive: Callable[[Any], None]) -> None:
         if isinstance(row, OrderSubmitted):

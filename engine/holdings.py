@@ -105,7 +105,7 @@ def plans(
     moved: int,
     *,
     still: bool = False,
-    past: Container[ClientOrderId] = (),
+    withdrawn: Container[ClientOrderId] = (),
 ) -> list[Plan]:
     """Every way in which orders whose end nobody saw can have moved the position by so much.
 
@@ -116,7 +116,8 @@ def plans(
     money tells no more, unless it did not move at all: it knows prices to no better than the fees.
 
     Args:
-        past: those that ended with their day, withdrawn by nobody.
+        withdrawn: those that may have ended with a part open though we know of nobody who asked: with their day, or
+            in a life before, whose journal failed.
         still: neither a holding nor money moved, where trading costs something: nothing was done.
     """
     pool = [*gone, *unknown]
@@ -124,7 +125,7 @@ def plans(
         return [(0,) * len(pool)]
     if len(pool) > SETS_MAX:
         return []
-    left = [order.cancel_pending or order.request.client_id in past for order in gone]
+    left = [order.cancel_pending or order.request.client_id in withdrawn for order in gone]
     seen = [order.state is OrderState.DISPUTED and bool(order.venue_id) for order in unknown]
     likely = _ways(gone, unknown, moved, [*left, *seen])
     return likely or _ways(gone, unknown, moved, [True] * len(gone) + seen)

@@ -59,13 +59,21 @@ class Readings:
         self._day_of = day_of
         self._matcher = Matcher()
         self._listed: dict[AccountId, tuple[str, ...]] = {}
+        self._unseen: set[ClientOrderId] = set()
+        """Orders of a life before that no reading of this one has shown yet."""
 
     def listed(self, account: AccountId) -> tuple[str, ...]:
         """Every order's number in the last reading, whoever's it is."""
         return self._listed.get(account, ())
 
+    def begin_life(self, left_open: Iterable[ClientOrderId]) -> None:
+        """A life before may have asked for withdrawals that its journal, failed, has not: of what it left open nobody
+        can say that it was to stay, until it is seen working."""
+        self._unseen = set(left_open)
+
     def forget(self, client_id: ClientOrderId) -> None:
         self._matcher.forget(client_id)
+        self._unseen.discard(client_id)
 
     def evidence_in(self, snapshot: AccountSnapshot, sheet: Capabilities) -> Iterable[OrderReport]:
         """Evidence in one reading; each piece must be taken in before the next is asked for."""
@@ -73,6 +81,7 @@ class Readings:
         for row in snapshot.orders or ():
             owner = self._owner(account, row.venue_id) or self._owner(account, row.other_id)
             if owner is not None:
+                self._unseen.discard(owner.request.client_id)
                 yield from self._executions(owner, (row.venue_id, row.other_id), snapshot, sheet)
                 yield from row_evidence(owner, row, snapshot)
         owned = {venue: client for (holder, venue), client in self._venue_ids.items() if holder == account}
@@ -174,7 +183,9 @@ class Readings:
         # What a disputed one may have done is unknown as well, and must not be taken for another's doing.
         unknown += [order for order in mine if order.state is OrderState.DISPUTED]
         gone.sort(key=_sent)
-        yield from self._matcher.match_short(gone, unknown, self._books_of(snapshot.account), snapshot, sheet, past)
+        yield from self._matcher.match_short(
+            gone, unknown, self._books_of(snapshot.account), snapshot, sheet, past, self._unseen
+        )
 
     def _books_of(self, account: AccountId) -> AccountBooks:
         portfolio, now_ns = self._portfolio, self._clock.now_ns

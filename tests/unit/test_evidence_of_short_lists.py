@@ -171,6 +171,22 @@ def test_of_two_gone_orders_that_were_both_withdrawn_or_neither_a_person_decides
     assert [desk.state(n) for n in (1, 2)] == ["disputed", "disputed"]
 
 
+@pytest.mark.parametrize("seen", [False, True])
+def test_an_order_of_the_life_before_that_this_one_never_saw_may_have_been_withdrawn(seen: bool) -> None:
+    """Its journal may have failed with the request in it: "nobody asked" holds from the moment we see it working."""
+    desk = a_desk()
+    for number in (1, 2):
+        desk.send(number, **LIMIT)
+    row = a_row("7", desk)
+    see(desk, row)
+    desk = desk.reborn(lists_orders=True)
+    if seen:
+        see(desk, row, whole=False, live_only=True, positions=(), cash="99000/98000")
+    for _ in range(4):
+        see(desk, whole=False, live_only=True, positions=a_position(100), cash="99000/99000")
+    assert (desk.state(1), desk.state(2)) == (("filled", "not_placed") if seen else ("disputed", "disputed"))
+
+
 def test_where_neither_holdings_nor_money_moved_nothing_was_filled() -> None:
     """A purchase and a sale that are gone: of the two having filled alike the money would tell."""
     desk = a_desk()
