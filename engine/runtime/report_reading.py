@@ -28,7 +28,7 @@ from engine.domain.reconciled import ReconcileEnded
 from engine.runtime.rings import uncollected
 from engine.runtime.run_data import instruments_of_run
 
-_PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.ACK, Evidence.FILL})
+_PLAIN = frozenset({Evidence.RISK_OK, Evidence.SEND, Evidence.FILL})
 # Reading a member off its class is slow in Python 3.11, and these are read for every order of a run.
 _ACK, _FILL, _BUY = Evidence.ACK, Evidence.FILL, Side.BUY
 _NOTHING = (0, ZERO, ZERO)
@@ -107,8 +107,6 @@ class _Trace(Struct):
         if kind is not _FILL:
             self.reports.append(report)
             self.sent = self.sent or kind is not Evidence.RISK_OK
-            if kind is _ACK and not self.acked:
-                self.acked, self.arrived_ns = True, report.ts_ns
             return _NOTHING
         self.sent = True
         if self.filled is not None and not self._is_new(report.fill_id):
@@ -121,6 +119,13 @@ class _Trace(Struct):
         else:
             self.cum, self.value, self.fee = self.cum + quantity, self.value + value, self.fee + fee
         return quantity, value, fee
+
+    def acknowledge(self, report: OrderReport) -> None:
+        """``apply`` of an ACK, while nothing needs the join."""
+        self.reports.append(report)
+        self.sent = True
+        if not self.acked:
+            self.acked, self.arrived_ns = True, report.ts_ns
 
     def _join(self, report: OrderReport) -> tuple[int, Decimal, Decimal]:
         order = self.order
@@ -173,11 +178,17 @@ class Reading:
             self._read_all(records)
 
     def _read_all(self, records: Iterable[tuple[int, JournalRecord]]) -> None:
-        read, execute, traces, last_ns = self._read, self._execute, self._traces, 0
+        traces, last_ns = self._traces, 0
         for _, record in records:
             # Nearly all records of a run are of these three types.
             if isinstance(record, OrderReport):
-                execute(record)
+                trace = traces.get(record.client_id)
+                if trace is None:
+                    pass
+                elif record.kind is _ACK and trace.order is None:
+                    trace.acknowledge(record)
+                else:
+                    self._execute(trace, record)
             elif isinstance(record, OrderSubmitted):
                 baseline = record.baseline
                 traces[record.client_id] = _Trace(record.order, None if baseline is None else baseline.price)
@@ -186,7 +197,7 @@ class Reading:
                     trace.sent = True
                     trace.arrived_ns = record.ts_ns
             else:
-                read(record)
+                self._read(record)
             ts_ns = record.ts_ns
             if ts_ns > last_ns:
                 last_ns = ts_ns
@@ -249,10 +260,7 @@ class Reading:
             return
         self.instruments = {**defined, **self.instruments}
 
-    def _execute(self, report: OrderReport) -> None:
-        trace = self._traces.get(report.client_id)
-        if trace is None:
-            return
+    def _execute(self, trace: _Trace, report: OrderReport) -> None:
         quantity, value, fee = trace.apply(report)
         if not quantity and not value and not fee:
             return

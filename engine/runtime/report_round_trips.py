@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+import numpy as np
 from msgspec import Struct
 
 from engine.domain.events import PositionAdjusted
@@ -218,19 +219,22 @@ def pair_first_in_first_out(moves: Iterable[Move]) -> tuple[list[RoundTrip], lis
 
 def time_in_market(moves: Sequence[Move], first_ns: int, last_ns: int) -> float:
     """Share of the time between two instants in which any position was open, 0 to 1; nights and holidays count."""
-    held: dict[tuple[str, str], int] = {}
-    opened, since_ns, total_ns = 0, 0, 0
-    for done in sorted(moves, key=lambda e: e.ts_ns):
-        key = (done.strategy, done.instrument)
-        before = held.get(key, 0)
-        after = held[key] = before + done.quantity
-        change = (after != 0) - (before != 0)
-        if change > 0 and not opened:
-            since_ns = done.ts_ns
-        opened += change
-        if change < 0 and not opened:
-            total_ns += done.ts_ns - since_ns
-    if opened:
-        total_ns += last_ns - since_ns
     span_ns = last_ns - first_ns
-    return min(1.0, total_ns / span_ns) if span_ns > 0 else 0.0
+    if not moves or span_ns <= 0:
+        return 0.0
+    numbers: dict[tuple[str, str], int] = {}
+    whose = np.array([numbers.setdefault((done.strategy, done.instrument), len(numbers)) for done in moves])
+    moved = np.array([done.quantity for done in moves])
+    ts_ns = np.array([done.ts_ns for done in moves])
+    in_time = np.argsort(ts_ns, kind="stable")
+    grouped = in_time[np.argsort(whose[in_time], kind="stable")]
+    held = np.cumsum(moved[grouped])
+    firsts = np.flatnonzero(np.diff(whose[grouped], prepend=-1))
+    held -= np.repeat(held[firsts] - moved[grouped][firsts], np.diff(firsts, append=len(moves)))
+    is_open = (held != 0).astype(np.int64)
+    was_open = np.append(0, is_open[:-1])
+    was_open[firsts] = 0
+    changes = np.empty(len(moves), np.int64)
+    changes[grouped] = is_open - was_open
+    spans = np.diff(ts_ns[in_time], append=last_ns)
+    return min(1.0, int(spans[np.cumsum(changes[in_time]) > 0].sum()) / span_ns)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from operator import attrgetter
 
 import numpy as np
 from msgspec import Struct
@@ -223,13 +224,10 @@ def annual_return(total: float, span_ns: int) -> float | None:
     return math.expm1(grown) if grown < 700 else None
 
 
-def losing_streak(trips: Sequence[RoundTrip]) -> int:
-    """Most losing round trips in a row."""
-    longest = now = 0
-    for trip in trips:
-        now = now + 1 if trip.pnl < 0 else 0
-        longest = max(longest, now)
-    return longest
+def losing_streak(pnls: Floats) -> int:
+    """Most losses in a row."""
+    others = np.flatnonzero(np.append(pnls >= 0, True))
+    return int(np.diff(others, prepend=-1).max()) - 1
 
 
 def statistics_of(
@@ -254,7 +252,7 @@ def statistics_of(
     pnls = np.array([float(trip.pnl) for trip in trips])
     wins, losses = pnls[pnls > 0], pnls[pnls < 0]
     mean_equity = float(equity.mean())
-    traded_value = sum((abs(done.value) for done in executions), ZERO)
+    traded_value = sum(map(abs, map(attrgetter("value"), executions)), ZERO)
     statistics = Statistics(
         total_return=total,
         annual_return=yearly,
@@ -272,8 +270,8 @@ def statistics_of(
         exposure=time_in_market(moves, int(ts_ns[0]), int(ts_ns[-1])),
         turnover=float(traded_value) / mean_equity if mean_equity else 0.0,
         traded_value=traded_value,
-        fees=sum((done.fee for done in executions), ZERO),
-        fills=sum(1 for done in executions if done.quantity),
+        fees=sum(map(attrgetter("fee"), executions), ZERO),
+        fills=sum(map(bool, map(attrgetter("quantity"), executions))),
         round_trips=len(trips),
         win_rate=len(wins) / len(pnls) if len(pnls) else None,
         profit_factor=float(wins.sum() / -losses.sum()) if len(losses) else None,
@@ -283,6 +281,6 @@ def statistics_of(
         best=float(pnls.max()) if len(pnls) else None,
         worst=float(pnls.min()) if len(pnls) else None,
         average_holding_ns=sum(trip.holding_ns for trip in trips) // len(trips) if trips else None,
-        losing_streak=losing_streak(trips),
+        losing_streak=losing_streak(pnls),
     )
     return statistics, fall, monthly_returns(days, closes, starting)
