@@ -12,6 +12,8 @@
 enum { INSTRUMENT, TS_NS, OPEN, VOLUME = 6, INTERVAL_NS, FIELDS };
 enum { COLUMNS = VOLUME - TS_NS + 1 };
 
+static PyObject *now_ns;
+
 typedef struct {
     PyObject_HEAD
     Pattern bar;
@@ -125,7 +127,69 @@ Bars_ahead(Bars *bars, PyObject *const *args, Py_ssize_t count)
     return PyLong_FromSsize_t(bars->due_row - bars->row);
 }
 
+PyDoc_STRVAR(hand_on_doc,
+    "hand_on(count, handler, queue, due, clock, resting, steady, shown, latest, name, left)\n--\n\n"
+    "The loop of ``bar_loop.in_a_row``, over the next ``count`` bars.");
+
+enum { COUNT, HANDLER, QUEUE, DUE, CLOCK, RESTING, STEADY, SHOWN, LATEST, NAME, LEFT, HANDED };
+
+/* One bar: 1 to go on, 0 to end with ``answer``, -1 on error. */
+static int
+hand_one(Bars *bars, PyObject *const *args, PyObject *bar, PyObject *known, PyObject **answer)
+{
+    PyObject *due = args[DUE];
+    Py_ssize_t resting = PyDict_GET_SIZE(args[RESTING]);
+    if (PyList_GET_SIZE(due) == 0 || PyList_GET_ITEM(due, 0) != known || (resting && args[STEADY] != Py_True))
+        return PyList_Append(args[LEFT], bar);
+    if (PyObject_SetAttr(args[CLOCK], now_ns, AT(bar, bars->bar.places[TS_NS])) < 0)
+        return -1;
+    if (resting) {
+        PyObject *ended = PyObject_CallOneArg(args[SHOWN], bar);
+        int over = ended == NULL ? -1 : PyObject_IsTrue(ended);
+        Py_XDECREF(ended);
+        if (over)
+            return over < 0 ? -1 : 0;
+    }
+    if (PyDict_SetItem(args[LATEST], args[NAME], bar) < 0)
+        return -1;
+    PyObject *told = PyObject_CallOneArg(args[HANDLER], bar);
+    if (told == NULL)
+        return -1;
+    if (told != Py_None) {
+        Py_SETREF(*answer, told);
+        return 0;
+    }
+    Py_DECREF(told);
+    int waits = PyObject_IsTrue(args[QUEUE]);
+    return waits < 0 ? -1 : !waits;
+}
+
+static PyObject *
+Bars_hand_on(Bars *bars, PyObject *const *args, Py_ssize_t given)
+{
+    if (given != HANDED || !PyList_Check(args[DUE]) || PyList_GET_SIZE(args[DUE]) == 0 || !PyDict_Check(args[RESTING])
+        || !PyDict_CheckExact(args[LATEST]) || !PyList_Check(args[LEFT])) {
+        PyErr_SetString(PyExc_TypeError, "hand_on takes eleven arguments, lists and dicts among them");
+        return NULL;
+    }
+    Py_ssize_t count = PyLong_AsSsize_t(args[COUNT]);
+    PyObject *known = Py_NewRef(PyList_GET_ITEM(args[DUE], 0)), *answer = Py_NewRef(Py_None);
+    int more = 1;
+    while (more > 0 && count-- > 0) {
+        PyObject *bar = Bars_next(bars);
+        if (bar == NULL)
+            break;
+        more = hand_one(bars, args, bar, known, &answer);
+        Py_DECREF(bar);
+    }
+    Py_DECREF(known);
+    if (PyErr_Occurred())
+        Py_CLEAR(answer);
+    return answer;
+}
+
 static PyMethodDef methods[] = {
+    {"hand_on", (PyCFunction)(void (*)(void))Bars_hand_on, METH_FASTCALL, hand_on_doc},
     {"ahead", (PyCFunction)(void (*)(void))Bars_ahead, METH_FASTCALL, ahead_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -152,7 +216,8 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC
 PyInit_bars(void)
 {
-    if (PyType_Ready(&BarsType) < 0)
+    now_ns = PyUnicode_InternFromString("now_ns");
+    if (now_ns == NULL || PyType_Ready(&BarsType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && (PyModule_AddObjectRef(made, "Bars", (PyObject *)&BarsType) < 0

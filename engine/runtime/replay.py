@@ -5,7 +5,7 @@ Ties within an instant go by the number of the source, never by anything that di
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -199,9 +199,9 @@ def _in_a_row(bars: Iterator[Bar], chunk: Plain, stage: Stage, runner: StrategyR
             if alone is None:
                 yield from bars
                 return
-            hear = runner.ear(alone, in_a_row(alone, name, stage, left))
+            hear = runner.ear(alone, in_a_row(alone, name, stage, chunk.rows, left))
         if alone is not None and not alone.busy:
-            hear(islice(bars, ahead(clock.now_ns, due[0])))
+            hear(ahead(clock.now_ns, due[0]))
         bar = left.pop() if left else next(bars, None)
         if bar is None:
             return

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -108,17 +107,20 @@ def one_by_one(bars: Any, *_rest: Any) -> Any:
     return bars
 
 
-def both(kind: type[Plain], plan: dict[int, str], timer: str) -> tuple[list[Any], list[Any]]:
-    """What strategy and journal saw of it: in a row, and bar by bar."""
+def every_way(kind: type[Plain], plan: dict[int, str], timer: str) -> list[list[Any]]:
+    """What strategy and journal saw of it: bar by bar, in a row, and in a row with nothing compiled."""
     found: list[list[Any]] = []
-    for way, together in ((replay._in_a_row, 7), (one_by_one, BARS)):
+    for way, bars in ((one_by_one, replay.Bars), (replay._in_a_row, replay.Bars), (replay._in_a_row, None)):
         made = kind(plan, timer)
-        # With few samples of the equity there are rows to speak of; they go on over the slices bars are made in.
-        sliced = patch.object(replay, "SLICE", together)
-        with sliced, patch.object(replay, "_in_a_row", way), patch.object(backtest, "SAMPLES", 2):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(replay, "_in_a_row", way)
+            patched.setattr(replay, "Bars", bars)
+            # Rows go on over the slices bars are made in; with few samples of the equity there are rows to speak of.
+            patched.setattr(replay, "SLICE", 7)
+            patched.setattr(backtest, "SAMPLES", 2)
             result, records = ran(a_backtest(made, a_walk(BARS), mode="event"))
         found.append([result.digest, result.final_equity, made.heard, made.seen, records])
-    return found[0], found[1]
+    return found
 
 
 @pytest.mark.parametrize("kind", [Plain, Hearing, Slow, Waiting])
@@ -129,8 +131,8 @@ def both(kind: type[Plain], plan: dict[int, str], timer: str) -> tuple[list[Any]
 )
 def test_in_a_row_is_one_by_one(kind: type[Plain], plan: dict[int, str], timer: str) -> None:
     """Orders, timers, waits, parents the engine plays and failures: same sights, same journal."""
-    row, single = both(kind, plan, timer)
-    assert row == single
+    single, *rows = every_way(kind, plan, timer)
+    assert rows == [single, single]
 
 
 def test_a_failure_is_told_of_the_same_place() -> None:
