@@ -274,12 +274,13 @@ class DesktopHangar(Hangar):
     def booked(self, client_id: ClientOrderId) -> bool:
         """Whether the counter has taken a request of this order.
 
-        Where a person trades and no list shows what ended, nobody can tell: then it is not asked.
+        Where a person trades and no list shows what ended, nobody can tell: then it is not asked. Neither can of one
+        that was withdrawn whole by a life whose journal had failed.
         """
         if self.by_hand and not self.lists_ended:
             return False
-        found = self.ours().get(client_id, [])
-        return any(entrust.status is not EntrustStatus.REJECTED for entrust in found)
+        traceless = {EntrustStatus.REJECTED, *(() if self.lists_ended else (EntrustStatus.WITHDRAWN,))}
+        return any(entrust.status not in traceless for entrust in self.ours().get(client_id, []))
 
     def over(self, order: Order, lag_ns: int) -> bool:
         now_ns, found = self.present_ns(), self.ours().get(order.request.client_id, [])
@@ -318,6 +319,8 @@ class DesktopHangar(Hangar):
             if not any(name in alert.about or name in alert.text for alert in self.watcher.alerts):
                 self.accuse(f"I7: {name} is disputed and nobody was told")
             return
+        if self.by_hand and not found:
+            found = self._taken_for_ours(known)
         filled = sum(entrust.filled for entrust in found)
         live = any(not entrust.is_final for entrust in found)
         if state not in TERMINAL and not (live and known.cum == filled):
@@ -328,6 +331,13 @@ class DesktopHangar(Hangar):
             self.accuse(f"lost: {name} {state}: {filled} filled at the counter, {known.cum} with us")
         elif known.cum > filled:
             self.accuse(f"I3 duplicated: {name} {state}: {known.cum} with us, {filled} at the counter")
+
+    def _taken_for_ours(self, known: Order) -> list[Entrust]:
+        """A person's order just like it, entered while its outcome was unknown: that no list can tell from it
+        (docs/reliability.md, what cannot be promised)."""
+        numbers = {known.venue_id.partition("-")[2]}
+        manual = [one for one in self.counter.entrusts(self.clock.now_ns) if one.source == "manual"]
+        return [one for one in manual if numbers & {str(one.number), str(one.serial)}]
 
     def _compare_books(self, run: LiveRun, theirs: dict[ClientOrderId, list[Entrust]], *, strict: bool) -> None:
         now_ns = self.clock.now_ns
