@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.clock import Clock
-from engine.domain.account import Baseline, Capabilities
+from engine.domain.account import Baseline, Capabilities, OrderRow
 from engine.domain.commands import CancelOrder, OrderType, Side, SubmitOrder
 from engine.domain.events import (
     AccountObserved,
@@ -374,6 +374,14 @@ class Judge:
     def is_ours(self, account: AccountId, venue_id: VenueOrderId, tag: ClientOrderId) -> bool:
         """Whether an order we still remember bears this number, or echoes this client id."""
         return (account, venue_id) in self._venue_ids or tag in self.orders
+
+    def is_like_ours(self, account: AccountId, row: OrderRow) -> bool:
+        """Whether the row may be of an order whose fills the holdings told, and whose number is not known."""
+        return any(
+            order.cum == row.cum > 0 and not order.venue_id and order.request.side is row.side
+            for order in self.orders.values()
+            if (order.request.account, order.request.instrument) == (account, row.instrument)
+        )
 
     def of_before(self, account: AccountId) -> Sequence[Order]:
         """Orders that are not over and were sent on an earlier trading day: the venue's history must be asked."""

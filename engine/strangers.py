@@ -16,6 +16,8 @@ from engine.domain.order import Evidence
 
 Owner = Callable[[AccountId, VenueOrderId, ClientOrderId], bool]
 """Whether an order of ours bears this venue id or tag."""
+Likeness = Callable[[AccountId, OrderRow], bool]
+"""Whether it may be an order of ours whose number nobody knows: the holdings told what it did."""
 
 
 class Doing(Struct, frozen=True):
@@ -30,6 +32,8 @@ class Doing(Struct, frozen=True):
     price: Decimal | None
     sure: bool
     """Whether the price is that of its fills."""
+    like_ours: bool = False
+    """It may be one of ours after all (``Likeness``), whose fills our book has."""
 
 
 class Move(Struct, frozen=True):
@@ -43,8 +47,9 @@ class Move(Struct, frozen=True):
 class Strangers:
     """One a run."""
 
-    def __init__(self, is_ours: Owner) -> None:
+    def __init__(self, is_ours: Owner, is_like_ours: Likeness) -> None:
         self._is_ours = is_ours
+        self._is_like_ours = is_like_ours
         self._booked: dict[AccountId, dict[str, int]] = {}
         self._exact: dict[AccountId, bool] = {}
         self._pending: dict[AccountId, tuple[int, dict[str, int]]] = {}
@@ -92,6 +97,7 @@ class Strangers:
                 open=max(0, row.quantity - cum) if row.status is Evidence.WORKING else 0,
                 price=price or row.price,
                 sure=price is not None,
+                like_ours=self._is_like_ours(snapshot.account, row),
             )
         return found
 
@@ -105,8 +111,8 @@ class Strangers:
             new, unseen = self.unbooked(account, doing), doing.open if gone else 0
             if not new and not unseen:
                 continue
-            sure = doing.sign * new if exact else 0
-            ends = (sure, doing.sign * new, doing.sign * (new + unseen)) if exact else (0, doing.sign * (new + unseen))
+            most = doing.sign * (new + unseen)
+            ends = (doing.sign * new, most) if exact and not doing.like_ours else (0, most)
             known = found.get(doing.instrument, Move(0, 0, ()))
             found[doing.instrument] = Move(
                 known.least + min(ends), known.most + max(ends), (*known.names, doing.venue_id)

@@ -165,7 +165,7 @@ class Core:
             portfolio=self.portfolio,
             instruments=self.instruments,
             sheets=sheets,
-            strangers=Strangers(self.manager.is_ours),
+            strangers=Strangers(self.manager.is_ours, self.manager.is_like_ours),
             quiet_since_ns=self._quiet_since_ns,
             disputed=self.manager.disputed,
             instructions=self.instructions.unbooked,

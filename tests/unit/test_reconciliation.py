@@ -31,7 +31,10 @@ class Bench:
         core = self.desk.core
         self.portfolio = Portfolio(core.instruments, lambda _instrument, bought_ns: bought_ns + DAY_NS)
         self.portfolio.open_account(ACCOUNT, "COIN", Decimal(100_000))
-        self.strangers = Strangers(lambda _account, venue_id, _tag: venue_id.startswith("ours"))
+        self.strangers = Strangers(
+            lambda _account, venue_id, _tag: venue_id.startswith("ours"),
+            lambda _account, row: row.venue_id.startswith("like ours"),
+        )
         self.quiet_ns: int | None = 0
         self.reconciler = Reconciler(
             Surroundings(
@@ -205,6 +208,18 @@ def test_what_a_strangers_order_filled_more_is_explained_and_what_it_did_not_is_
             last = bench.read(moved, a_row("77", 400, working=True), cash=cash)
         assert bool(bench.reconciler.findings) is not explained, last
         assert bench.held == (moved if explained else 300)
+
+
+@pytest.mark.parametrize("gained", [200, 300])
+def test_a_row_that_may_be_our_own_order_explains_any_part_of_what_it_filled(gained: int) -> None:
+    """An order that only the holdings told of has no number: its row, come late, looks like a stranger's."""
+    bench = Bench()
+    bench.read(1000, opening=True)
+    rows = (a_row("like ours", 100), a_row("theirs", 200))
+    for _ in range(2):
+        judgement = bench.read(1000 + gained, *rows)
+    assert not judgement.held
+    assert bench.held == 1000 + gained
 
 
 def test_a_difference_that_nothing_explains_is_held_after_two_readings_and_never_booked() -> None:
