@@ -4,7 +4,7 @@ It stands here, and not with the replay that uses it, because what a strategy's 
 runner takes an error that came through the engine's inner rooms for the engine's own (``seat.USER_ROOMS``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from inspect import iscoroutinefunction
 from itertools import islice
 from typing import Any, Protocol
@@ -45,7 +45,9 @@ def listener(runner: Runner, name: InstrumentId) -> Seat | None:
     return seat if seat.hears_bars and not seat.context.bar_interval_ns and not streams else None
 
 
-def in_a_row(seat: Seat, name: InstrumentId, stage: Stage, rows: Any, left: list[Bar]) -> Callable[[int], Any]:
+def in_a_row(
+    seat: Seat, name: InstrumentId, stage: Stage, rows: Iterable[Bar], left: list[Bar]
+) -> Callable[[int], Any]:
     """A handler of many bars: it hands the next so many to the seat's ``on_bar`` until that does more than decide, or
     something else must happen before the next; it gives what ``on_bar`` gave back, for the runner to go on with.
 

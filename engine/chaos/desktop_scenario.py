@@ -335,9 +335,9 @@ class DesktopHangar(Hangar):
     def _taken_for_ours(self, known: Order) -> list[Entrust]:
         """A person's order just like it, entered while its outcome was unknown: that no list can tell from it
         (docs/reliability.md, what cannot be promised)."""
-        numbers = {known.venue_id.partition("-")[2]}
+        number = known.venue_id.partition("-")[2]
         manual = [one for one in self.counter.entrusts(self.clock.now_ns) if one.source == "manual"]
-        return [one for one in manual if numbers & {str(one.number), str(one.serial)}]
+        return [one for one in manual if number in (str(one.number), str(one.serial))]
 
     def _compare_books(self, run: LiveRun, theirs: dict[ClientOrderId, list[Entrust]], *, strict: bool) -> None:
         now_ns = self.clock.now_ns

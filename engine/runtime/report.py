@@ -51,6 +51,9 @@ __all__ = [
     "with_costs",
 ]
 
+Points = list[tuple[int, Decimal]]
+"""(ns, equity), in order of time."""
+
 
 def build_report(
     records: Iterable[tuple[int, JournalRecord]],
@@ -190,10 +193,14 @@ def report_of(reading: Reading, *, tz: str | None = None) -> Report:
 
 
 @uncollected()
-def statistics_alone(reading: Reading, *, tz: str | None = None) -> Statistics:
-    """The ``statistics`` of ``report_of``, for who wants none of its lists and curves; args and raises as there."""
+def statistics_alone(reading: Reading, *, tz: str | None = None, points: Points | None = None) -> Statistics:
+    """The ``statistics`` of ``report_of``, for who wants none of its lists and curves; ``tz`` and raises as there.
+
+    Args:
+        points: equity in time, what it began with first; default: what was sampled.
+    """
     _last_run(reading)
-    return _statistics(_basis_of(reading, tz))[0]
+    return _statistics(_basis_of(reading, tz, points))[0]
 
 
 def _last_run(reading: Reading) -> RunStarted:
@@ -208,7 +215,7 @@ class _Basis(Struct, frozen=True):
     tz: str
     currency: str
     executions: list[Execution]
-    points: list[tuple[int, Decimal]]
+    points: Points
     ts_ns: Ints
     equity: Floats
     moves: list[Move]
@@ -217,10 +224,10 @@ class _Basis(Struct, frozen=True):
     notes: list[str]
 
 
-def _basis_of(reading: Reading, tz: str | None) -> _Basis:
+def _basis_of(reading: Reading, tz: str | None, points: Points | None = None) -> _Basis:
     currency, starting, ours, notes = _accounts(reading)
     executions, _ = _ours(reading)
-    points = _sampled(reading, ours, starting)
+    points = points or _sampled(reading, ours, starting)
     if len(points) < 2:
         notes.append("no equity was sampled: the curve is made of cash and positions at the latest fill price")
         points = _from_fills(reading, executions, starting, ours)

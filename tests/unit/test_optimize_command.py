@@ -124,5 +124,9 @@ def test_bars_and_actions_of_a_catalog_are_those_of_a_backtest(shell: Shell, tmp
     once = shell("backtest", "--strategy", trader, *from_catalog, "--no-report", "--json").json
     assert best["digest"] == once["digest"]
     assert best["figures"]["fills"] == once["fills"] > 0
+    figures = once["statistics"]
+    names = ("round_trips", "win_rate", "profit_factor", "exposure", "turnover")
+    # What was held over the ex-date was sold as more shares than were bought.
+    assert {name: best["figures"][name] for name in names} == {name: figures[name] for name in names}
     looked = shell("lookahead", trader, *from_catalog, "--instants", "1", "--json")
     assert looked.json["clean"] is True, looked.err

@@ -13,12 +13,11 @@ from engine.runtime.interrupt import interrupting
 from engine.runtime.optimize.jobs import Figures, Job, Row
 from engine.runtime.optimize.setup import Setup
 from engine.runtime.optimize.warm_up import CODE
+from engine.runtime.report import Points, statistics_alone
 from engine.runtime.report_reading import Reading
-from engine.runtime.report_round_trips import pair_first_in_first_out
-from engine.runtime.report_statistics import daily_closes, statistics_of
+from engine.runtime.report_statistics import daily_closes
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 FEW_DAYS = 60
 """With fewer days the curve is that of the samples."""
@@ -46,12 +45,9 @@ def _failed(job: Job, problem: str) -> Row:
 
 
 def _row(setup: Setup, job: Job, result: BacktestResult, reading: Reading) -> Row:
-    times, equity = _points(reading, setup.cash, job.span.trade_ns)
-    executions = reading.executions
-    trips, _ = pair_first_in_first_out(executions)
-    s, _, _ = statistics_of(
-        ts_ns=times, equity=equity, tz=setup.tz, trips=trips, executions=executions, moves=executions
-    )
+    points = _points(reading, setup.cash, job.span.trade_ns)
+    times, equity = np.array([at for at, _ in points], np.int64), np.array([float(value) for _, value in points])
+    s = statistics_alone(reading, tz=setup.tz, points=points)
     days, closes = daily_closes(times[1:], equity[1:], setup.tz)
     few = len(days) < FEW_DAYS
     kept = _thinned(len(times)) if few else np.empty(0, np.int64)
@@ -89,12 +85,11 @@ def _row(setup: Setup, job: Job, result: BacktestResult, reading: Reading) -> Ro
     )
 
 
-def _points(reading: Reading, cash: Decimal, trade_ns: int) -> tuple[Ints, Floats]:
+def _points(reading: Reading, cash: Decimal, trade_ns: int) -> Points:
     """Equity from the moment trading may begin; first what it begins with."""
     began = max(reading.runs[0].ts_ns, trade_ns)
     samples = {ts_ns: value for ts_ns, value in reading.samples.get(ACCOUNT, ()) if ts_ns >= trade_ns}
-    points = [(began, cash), *samples.items()]
-    return np.array([at for at, _ in points], np.int64), np.array([float(value) for _, value in points])
+    return [(began, cash), *samples.items()]
 
 
 def _thinned(count: int) -> Ints:
