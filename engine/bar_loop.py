@@ -81,15 +81,15 @@ def in_a_row(
 
     def hear(count: int) -> Any:
         known = due[0]
-        for entry in islice(bars, count):
+        for bar in islice(bars, count):
             if due[0] is not known or (resting and not steady):
-                left.append(entry)
+                left.append(bar)
                 return None
-            clock.now_ns = entry.ts_ns
-            if resting and shown(entry):
+            clock.now_ns = bar.ts_ns
+            if resting and shown(bar):
                 return None
-            latest[name] = entry
-            answer = handler(entry)
+            latest[name] = bar
+            answer = handler(bar)
             if answer is not None or queue:
                 return answer
         return None

@@ -24,11 +24,10 @@ def rush(
         What a handler gave back, for the runner to go on with; None mostly.
     """
     known = due[0]
-    # The watch over handlers that hang tells calls apart by the local ``entry``.
-    for entry in quotes:
-        clock.now_ns = entry.ts_ns
-        latest[name] = entry
-        answer = handler(entry)
+    for quote in quotes:
+        clock.now_ns = quote.ts_ns
+        latest[name] = quote
+        answer = handler(quote)
         if due[0] is not known or answer is not None or queue:
             return answer
     return None

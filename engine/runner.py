@@ -302,8 +302,7 @@ class StrategyRunner:
         queue = seat.queue
         handled = 0
         while queue:
-            entry = queue.popleft()
-            handler, event = entry
+            handler, event = queue.popleft()
             seat.busy = True
             try:
                 answer = handler(event)

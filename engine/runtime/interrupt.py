@@ -9,7 +9,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Any
 
 from engine.bar_loop import in_a_row
 from engine.quote_loop import rush
@@ -25,28 +24,28 @@ LOOPS = frozenset({rush.__code__, *(code for code in in_a_row.__code__.co_consts
 
 
 class _Watch:
-    """What the last look saw: the frame that called a handler, and for what."""
+    """What the last look saw: the frame that called a handler, and the handler's own."""
 
     def __init__(self, runner: StrategyRunner, limit_seconds: float) -> None:
         self._dispatchers = runner.dispatchers() | LOOPS
         self._limit = limit_seconds
-        self._seen: tuple[FrameType, Any] | None = None
+        self._seen: tuple[FrameType, FrameType] | None = None
 
     def look(self, _signal: int, frame: FrameType | None) -> None:
         above: list[FrameType] = []
         while frame is not None and frame.f_code not in self._dispatchers:
             above.append(frame)
             frame = frame.f_back
-        if frame is None:
+        if frame is None or not above:
             self._seen = None
             return
-        # ``_drain`` and the loops call many handlers from one frame: the entry tells them apart.
-        call = (frame, frame.f_locals.get("entry"))
-        if self._seen is None or self._seen[0] is not frame or self._seen[1] is not call[1]:
+        # A loop calls many handlers from one frame, and a coroutine goes on in the frame it had: both tell calls apart.
+        call = (frame, above[-1])
+        if self._seen is None or self._seen[0] is not call[0] or self._seen[1] is not call[1]:
             self._seen = call
         elif any(_is_engine(one) for one in above):
             signal.setitimer(signal.ITIMER_REAL, LOOK_AGAIN_SECONDS, self._limit)
-        elif above:
+        else:
             raise StrategyHungError(f"the handler did not return within {self._limit:g} s")
 
 

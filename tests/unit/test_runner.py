@@ -12,7 +12,7 @@ from engine.domain.ids import StrategyId
 from engine.runner import QUEUE_MAX
 from engine.runtime.interrupt import interrupting
 from engine.schedule import Every
-from tests.builders import INDEX, a_backtest, a_bar, flat_rows, ran
+from tests.builders import INDEX, BarsOf, a_backtest, a_bar, flat_rows, ran
 
 
 class Good(Strategy):
@@ -299,6 +299,41 @@ def test_many_quick_handlers_are_never_taken_for_one_that_hangs() -> None:
     assert not result.stopped
     assert len(good.heard) == 60_000
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+class SlowInTheEnd(Strategy):
+    """Its handlers take long, each by itself far less than the limit."""
+
+    def __init__(self, quick: int) -> None:
+        super().__init__()
+        self.quick, self.heard = quick, 0
+
+    def on_bar(self, bar: Bar) -> None:
+        self.heard += 1
+        if self.heard > self.quick:
+            sum(range(10_000))
+
+
+class SlowByTriggers(SlowInTheEnd):
+    """The same, declared."""
+
+    on_bar = Strategy.on_bar
+
+    def on_start(self) -> None:
+        self.when(self.bars_of(INDEX).close > 0, super().on_bar)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(SlowInTheEnd, "event"), (SlowByTriggers, "column")])
+def test_a_slow_strategy_is_given_many_bars_in_a_row_and_not_taken_for_one_that_hangs(
+    kind: type[SlowInTheEnd], mode: str
+) -> None:
+    """One loop hands on hundreds of bars, many limits long: the watch tells one call from the next."""
+    slow = kind(20_000)
+    backtest = a_backtest(slow, sources=[BarsOf(flat_rows(*[5.0] * 22_000), batch=22_000)], mode=mode)
+    with interrupting(backtest.core.runner, 0.01):
+        result, _ = ran(backtest)
+    assert not result.stopped
+    assert slow.heard == 22_000
 
 
 def test_outside_the_main_thread_it_does_nothing() -> None:
