@@ -164,6 +164,8 @@ class LiveClock:
 class ReplayClock:
     """Stands still until it is moved; only the replay loop moves it."""
 
+    __slots__ = ("now_ns",)
+
     def __init__(self, now_ns: int = 0) -> None:
         self.now_ns = now_ns
 

@@ -82,6 +82,8 @@ class Desk(Protocol):
 class Context:
     """Everything a strategy may do to the world; one a strategy."""
 
+    __slots__ = ("__dict__", "__weakref__", "orders_made")
+
     def __init__(
         self,
         *,
@@ -105,7 +107,7 @@ class Context:
         statements: StatementTable | None = None,
     ) -> None:
         """``submit``: where orders go, if not by ``publish``; ``plain``: where those of ``plain`` go, if not there;
-        ``hand``: gives what stands in for ``plain`` altogether (``runtime.compiled_way``);
+        ``hand``: gives what stands in for ``plain`` and ``position`` (``runtime.compiled_way``);
         ``orders_made``, ``instructions_made``, ``algos_made``: numbers already given away."""
         self.strategy = strategy
         self.account = account
@@ -130,7 +132,7 @@ class Context:
         self.id_prefix = id_prefix or f"{strategy}-"
         self.declared = Declarations()
         if hand is not None:
-            self.plain = hand(self)  # type: ignore[method-assign]
+            self.plain, self.position = hand(self)  # type: ignore[method-assign]
 
     @property
     def now_ns(self) -> int:

@@ -55,6 +55,8 @@ class CancelWanted(Struct, frozen=True, gc=False):
 class Judge:
     """Orders from the gate to their last evidence. ``record`` hands a record to the journal and gives its number."""
 
+    __slots__ = ("__dict__", "__weakref__", "only_books", "quiet")
+
     def __init__(
         self,
         *,

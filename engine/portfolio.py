@@ -131,6 +131,8 @@ class Reservation(Struct, gc=False, eq=False):
 class Portfolio:
     """Positions, cash, reservations and marks of every account and strategy."""
 
+    __slots__ = ("__dict__", "__weakref__", "fills")
+
     def __init__(self, instruments: Mapping[InstrumentId, Instrument], sellable_from: SellableFrom) -> None:
         """``sellable_from(instrument, bought_ns)``: the market's settlement rule, ns UTC."""
         self.instruments = instruments

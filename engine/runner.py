@@ -212,6 +212,18 @@ class StrategyRunner:
 
         return own_code(hear)
 
+    def after_call(self, seat: Seat, handler: Handler, answer: Any, error: BaseException | None) -> None:
+        """Goes on as ``ear`` does, for who called a handler itself, once that failed, gave something back or caused
+        what now waits in its queue."""
+        if error is not None:
+            if not isinstance(error, Exception | StrategyHungError):
+                raise error
+            self._failed(seat, error)
+        elif answer is not None:
+            self._step(seat, handler, answer)
+        else:
+            self._drain(seat)
+
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
 
     def on_order(self, event: Any) -> None:

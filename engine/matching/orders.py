@@ -29,6 +29,8 @@ class Clock(Protocol):
 class Orders:
     """The orders at one venue. ``placed`` takes its yes to a new order, ``report`` all other evidence."""
 
+    __slots__ = ("__dict__", "__weakref__", "accepted")
+
     def __init__(
         self,
         model: FillModel,

@@ -1,11 +1,12 @@
-/* How a strategy hands in an order that says nothing but side, instrument and quantity (Context.plain). */
+/* What a strategy does at nearly every trade: it asks what it holds (Context.position), and hands in an order that says
+   nothing but side, instrument and quantity (Context.plain). */
 
 #pragma once
 
 #include "way_in.h"
 
 /* What is told once of a strategy: its context, where orders are numbered; and what all its orders have alike. */
-#define HELD(DO) DO(way) DO(context) DO(catalogue) DO(clock) DO(prefix) DO(long_way)
+#define HELD(DO) DO(way) DO(context) DO(catalogue) DO(prefix) DO(long_way)
 
 typedef struct {
     PyObject_HEAD
@@ -41,19 +42,17 @@ Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
         return PyObject_Vectorcall(hand->long_way, args, (size_t)count, names);
     }
     Py_INCREF(spec);
-    PyObject *number = one_more(hand->context, S_orders_made), *now_ns = PyObject_GetAttr(hand->clock, S_now_ns);
-    PyObject *order = number && now_ns ? copy_of(&hand->order) : NULL, *answer = NULL;
-    PyObject *client_id = order ? numbered(hand->prefix, PyLong_AsLongLong(number)) : NULL;
-    Py_XDECREF(number);
-    if (client_id == NULL) {
-        Py_XDECREF(now_ns);
+    int counted = count_at(hand->context, way->Context_orders_made, 1);
+    PyObject *order = counted < 0 ? NULL : copy_of(&hand->order), *answer = NULL;
+    int64_t number = order ? PyLong_AsLongLong(GET(hand->context, Context, orders_made)) : 0;
+    PyObject *client_id = order ? numbered(hand->prefix, number) : NULL;
+    if (client_id == NULL)
         goto done;
-    }
     PUT(order, SubmitOrder, client_id, Py_NewRef(client_id));
     PUT(order, SubmitOrder, instrument, Py_NewRef(GET(spec, Instrument, id)));
     PUT(order, SubmitOrder, side, Py_NewRef(args[0]));
     PUT(order, SubmitOrder, quantity, Py_NewRef(args[2]));
-    PUT(order, SubmitOrder, ts_ns, now_ns);
+    PUT(order, SubmitOrder, ts_ns, Py_NewRef(GET(way->clock, ReplayClock, now_ns)));
     PyObject *asked[] = {order, spec};
     PyObject *told = Way_submit(way, asked, 2);
     answer = told == NULL ? NULL : Py_NewRef(client_id);
@@ -63,6 +62,28 @@ done:
     Py_XDECREF(order);
     Py_DECREF(spec);
     return answer;
+}
+
+PyDoc_STRVAR(position_doc, "position(instrument)\n--\n\nAs ``Context.position``.");
+
+static PyObject *
+Hand_position(Hand *hand, PyObject *name)
+{
+    Way *way = (Way *)hand->way;
+    PyObject *strategy = GET(hand->order.sample, SubmitOrder, strategy), *own = NULL;
+    const Desk *desk = desk_of(way->desks, GET(hand->order.sample, SubmitOrder, account), strategy, name);
+    if (desk != NULL)
+        own = desk->own;
+    else {
+        PyObject *key = PyTuple_Pack(2, strategy, name);
+        if (key == NULL)
+            return NULL;
+        own = FIND(way->own, key);
+        Py_DECREF(key);
+        if (own == NULL)
+            return PyErr_Occurred() ? NULL : PyLong_FromLong(0);
+    }
+    return Py_NewRef(GET(own, Position, quantity));
 }
 
 static int
@@ -105,6 +126,7 @@ Hand_dealloc(Hand *hand)
 
 static PyMethodDef hand_methods[] = {
     {"plain", (PyCFunction)(void (*)(void))Hand_plain, METH_FASTCALL | METH_KEYWORDS, plain_doc},
+    {"position", (PyCFunction)Hand_position, METH_O, position_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -42,6 +42,12 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
         return -1;
     PLACES(DO)
 #undef DO
+#define IS_A(name, type)                                                                                              \
+    if (!PyObject_TypeCheck(way->name, (PyTypeObject *)way->type))                                                    \
+        return PyErr_Format(PyExc_TypeError, "%s is a %s", #name, #type), -1;
+    IS_A(clock, ReplayClock) IS_A(manager, OrderManager) IS_A(venue, SimulatedVenue) IS_A(portfolio, Portfolio)
+    IS_A(view, RiskView) IS_A(marks, Marks)
+#undef IS_A
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
     return pattern_of(&way->held, parts, "held") < 0 ? -1 : pattern_of(&way->rest, parts, "rest");
 }
@@ -52,6 +58,11 @@ Way_traverse(Way *way, visitproc visit, void *arg)
 #define DO(name) Py_VISIT(way->name);
     PARTS(DO)
 #undef DO
+    for (int k = 0; k < DESKS; k++) {
+        Py_VISIT(way->desks[k].account);
+        Py_VISIT(way->desks[k].position);
+        Py_VISIT(way->desks[k].own);
+    }
     return 0;
 }
 
@@ -61,8 +72,13 @@ Way_clear(Way *way)
 #define DO(name) Py_CLEAR(way->name);
     PARTS(DO)
 #undef DO
+    for (int k = 0; k < DESKS; k++)
+        desk_clear(&way->desks[k]);
     Py_CLEAR(way->held.sample);
     Py_CLEAR(way->rest.sample);
+    Py_CLEAR(way->quantity);
+    Py_CLEAR(way->units);
+    Py_CLEAR(way->spare_bar);
     return 0;
 }
 
@@ -113,8 +129,7 @@ PyInit_short_way(void)
 #define NAME(name)                                                                                                    \
     if ((S_##name = PyUnicode_InternFromString(#name)) == NULL)                                                       \
         return NULL;
-    NAME(accepted) NAME(fills) NAME(quiet) NAME(only_books) NAME(cost_factor) NAME(check) NAME(fee) NAME(get)
-    NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append) NAME(now_ns) NAME(orders_made)
+    NAME(check) NAME(fee) NAME(get) NAME(book) NAME(available_cash) NAME(reference) NAME(position) NAME(append)
 #undef NAME
     S_strategy_position = PyUnicode_InternFromString("_strategy_position");
     if (S_strategy_position == NULL || PyType_Ready(&WayType) < 0 || PyType_Ready(&HandType) < 0)

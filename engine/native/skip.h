@@ -6,7 +6,7 @@
 
 #include "way_out.h"
 
-enum { SKIPPER, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, CLOCK, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
+enum { SKIPPER, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
 
 typedef struct {
     Py_buffer times, columns[5];
@@ -39,22 +39,43 @@ look(PyObject *times, PyObject *columns, Py_ssize_t count, Views *views)
     return 0;
 }
 
-/* The bar of a row, made as _Line.bar makes it. */
+/* The bar of a row, made as _Line.bar makes it; out of the last one, where nobody kept that. */
 static PyObject *
 bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 {
-    PyObject *fields[8] = {args[NAME], PyLong_FromLongLong(((const int64_t *)views->times.buf)[row])}, *bar = NULL;
-    int made = fields[1] != NULL;
-    for (int k = 0; k < 5; k++) {
-        fields[2 + k] = PyFloat_FromDouble(((const double *)views->columns[k].buf)[row]);
-        made = made && fields[2 + k] != NULL;
+    const Py_ssize_t places[] = {way->Bar_open, way->Bar_high, way->Bar_low, way->Bar_close, way->Bar_volume};
+    PyTypeObject *type = (PyTypeObject *)way->Bar;
+    PyObject *bar = way->spare_bar, *ts_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
+    way->spare_bar = NULL;
+    if (bar == NULL)
+        bar = type->tp_alloc(type, 0);
+    if (bar == NULL || ts_ns == NULL) {
+        Py_XDECREF(bar);
+        Py_XDECREF(ts_ns);
+        return NULL;
     }
-    fields[7] = args[INTERVAL];
-    if (made)
-        bar = PyObject_Vectorcall(way->Bar, fields, 8, NULL);
-    for (int k = 1; k < 7; k++)
-        Py_XDECREF(fields[k]);
+    PUT(bar, Bar, ts_ns, ts_ns);
+    PUT(bar, Bar, instrument, Py_NewRef(args[NAME]));
+    PUT(bar, Bar, interval_ns, Py_NewRef(args[INTERVAL]));
+    for (int k = 0; k < 5; k++) {
+        PyObject *number = PyFloat_FromDouble(((const double *)views->columns[k].buf)[row]);
+        if (number == NULL) {
+            Py_DECREF(bar);
+            return NULL;
+        }
+        put_at(bar, places[k], number);
+    }
     return bar;
+}
+
+/* Nobody here needs a bar any more. */
+static void
+done_with(Way *way, PyObject *bar)
+{
+    if (Py_REFCNT(bar) == 1 && IS(bar, Bar) && way->spare_bar == NULL)
+        way->spare_bar = bar;
+    else
+        Py_DECREF(bar);
 }
 
 /* Whether a strategy awaits something, or somebody listens after them: -1 on error. */
@@ -108,9 +129,54 @@ show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
     }
     if (met)
         return met;
-    PyObject *bar = bar_at(way, args, views, row), *shown = bar == NULL ? NULL : Way_show(way, bar);
-    Py_XDECREF(bar);
-    return for_nothing(shown);
+    PyObject *bar = bar_at(way, args, views, row);
+    if (bar == NULL)
+        return -1;
+    met = for_nothing(Way_show(way, bar));
+    done_with(way, bar);
+    return met;
+}
+
+/* What a handler raised, as Python would have caught it; new. */
+static PyObject *
+caught(void)
+{
+    PyObject *type, *error, *trace;
+    PyErr_Fetch(&type, &error, &trace);
+    PyErr_NormalizeException(&type, &error, &trace);
+    if (trace != NULL)
+        PyException_SetTraceback(error, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return error;
+}
+
+/* One call of a trigger's function, as StrategyRunner.ear makes it. */
+static int
+hear(Way *way, PyObject *after_call, PyObject *call, PyObject *bar)
+{
+    PyObject *seat = PyTuple_GET_ITEM(call, 0), *handler = PyTuple_GET_ITEM(call, 2), *answer, *error = NULL;
+    if (!IS(seat, Seat) || GET(seat, Seat, busy) != Py_False)
+        return for_nothing(PyObject_CallOneArg(PyTuple_GET_ITEM(call, 1), bar));
+    Py_INCREF(call);
+    PUT(seat, Seat, busy, Py_NewRef(Py_True));
+    if ((answer = PyObject_CallOneArg(handler, bar)) == NULL)
+        error = caught();
+    int queued = 0, done = 0;
+    if (answer == Py_None) {
+        PUT(seat, Seat, busy, Py_NewRef(GET(seat, Seat, gone)));
+        queued = PyObject_IsTrue(GET(seat, Seat, queue));
+    }
+    if (queued < 0)
+        done = -1;
+    else if (answer != Py_None || queued) {
+        PyObject *told[] = {seat, handler, answer ? answer : Py_None, error ? error : Py_None};
+        done = for_nothing(PyObject_Vectorcall(after_call, told, 4, NULL));
+    }
+    Py_XDECREF(answer);
+    Py_XDECREF(error);
+    Py_DECREF(call);
+    return done;
 }
 
 /* Everything at one row; the number of calls made, or -1. */
@@ -119,11 +185,11 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
 {
     PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
     PyObject *now_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
-    if (now_ns == NULL || put_number(args[PUBLISHED], row) < 0 || PyObject_SetAttr(args[CLOCK], S_now_ns, now_ns) < 0) {
+    if (now_ns == NULL || put_number(args[PUBLISHED], row) < 0) {
         Py_XDECREF(now_ns);
         return -1;
     }
-    Py_DECREF(now_ns);
+    PUT(way->clock, ReplayClock, now_ns, now_ns);
     if (PyDict_GET_SIZE(way->resting)) {
         if (show_row(way, args, views, row) < 0)
             return -1;
@@ -142,22 +208,19 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
         return -1;
     way->fresh = bar;
     while (called < PyList_GET_SIZE(rows) && PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) <= row) {
-        PyObject *call = PyTuple_GET_ITEM(PyList_GET_ITEM(calls, called), 1);
-        PyObject *answer = PyObject_CallOneArg(call, bar);
-        if (answer == NULL) {
+        if (hear(way, args[AFTER_CALL], PyList_GET_ITEM(calls, called), bar) < 0) {
             called = -1;
             break;
         }
-        Py_DECREF(answer);
         called++;
     }
     way->fresh = NULL;
-    Py_DECREF(bar);
+    done_with(way, bar);
     return called;
 }
 
 PyDoc_STRVAR(skip_doc,
-    "skip(skipper, times, columns, rows, calls, published, due, clock, seats, taps, name, interval_ns,\n"
+    "skip(skipper, times, columns, rows, calls, published, due, after_call, seats, taps, name, interval_ns,\n"
     "     called, place, due_row, count)\n--\n\n"
     "Plays on from ``place``; gives ``(called, place)`` where Python goes on.");
 

@@ -4,6 +4,7 @@
 #define SLUICE_WAY_H
 
 #define PY_SSIZE_T_CLEAN
+#include "desk.h"
 #include "pattern.h"
 #include "record.h"
 #include "slots.h"
@@ -20,8 +21,9 @@
     DO(manager) DO(venue) DO(portfolio) DO(view) DO(orders) DO(working) DO(resting) DO(accounts) DO(reservations)      \
     DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending)                      \
     DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(prices) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
-    DO(failures) DO(placed) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                                       \
+    DO(failures) DO(placed) DO(clock) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                    \
     DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
+    DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView) DO(Context)                         \
     DO(buy) DO(sell) DO(zero) DO(working_state) DO(filled_state)                                                       \
     DO(intent_buy) DO(intent_sell) DO(sent) DO(accepted) DO(filled)
 
@@ -34,13 +36,17 @@
     DO(AccountBook, cash) DO(AccountBook, reserved) DO(AccountBook, margin) DO(AccountBook, positions)                 \
     DO(AccountBook, fees)                                                                                             \
     DO(Reservation, book) DO(Reservation, position) DO(Reservation, quantity) DO(Reservation, open)                    \
-    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held) DO(Seat, waiting_for)                        \
+    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held)                                              \
+    DO(Seat, waiting_for) DO(Seat, busy) DO(Seat, gone) DO(Seat, queue)                                                \
     DO(Order, request) DO(Order, state) DO(Order, venue_id) DO(Order, price) DO(Order, cum) DO(Order, value)           \
     DO(Order, fee) DO(Order, sent_ns) DO(Order, _quantity) DO(Order, _queued) DO(Order, _sent) DO(Order, _acked)       \
     DO(Order, _odd) DO(Order, _fills)                                                                                 \
     DO(Resting, number) DO(Resting, request) DO(Resting, accepted_ns) DO(Resting, buys) DO(Resting, limit)             \
     DO(Resting, quantity) DO(Resting, leaves) DO(Resting, plain) DO(Resting, reserved) DO(Resting, acts_ns)                                                       \
-    DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open) DO(Bar, close) DO(Bar, interval_ns) DO(Marks, latest)
+    DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open) DO(Bar, high) DO(Bar, low) DO(Bar, close) DO(Bar, volume)         \
+    DO(Bar, interval_ns) DO(Marks, latest) DO(ReplayClock, now_ns) DO(OrderManager, quiet)                             \
+    DO(OrderManager, only_books) DO(SimulatedVenue, accepted) DO(Portfolio, fills) DO(RiskView, cost_factor)           \
+    DO(Context, orders_made)
 
 typedef struct {
     PyObject_HEAD
@@ -52,6 +58,9 @@ typedef struct {
 #undef DO
     int opens;                  /* The fill model takes the open, in full. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
+    PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
+    PyObject *spare_bar;        /* One that nobody has a hold on any more. */
+    Desk desks[DESKS];
     Pattern held, rest;
     Ink ink;
 } Way;
@@ -60,8 +69,8 @@ typedef struct {
 #define PUT(object, type, field, value) put_at(object, way->type##_##field, value)
 #define IS(object, type) ((PyObject *)Py_TYPE(object) == way->type)
 
-static PyObject *S_accepted, *S_fills, *S_quiet, *S_only_books, *S_cost_factor, *S_check, *S_fee, *S_get, *S_book,
-    *S_available_cash, *S_reference, *S_position, *S_strategy_position, *S_append, *S_now_ns, *S_orders_made;
+static PyObject *S_check, *S_fee, *S_get, *S_book, *S_available_cash, *S_reference, *S_position, *S_strategy_position,
+    *S_append;
 
 /* A whole number of at least 0 that an int64 holds; -1, and no error, for any other. */
 static int64_t
@@ -76,20 +85,6 @@ natural(PyObject *number)
 
 /* dict.get(key), borrowed; NULL without an error where it is not there. */
 #define FIND(dict, key) PyDict_GetItemWithError(dict, key)
-
-/* name of an object changed by one; the new number, or NULL. */
-static PyObject *
-one_more(PyObject *owner, PyObject *name)
-{
-    PyObject *before = PyObject_GetAttr(owner, name), *after;
-    if (before == NULL)
-        return NULL;
-    after = PyLong_FromLongLong(PyLong_AsLongLong(before) + 1);
-    Py_DECREF(before);
-    if (after != NULL && PyObject_SetAttr(owner, name, after) < 0)
-        Py_CLEAR(after);
-    return after;
-}
 
 /* dict[key] = dict.get(key, 0) + amount, or - amount. */
 static int
@@ -120,11 +115,26 @@ count_at(PyObject *owner, Py_ssize_t place, int64_t number)
     return 0;
 }
 
+/* A quantity as a decimal, borrowed: an order is valued twice, and many are of one size. */
+static PyObject *
+units_of(Way *way, PyObject *quantity)
+{
+    if (way->quantity != quantity) {
+        PyObject *units = PyNumber_Add(way->zero, quantity);
+        if (units == NULL)
+            return NULL;
+        Py_XSETREF(way->units, units);
+        Py_XSETREF(way->quantity, Py_NewRef(quantity));
+    }
+    return way->units;
+}
+
 /* price x quantity x multiplier, new. */
 static PyObject *
 value_of(Way *way, PyObject *price, PyObject *quantity, PyObject *instrument)
 {
-    PyObject *value = PyNumber_Multiply(price, quantity), *multiplier = GET(instrument, Instrument, multiplier);
+    PyObject *units = units_of(way, quantity), *multiplier = GET(instrument, Instrument, multiplier);
+    PyObject *value = units == NULL ? NULL : PyNumber_Multiply(price, units);
     if (value != NULL && natural(multiplier) != 1)
         Py_SETREF(value, PyNumber_Multiply(value, multiplier));
     return value;

@@ -4,6 +4,11 @@
 
 #include "way.h"
 
+/* Everything of one order on its way in, borrowed; ``cost`` is its own. ``position``: NULL where there is none yet. */
+typedef struct {
+    PyObject *order, *instrument, *account, *position, *cost;
+} Asked;
+
 /* Whether free cash covers a cost; -1 on error (AccountBook.available_cash). */
 static int
 can_pay(Way *way, PyObject *account, PyObject *currency, PyObject *cost)
@@ -27,12 +32,13 @@ can_pay(Way *way, PyObject *account, PyObject *currency, PyObject *cost)
 
 /* What a purchase may take of the cash, new (engine.risk.cost.cost_at); None: there is no price. */
 static PyObject *
-cost_of(Way *way, PyObject *order, PyObject *instrument, PyObject *book)
+cost_of(Way *way, const Asked *it, PyObject *book)
 {
-    PyObject *price = reference(way, GET(instrument, Instrument, id)), *quantity = GET(order, SubmitOrder, quantity);
+    PyObject *order = it->order, *instrument = it->instrument, *quantity = GET(order, SubmitOrder, quantity);
+    PyObject *price = reference(way, GET(instrument, Instrument, id)), *factor = GET(way->view, RiskView, cost_factor);
     if (price == NULL || price == Py_None)
         return price;
-    PyObject *fee = NULL, *cost = NULL, *factor = NULL;
+    PyObject *fee = NULL, *cost = NULL;
     PyObject *value = value_of(way, price, quantity, instrument);
     if (value == NULL)
         goto done;
@@ -42,8 +48,7 @@ cost_of(Way *way, PyObject *order, PyObject *instrument, PyObject *book)
         fee = PyObject_CallMethodObjArgs(
             book, S_fee, GET(order, SubmitOrder, type), GET(order, SubmitOrder, side), quantity, price, instrument,
             GET(order, SubmitOrder, ts_ns), NULL);
-    factor = fee == NULL ? NULL : PyObject_GetAttr(way->view, S_cost_factor);
-    if (factor == NULL)
+    if (fee == NULL)
         goto done;
     if (factor != Py_None) {
         Py_SETREF(value, PyNumber_Multiply(value, factor));
@@ -55,60 +60,82 @@ done:
     Py_DECREF(price);
     Py_XDECREF(value);
     Py_XDECREF(fee);
-    Py_XDECREF(factor);
     return cost;
 }
 
-/* The cash to reserve for an order all limits say yes to, new; None: no answer (engine.risk.everyday.judges). */
-static PyObject *
-judged(Way *way, PyObject *order, PyObject *instrument)
+/* Whether a market's own rules let an order by: -1 on error. */
+static int
+allowed(Way *way, const Asked *it, PyObject *book)
 {
-    PyObject *side = GET(order, SubmitOrder, side);
+    if (IS(book, Free))
+        return 1;
+    PyObject *held = it->position ? Py_NewRef(GET(it->position, Position, quantity)) : PyLong_FromLong(0);
+    PyObject *denial = PyObject_CallMethodObjArgs(
+        book, S_check, it->order, it->instrument, GET(it->order, SubmitOrder, ts_ns), held, NULL);
+    Py_DECREF(held);
+    Py_XDECREF(denial);
+    return denial == NULL ? -1 : denial == Py_None;
+}
+
+/* Whether so much is held that nothing stands in the way of: -1 on error. */
+static int
+can_sell(Way *way, const Asked *it)
+{
+    PyObject *position = it->position;
+    if (position == NULL || PyObject_Size(GET(position, Position, locked)) != 0)
+        return PyErr_Occurred() ? -1 : 0;
+    int64_t held = PyLong_AsLongLong(GET(position, Position, quantity));
+    int64_t selling = PyLong_AsLongLong(GET(position, Position, selling));
+    int64_t quantity = PyLong_AsLongLong(GET(it->order, SubmitOrder, quantity));
+    return PyErr_Occurred() ? -1 : quantity <= held - selling;
+}
+
+/* Find whose books it is about; 0 where they are none that is known here, -1 on error. */
+static int
+find_books(Way *way, Asked *it)
+{
+    PyObject *account_id = GET(it->order, SubmitOrder, account), *name = GET(it->instrument, Instrument, id);
+    const Desk *desk = desk_of(way->desks, account_id, GET(it->order, SubmitOrder, strategy), name);
+    if (desk != NULL) {
+        it->account = desk->account;
+        it->position = desk->position;
+        return 1;
+    }
+    it->account = FIND(way->accounts, account_id);
+    if (it->account == NULL || !IS(it->account, AccountBook))
+        return PyErr_Occurred() ? -1 : 0;
+    it->position = FIND(GET(it->account, AccountBook, positions), name);
+    return PyErr_Occurred() ? -1 : 1;
+}
+
+/* The cash to reserve for an order all limits say yes to, into ``cost``: 1; 0: no answer; -1 on error
+   (engine.risk.everyday.judges). */
+static int
+judged(Way *way, Asked *it)
+{
+    PyObject *order = it->order, *instrument = it->instrument, *side = GET(order, SubmitOrder, side);
     if (PyDict_GET_SIZE(way->latches) || natural(GET(order, SubmitOrder, quantity)) <= 0)
-        Py_RETURN_NONE;
-    PyObject *account = FIND(way->accounts, GET(order, SubmitOrder, account));
-    PyObject *book = account == NULL ? NULL : PyObject_GetItem(way->books, GET(instrument, Instrument, market));
-    if (book == NULL || !IS(account, AccountBook)) {
-        Py_XDECREF(book);
-        if (PyErr_Occurred())
-            return NULL;
-        Py_RETURN_NONE;
+        return 0;
+    int yes = find_books(way, it);
+    if (yes < 1)
+        return yes;
+    PyObject *book = PyObject_GetItem(way->books, GET(instrument, Instrument, market));
+    yes = book == NULL ? -1 : allowed(way, it, book);
+    if (yes == 1 && side == way->sell) {
+        yes = can_sell(way, it);
+        it->cost = yes == 1 ? Py_NewRef(way->zero) : NULL;
     }
-    PyObject *position = FIND(GET(account, AccountBook, positions), GET(instrument, Instrument, id)), *cost = NULL;
-    if (!IS(book, Free)) {
-        PyObject *held = position ? GET(position, Position, quantity) : PyLong_FromLong(0);
-        PyObject *denial = PyObject_CallMethodObjArgs(
-            book, S_check, order, instrument, GET(order, SubmitOrder, ts_ns), held, NULL);
-        if (position == NULL)
-            Py_DECREF(held);
-        if (denial != Py_None) {
-            Py_DECREF(book);
-            Py_XDECREF(denial);
-            return denial == NULL ? NULL : Py_NewRef(Py_None);
-        }
-        Py_DECREF(denial);
+    else if (yes == 1 && side == way->buy) {
+        it->cost = cost_of(way, it, book);
+        if (it->cost == NULL)
+            yes = -1;
+        else
+            yes = it->cost == Py_None ? 0 : can_pay(way, it->account, GET(instrument, Instrument, currency), it->cost);
     }
-    if (side == way->sell) {
-        int free = position != NULL && !PyErr_Occurred() && PyObject_Size(GET(position, Position, locked)) == 0;
-        if (free) {
-            int64_t held = PyLong_AsLongLong(GET(position, Position, quantity));
-            int64_t selling = PyLong_AsLongLong(GET(position, Position, selling));
-            free = PyLong_AsLongLong(GET(order, SubmitOrder, quantity)) <= held - selling;
-        }
-        cost = PyErr_Occurred() ? NULL : Py_NewRef(free ? way->zero : Py_None);
-    }
-    else if (side == way->buy) {
-        cost = cost_of(way, order, instrument, book);
-        if (cost != NULL && cost != Py_None) {
-            int enough = can_pay(way, account, GET(instrument, Instrument, currency), cost);
-            if (enough < 1)
-                Py_SETREF(cost, enough < 0 ? NULL : Py_NewRef(Py_None));
-        }
-    }
-    else
-        cost = Py_NewRef(Py_None);
-    Py_DECREF(book);
-    return cost;
+    else if (yes == 1)
+        yes = 0;
+    Py_XDECREF(book);
+    return yes;
 }
 
 /* OrderSubmitted, OrderSent and the venue's ACK. */
@@ -142,25 +169,26 @@ write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts
 
 /* Portfolio.on_submitted. */
 static int
-reserve(Way *way, PyObject *order, PyObject *instrument, PyObject *cost)
+reserve(Way *way, const Asked *it)
 {
-    PyObject *quantity = GET(order, SubmitOrder, quantity), *currency = GET(instrument, Instrument, currency);
-    PyObject *account = FIND(way->accounts, GET(order, SubmitOrder, account)), *position = Py_None;
-    int buys = GET(order, SubmitOrder, side) == way->buy, done = -1;
+    PyObject *order = it->order, *quantity = GET(order, SubmitOrder, quantity);
+    PyObject *currency = GET(it->instrument, Instrument, currency);
+    int buys = GET(order, SubmitOrder, side) == way->buy, done;
     if (buys)
-        done = add_to(way, GET(account, AccountBook, reserved), currency, cost, 1);
-    else if ((position = FIND(GET(account, AccountBook, positions), GET(order, SubmitOrder, instrument))) != NULL)
-        done = count_at(position, way->Position_selling, PyLong_AsLongLong(quantity));
+        done = add_to(way, GET(it->account, AccountBook, reserved), currency, it->cost, 1);
+    else
+        done = count_at(it->position, way->Position_selling, PyLong_AsLongLong(quantity));
     PyObject *held = done < 0 ? NULL : copy_of(&way->held);
     if (held == NULL)
         return -1;
-    PUT(held, Reservation, position, Py_NewRef(position));
     if (buys) {
         PUT(held, Reservation, currency, Py_NewRef(currency));
-        PUT(held, Reservation, cash, Py_NewRef(cost));
-        PUT(held, Reservation, held, Py_NewRef(cost));
+        PUT(held, Reservation, cash, Py_NewRef(it->cost));
+        PUT(held, Reservation, held, Py_NewRef(it->cost));
     }
-    PUT(held, Reservation, book, Py_NewRef(account));
+    else
+        PUT(held, Reservation, position, Py_NewRef(it->position));
+    PUT(held, Reservation, book, Py_NewRef(it->account));
     PUT(held, Reservation, quantity, Py_NewRef(quantity));
     PUT(held, Reservation, open, Py_NewRef(quantity));
     done = PyDict_SetItem(way->reservations, GET(order, SubmitOrder, client_id), held);
@@ -228,28 +256,25 @@ rest_at(Way *way, PyObject *order, PyObject *number, PyObject *cost)
 
 /* 1 with the cost where the order may go the short way, 0 where not, -1 on an error that is nobody's answer. */
 static int
-may_go(Way *way, PyObject *order, PyObject *instrument, PyObject **cost)
+may_go(Way *way, Asked *it)
 {
-    *cost = NULL;
-    if (!IS(order, SubmitOrder) || !IS(instrument, Instrument) || natural(GET(order, SubmitOrder, ts_ns)) < 0)
+    PyObject *order = it->order;
+    if (!IS(order, SubmitOrder) || !IS(it->instrument, Instrument) || natural(GET(order, SubmitOrder, ts_ns)) < 0)
         return 0;
-    PyObject *quiet = PyObject_GetAttr(way->manager, S_quiet);
-    int heard = quiet == NULL ? -1 : PySet_Contains(quiet, GET(order, SubmitOrder, strategy));
-    Py_XDECREF(quiet);
-    if (heard < 1)
-        return heard;
-    *cost = judged(way, order, instrument);
-    if (*cost == NULL) {
+    int yes = PySet_Contains(GET(way->manager, OrderManager, quiet), GET(order, SubmitOrder, strategy));
+    if (yes < 1)
+        return yes;
+    yes = judged(way, it);
+    if (yes < 0 && PyErr_ExceptionMatches(way->failures)) {
         /* Which limit says no to such an order, they tell themselves. */
-        if (!PyErr_ExceptionMatches(way->failures))
-            return -1;
         PyErr_Clear();
-        return 0;
+        yes = 0;
     }
-    if (*cost == Py_None)
-        return 0;
-    int known = PyDict_Contains(way->orders, GET(order, SubmitOrder, client_id));
-    return known < 0 ? -1 : !known;
+    if (yes == 1) {
+        int known = PyDict_Contains(way->orders, GET(order, SubmitOrder, client_id));
+        yes = known < 0 ? -1 : !known;
+    }
+    return yes;
 }
 
 PyDoc_STRVAR(submit_doc, "submit(order, instrument)\n--\n\nAs the function that ``short_way.way_in`` gives.");
@@ -261,20 +286,19 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
         PyErr_SetString(PyExc_TypeError, "submit takes an order and its instrument");
         return NULL;
     }
-    PyObject *order = args[0], *instrument = args[1], *cost, *number = NULL, *venue_id = NULL, *answer = NULL;
-    int goes = may_go(way, order, instrument, &cost);
+    Asked it = {args[0], args[1]};
+    PyObject *order = it.order, *number = NULL, *venue_id = NULL, *answer = NULL;
+    int goes = may_go(way, &it);
     if (goes == 0)
         answer = PyObject_CallOneArg(way->long_in, order);
     if (goes < 1 || pour(way) < 0)
         goto done;
     Py_ssize_t before = way->ink.size;
-    PyObject *last = PyObject_GetAttr(way->venue, S_accepted);
-    int64_t next = last == NULL ? 0 : PyLong_AsLongLong(last) + 1;
-    Py_XDECREF(last);
+    int64_t next = PyLong_AsLongLong(GET(way->venue, SimulatedVenue, accepted)) + 1;
     if (PyErr_Occurred())
         goto done;
     int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
-    if (write_in(way, order, next, quantity, ts_ns, cost) < 0) {
+    if (write_in(way, order, next, quantity, ts_ns, it.cost) < 0) {
         way->ink.size = before;
         goto done;
     }
@@ -282,14 +306,15 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
     char digits[20];
     number = PyLong_FromLongLong(next);
     venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, digits_of(next, digits));
-    if (venue_id == NULL || PyObject_SetAttr(way->venue, S_accepted, number) < 0)
+    if (venue_id == NULL)
         goto done;
-    if (reserve(way, order, instrument, cost) < 0 || place(way, order, venue_id) < 0)
+    PUT(way->venue, SimulatedVenue, accepted, Py_NewRef(number));
+    if (reserve(way, &it) < 0 || place(way, order, venue_id) < 0)
         goto done;
-    if (rest_at(way, order, number, cost) == 0)
+    if (rest_at(way, order, number, it.cost) == 0)
         answer = Py_NewRef(Py_None);
 done:
-    Py_XDECREF(cost);
+    Py_XDECREF(it.cost);
     Py_XDECREF(number);
     Py_XDECREF(venue_id);
     return answer;

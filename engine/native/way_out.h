@@ -18,11 +18,9 @@ meets(Way *way, PyObject *costs_of, Filled *it)
     PyObject *name = it->name, *waiting = FIND(way->resting, name);
     if (waiting == NULL || PyList_GET_SIZE(waiting) != 1)
         return PyErr_Occurred() ? -1 : 0;
-    PyObject *only = PyObject_GetAttr(way->manager, S_only_books);
-    int plain = only == NULL ? -1 : only == Py_True;
-    Py_XDECREF(only);
-    if (plain == 1) {
-        int conditional = PySequence_Contains(way->conditional, name);
+    int plain = GET(way->manager, OrderManager, only_books) == Py_True;
+    if (plain) {
+        int conditional = PyDict_GET_SIZE(way->conditional) ? PyDict_Contains(way->conditional, name) : 0;
         plain = conditional < 0 ? -1 : !conditional;
     }
     if (plain < 1)
@@ -187,6 +185,23 @@ position_in(PyObject *dict, PyObject *key, PyObject *owner, PyObject *maker, PyO
     return made == NULL ? NULL : FIND(dict, key);
 }
 
+/* The desk of a fill, learnt. */
+static const Desk *
+desk_found(Way *way, PyObject *account_id, PyObject *strategy, PyObject *name)
+{
+    PyObject *account = FIND(way->accounts, account_id), *key = PyTuple_Pack(2, strategy, name);
+    Desk desk = {account_id, strategy, name, account};
+    if (account != NULL && key != NULL)
+        desk.position = position_in(GET(account, AccountBook, positions), name, account, S_position, name, NULL);
+    if (desk.position != NULL)
+        desk.own = position_in(way->own, key, way->portfolio, S_strategy_position, strategy, name);
+    Py_XDECREF(key);
+    if (desk.own == NULL)
+        return NULL;
+    desk_learn(way->desks, desk);
+    return desk_of(way->desks, account_id, strategy, name);
+}
+
 /* The shares of a purchase wait, where the market says so. */
 static int
 lock(Way *way, PyObject *position, PyObject *name, Filled *it)
@@ -215,21 +230,20 @@ book(Way *way, PyObject *costs_of, Filled *it)
 {
     PyObject *request = it->request, *name = GET(request, SubmitOrder, instrument);
     PyObject *strategy = GET(request, SubmitOrder, strategy), *currency = GET(it->instrument, Instrument, currency);
-    PyObject *account = FIND(way->accounts, GET(request, SubmitOrder, account));
-    PyObject *key = PyTuple_Pack(2, strategy, name), *fills = one_more(way->portfolio, S_fills);
-    PyObject *fees = account == NULL ? NULL : PyNumber_Add(GET(account, AccountBook, fees), it->fee);
-    int done = -1, buys = GET(request, SubmitOrder, side) == way->buy;
-    if (key == NULL || fills == NULL || fees == NULL) {
+    PyObject *account_id = GET(request, SubmitOrder, account);
+    const Desk *desk = desk_of(way->desks, account_id, strategy, name);
+    if (desk == NULL && (desk = desk_found(way, account_id, strategy, name)) == NULL)
+        return -1;
+    PyObject *account = desk->account, *position = desk->position, *own = desk->own;
+    PyObject *fees = PyNumber_Add(GET(account, AccountBook, fees), it->fee);
+    if (fees == NULL || count_at(way->portfolio, way->Portfolio_fills, 1) < 0) {
         Py_XDECREF(fees);
-        goto out;
+        return -1;
     }
     PUT(account, AccountBook, fees, fees);
-    PyObject *position = position_in(GET(account, AccountBook, positions), name, account, S_position, name, NULL);
-    PyObject *own = position_in(way->own, key, way->portfolio, S_strategy_position, strategy, name);
-    if (position == NULL || own == NULL)
-        goto out;
+    int buys = GET(request, SubmitOrder, side) == way->buy;
     PyObject *paid = buys ? PyNumber_Add(it->fee, it->value) : PyNumber_Subtract(it->fee, it->value);
-    done = paid == NULL ? -1 : add_to(way, GET(account, AccountBook, cash), currency, paid, -1);
+    int done = paid == NULL ? -1 : add_to(way, GET(account, AccountBook, cash), currency, paid, -1);
     Py_XDECREF(paid);
     if (done == 0 && buys && PyTuple_GET_ITEM(costs_of, 2) == Py_None)
         done = lock(way, position, name, it);
@@ -239,18 +253,14 @@ book(Way *way, PyObject *costs_of, Filled *it)
     if (done == 0)
         done = add_position(way, own, buys ? quantity : -quantity, it->value);
     if (done < 0)
-        goto out;
+        return -1;
     PyObject *latest = GET(way->marks, Marks, latest);
     int marked = PyDict_Contains(latest, name);
     if (marked == 0 && !PyDict_CheckExact(latest))
         marked = PySequence_Contains(latest, name);
-    done = marked < 0 ? -1 : 0;
     if (marked == 0)
-        done = for_nothing(PyObject_CallFunction(way->new_mark, "OOL", name, it->price, (long long)it->start_ns));
-out:
-    Py_XDECREF(key);
-    Py_XDECREF(fills);
-    return done;
+        return for_nothing(PyObject_CallFunction(way->new_mark, "OOL", name, it->price, (long long)it->start_ns));
+    return marked < 0 ? -1 : 0;
 }
 
 /* What is left to do once an order is known to be finished. */

@@ -52,6 +52,8 @@ _UNDECIDED = (OrderState.UNKNOWN, OrderState.DISPUTED)
 class RiskView(Counting):
     """See the module. Quantities in whole units, money in the instrument's currency, times ns UTC."""
 
+    __slots__ = ("cost_factor",)
+
     def __init__(
         self,
         portfolio: Portfolio,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine import native
+from engine.clock import ReplayClock
 from engine.context import Context
 from engine.domain.commands import Side, SubmitOrder
 from engine.domain.events import JournalRecord, OrderSent, OrderSubmitted
@@ -14,6 +15,7 @@ from engine.domain.market import Bar
 from engine.domain.marks import Mark, Marks
 from engine.domain.money import ZERO, exact_price, known_prices
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
+from engine.execution import OrderManager
 from engine.journal.chain import ENCODER
 from engine.journal.memory import MemoryJournal
 from engine.markets.free import Free
@@ -22,6 +24,7 @@ from engine.matching.resting import Resting
 from engine.matching.venue import SimulatedVenue
 from engine.portfolio import AccountBook, Portfolio, Position, Reservation
 from engine.risk.checker import FAILURES
+from engine.risk.view import RiskView
 from engine.runtime.short_way import costs_of_fills
 from engine.runtime.wiring import Core
 from engine.seat import Seat
@@ -53,29 +56,31 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         long_in=core.bus.publisher(SubmitOrder), long_out=venue.on_bar, match=venue.match,
         opens=type(venue.model) is NextOpen, exact_price=exact_price, prices=known_prices, pack=journal.pack,
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
-        failures=FAILURES, placed=_placed(), zero=ZERO, buy=Side.BUY, sell=Side.SELL,
+        failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, buy=Side.BUY, sell=Side.SELL,
         working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
         held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), Seat=Seat,  # type: ignore[arg-type]
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
-        AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, **_records(core.checker.limits_id),
+        AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, ReplayClock=ReplayClock,
+        OrderManager=OrderManager, SimulatedVenue=SimulatedVenue, Portfolio=Portfolio, RiskView=RiskView,
+        Context=Context, **_records(core.checker.limits_id),
     )  # fmt: skip
     journal.written_by(way)
     return way
 
 
 def hand_of(way: Any, context: Context) -> Any:
-    """``Context.plain``, compiled; the same of what is no everyday call."""
+    """``Context.plain`` and ``position``, compiled; the same of what is no everyday call."""
     if type(context.catalogue) is not dict:
-        return context.plain
+        return context.plain, context.position
     sample = SubmitOrder(
         client_id=ClientOrderId(""), account=context.account, strategy=context.strategy, instrument=_ORDER.instrument,
         side=Side.BUY, quantity=0, ts_ns=0,
     )  # fmt: skip
     hand = native.Hand(
-        way=way, context=context, catalogue=context.catalogue, clock=context.clock, prefix=context.id_prefix,
+        way=way, context=context, catalogue=context.catalogue, prefix=context.id_prefix,
         long_way=context.plain, sample=sample,
     )  # fmt: skip
-    return hand.plain
+    return hand.plain, hand.position
 
 
 def _marker(portfolio: Portfolio) -> Any:

@@ -13,13 +13,15 @@ from types import CodeType, FrameType
 from engine.bar_loop import in_a_row
 from engine.quote_loop import rush
 from engine.runner import StrategyRunner
+from engine.runtime.skipping import CALLERS
 from engine.seat import StrategyHungError
 
 LIMIT_SECONDS = 5.0
 LOOK_AGAIN_SECONDS = 0.005
 """How soon to look again when the engine was at work."""
 
-LOOPS = frozenset({rush.__code__, *(code for code in in_a_row.__code__.co_consts if isinstance(code, CodeType))})
+_IN_A_ROW = frozenset(code for code in in_a_row.__code__.co_consts if isinstance(code, CodeType))
+LOOPS = CALLERS | _IN_A_ROW | {rush.__code__}
 """The loops of a replay that call a handler many times in a row."""
 
 

@@ -25,7 +25,7 @@ from engine.matching.waiting import Waiting
 from engine.portfolio import Portfolio
 from engine.runner import StrategyRunner
 from engine.runtime.replay import Merged, Stage
-from engine.seat import Seat
+from engine.seat import Handler, Seat
 
 Call = Callable[[Bar], Any]
 
@@ -165,7 +165,8 @@ class Skipper:
         self._seats = list(core.runner.seats.values())
         self._declared: dict[InstrumentId, list[tuple[Seat, list[Stream], list[Calls]]]] = {}
         self._rows: list[int] = []
-        self._calls: list[tuple[Seat, Call]] = []
+        self._calls: list[tuple[Seat, Call, Handler]] = []
+        """Whose, how it hears a bar, and what of the strategy's is then called."""
         self._wakes: dict[int, tuple[int, Any]] = {}
 
     def start(self) -> None:
@@ -211,10 +212,10 @@ class Skipper:
             for seat, streams, some in self._declared[line.name]:
                 for stream, listed in zip(streams, some, strict=True):
                     stream.work_out(columns)
-                    for condition, call in listed:
+                    for (condition, call), (_, handler) in zip(listed, stream.triggers, strict=True):
                         fired = np.flatnonzero(condition.column)
                         rows.append(fired if places is None else places[fired])
-                        calls.append((seat, call))
+                        calls.append((seat, call, handler))
         if not rows:
             self._rows, self._calls = [], []
             return
@@ -236,7 +237,7 @@ class Skipper:
                 due_row = bisect_left(times, known_due, place)
             if skip is not None:
                 called, place = skip(
-                    self, times, line.columns, rows, calls, published, due, stage.clock, self._seats, taps, name,
+                    self, times, line.columns, rows, calls, published, due, self._runner.after_call, self._seats, taps, name,
                     line.interval_ns, called, place, due_row, count,
                 )  # fmt: skip
             stop = min(rows[called] if called < fires else count, due_row)
@@ -319,12 +320,12 @@ class Skipper:
                 bar = line.bar(line.row())
                 for seat, _, _ in self._declared[line.name]:
                     self._runner.offer(seat, bar)
-                    for other, call in calls[first:called]:
+                    for other, call, _ in calls[first:called]:
                         if other is seat:
                             call(bar)
             elif called > first:
                 bar = line.bar(line.row())
-                for _, call in calls[first:called]:
+                for _, call, _ in calls[first:called]:
                     call(bar)
             tap = taps.get(line.name)
             if tap is not None:
@@ -362,3 +363,7 @@ class Skipper:
         asked = seat.waiting_for
         line = self._by_name.get(asked.instrument) if isinstance(asked, NextBarRequest) else None
         return count if line is None else line.place(line.row_from(place), count)
+
+
+CALLERS = frozenset({Skipper._play_alone.__code__})
+"""What calls handlers with nothing of the runner's in between, where it is compiled."""
