@@ -16,33 +16,51 @@ typedef struct {
     Py_ssize_t records;
 } Ink;
 
-/* Make room; -1 with an error set if there is none. */
-static int
+/* A text of an order, as UTF-8. */
+typedef struct {
+    const char *bytes;
+    Py_ssize_t size;
+} Text;
+
+#define HEAD_MAX 9 /* Bytes that stand before a text, or are a number, at most. */
+
+/* Make room for so many bytes: where they go, or NULL with an error set. */
+static char *
 ink_room(Ink *ink, Py_ssize_t more)
 {
-    if (ink->size + more <= ink->room)
-        return 0;
-    Py_ssize_t room = ink->room ? ink->room : 4096;
-    while (room < ink->size + more)
-        room *= 2;
-    char *data = PyMem_Realloc(ink->data, (size_t)room);
-    if (data == NULL) {
-        PyErr_NoMemory();
-        return -1;
+    if (ink->size + more > ink->room) {
+        Py_ssize_t room = ink->room ? ink->room : 4096;
+        while (room < ink->size + more)
+            room *= 2;
+        char *data = PyMem_Realloc(ink->data, (size_t)room);
+        if (data == NULL) {
+            PyErr_NoMemory();
+            return NULL;
+        }
+        ink->data = data;
+        ink->room = room;
     }
-    ink->data = data;
-    ink->room = room;
-    return 0;
+    return ink->data + ink->size;
 }
 
-static int
-ink_raw(Ink *ink, const char *bytes, Py_ssize_t size)
+/* What was written up to here is in the ink. */
+static inline void
+ink_upto(Ink *ink, const char *end, Py_ssize_t records)
 {
-    if (ink_room(ink, size) < 0)
-        return -1;
-    memcpy(ink->data + ink->size, bytes, (size_t)size);
-    ink->size += size;
-    return 0;
+    ink->size = end - ink->data;
+    ink->records += records;
+}
+
+/* -1 with an error set for a text that is too long for an order. */
+static int
+text_of(PyObject *text, Text *found)
+{
+    found->bytes = PyUnicode_AsUTF8AndSize(text, &found->size);
+    if (found->bytes != NULL && found->size > 0xffff) {
+        PyErr_SetString(PyExc_ValueError, "a text of more than 65,535 bytes in an order");
+        found->bytes = NULL;
+    }
+    return found->bytes == NULL ? -1 : 0;
 }
 
 /* A number of at least 0 as decimal digits; how many they are. */
@@ -59,71 +77,68 @@ digits_of(int64_t number, char *text)
     return size;
 }
 
-/* A number of at least 0, in the fewest bytes. */
-static int
-ink_number(Ink *ink, int64_t value)
+/* Each of these writes to where there is room, and gives where the next goes. */
+
+static inline char *
+put_raw(char *at, const char *bytes, Py_ssize_t size)
 {
-    static const unsigned char marks[] = {0xcc, 0xcd, 0xce, 0xcf};
-    unsigned char bytes[9];
-    if (value < 128) {
-        bytes[0] = (unsigned char)value;
-        return ink_raw(ink, (char *)bytes, 1);
-    }
-    int power = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= (int64_t)0xffffffff ? 2 : 3;
-    int width = 1 << power;
-    bytes[0] = marks[power];
-    for (int k = 0; k < width; k++)
-        bytes[1 + k] = (unsigned char)(value >> (8 * (width - 1 - k)));
-    return ink_raw(ink, (char *)bytes, 1 + width);
+    memcpy(at, bytes, (size_t)size);
+    return at + size;
 }
 
-static int
-ink_bytes(Ink *ink, const char *bytes, Py_ssize_t size)
+/* A number of at least 0, in the fewest bytes. */
+static inline char *
+put_number(char *at, int64_t value)
 {
-    unsigned char head[3];
-    int width = 1;
-    if (size < 32) {
-        head[0] = (unsigned char)(0xa0 | size);
+    if (value < 128) {
+        *at = (char)value;
+        return at + 1;
     }
-    else if (size <= 0xff) {
-        head[0] = 0xd9, head[1] = (unsigned char)size, width = 2;
-    }
-    else if (size <= 0xffff) {
-        head[0] = 0xda, head[1] = (unsigned char)(size >> 8), head[2] = (unsigned char)size, width = 3;
+    int power = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= (int64_t)0xffffffff ? 2 : 3, width = 1 << power;
+    *at++ = (char)(0xcc + power);
+    for (int k = width - 1; k >= 0; k--)
+        *at++ = (char)(value >> (8 * k));
+    return at;
+}
+
+static inline char *
+put_text(char *at, Text text)
+{
+    if (text.size < 32)
+        *at++ = (char)(0xa0 | text.size);
+    else if (text.size <= 0xff) {
+        *at++ = (char)0xd9;
+        *at++ = (char)text.size;
     }
     else {
-        PyErr_SetString(PyExc_ValueError, "a text of more than 65,535 bytes in an order");
-        return -1;
+        *at++ = (char)0xda;
+        *at++ = (char)(text.size >> 8);
+        *at++ = (char)text.size;
     }
-    return ink_raw(ink, (char *)head, width) < 0 ? -1 : ink_raw(ink, bytes, size);
-}
-
-static int
-ink_text(Ink *ink, PyObject *text)
-{
-    Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
-    return bytes == NULL ? -1 : ink_bytes(ink, bytes, size);
-}
-
-/* An amount, as the text it prints as. */
-static int
-ink_amount(Ink *ink, PyObject *amount)
-{
-    PyObject *text = PyObject_Str(amount);
-    if (text == NULL)
-        return -1;
-    int done = ink_text(ink, text);
-    Py_DECREF(text);
-    return done;
+    return put_raw(at, text.bytes, text.size);
 }
 
 /* The k-th constant piece of a record, a tuple of bytes. */
-static int
-ink_piece(Ink *ink, PyObject *pieces, Py_ssize_t k)
+static inline char *
+put_piece(char *at, PyObject *pieces, Py_ssize_t k)
 {
     PyObject *piece = PyTuple_GET_ITEM(pieces, k);
-    return ink_raw(ink, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece));
+    return put_raw(at, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece));
+}
+
+/* How long the constant pieces of a record are; -1 with an error set where they are no bytes. */
+static Py_ssize_t
+pieces_size(PyObject *pieces)
+{
+    Py_ssize_t total = 0;
+    for (Py_ssize_t k = 0; PyTuple_Check(pieces) && k < PyTuple_GET_SIZE(pieces); k++) {
+        if (!PyBytes_Check(PyTuple_GET_ITEM(pieces, k))) {
+            PyErr_SetString(PyExc_TypeError, "the pieces of a record are bytes");
+            return -1;
+        }
+        total += PyBytes_GET_SIZE(PyTuple_GET_ITEM(pieces, k));
+    }
+    return total;
 }
 
 #endif

@@ -48,6 +48,17 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
     IS_A(clock, ReplayClock) IS_A(manager, OrderManager) IS_A(venue, SimulatedVenue) IS_A(portfolio, Portfolio)
     IS_A(view, RiskView) IS_A(marks, Marks)
 #undef IS_A
+    PyObject *records[] = {way->bought, way->sold, way->filled};
+    for (int k = 0; k < 3; k++) {
+        Py_ssize_t size = pieces_size(records[k]), pieces = PyTuple_Check(records[k]) ? PyTuple_GET_SIZE(records[k]) : 0;
+        if (size < 0)
+            return -1;
+        if (pieces != (k < 2 ? 15 : 9)) {
+            PyErr_SetString(PyExc_ValueError, "a record of other pieces than are written");
+            return -1;
+        }
+        way->constant = size > way->constant ? size : way->constant;
+    }
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
     return pattern_of(&way->held, parts, "held") < 0 ? -1 : pattern_of(&way->rest, parts, "rest");
 }

@@ -107,7 +107,7 @@ waits(Way *way, PyObject *name)
 }
 
 static int
-put_number(PyObject *list, Py_ssize_t number)
+tell_row(PyObject *list, Py_ssize_t number)
 {
     PyObject *made = PyLong_FromSsize_t(number);
     return made == NULL ? -1 : PyList_SetItem(list, 0, made);
@@ -185,7 +185,7 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
 {
     PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
     PyObject *now_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
-    if (now_ns == NULL || put_number(args[PUBLISHED], row) < 0) {
+    if (now_ns == NULL || tell_row(args[PUBLISHED], row) < 0) {
         Py_XDECREF(now_ns);
         return -1;
     }
@@ -200,7 +200,7 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
             return called;
         }
     }
-    if (put_number(args[PUBLISHED], row + 1) < 0)
+    if (tell_row(args[PUBLISHED], row + 1) < 0)
         return -1;
     if (called >= PyList_GET_SIZE(rows) || PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) > row)
         return called;

@@ -25,7 +25,7 @@
     DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
     DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView) DO(Context)                         \
     DO(buy) DO(sell) DO(zero) DO(working_state) DO(filled_state)                                                       \
-    DO(intent_buy) DO(intent_sell) DO(sent) DO(accepted) DO(filled)
+    DO(bought) DO(sold) DO(filled)
 
 /* Fields that are read where they lie: class, field. */
 #define PLACES(DO)                                                                                                    \
@@ -56,6 +56,7 @@ typedef struct {
 #define DO(type, field) Py_ssize_t type##_##field;
     PLACES(DO)
 #undef DO
+    Py_ssize_t constant;        /* No record has more bytes than these, but for its values. */
     int opens;                  /* The fill model takes the open, in full. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
@@ -192,10 +193,13 @@ pour(Way *way)
     char *bytes;
     Py_ssize_t size, count;
     int done = -1;
-    if (told != NULL && PyArg_ParseTuple(told, "y#n", &bytes, &size, &count))
-        done = ink_raw(&way->ink, bytes, size);
-    if (done == 0)
-        way->ink.records += count;
+    if (told != NULL && PyArg_ParseTuple(told, "y#n", &bytes, &size, &count)) {
+        char *at = ink_room(&way->ink, size);
+        if (at != NULL) {
+            ink_upto(&way->ink, put_raw(at, bytes, size), count);
+            done = 0;
+        }
+    }
     Py_XDECREF(told);
     return done;
 }

@@ -140,31 +140,39 @@ judged(Way *way, Asked *it)
 
 /* OrderSubmitted, OrderSent and the venue's ACK. */
 static int
-write_in(Way *way, PyObject *order, int64_t number, int64_t quantity, int64_t ts_ns, PyObject *cost)
+write_in(Way *way, const Asked *it, int64_t number)
 {
-    Ink *ink = &way->ink;
-    PyObject *client_id = GET(order, SubmitOrder, client_id), *account = GET(order, SubmitOrder, account);
-    PyObject *intent = GET(order, SubmitOrder, side) == way->buy ? way->intent_buy : way->intent_sell;
+    PyObject *order = it->order, *amount = PyObject_Str(it->cost);
+    PyObject *pieces = GET(order, SubmitOrder, side) == way->buy ? way->bought : way->sold;
+    int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
     char digits[24];
-    int width = digits_of(number, digits);
-    return ink_piece(ink, intent, 0) || ink_text(ink, client_id)
-        || ink_piece(ink, intent, 1) || ink_text(ink, account)
-        || ink_piece(ink, intent, 2) || ink_text(ink, GET(order, SubmitOrder, strategy))
-        || ink_piece(ink, intent, 3) || ink_text(ink, GET(order, SubmitOrder, instrument))
-        || ink_piece(ink, intent, 4) || ink_number(ink, quantity)
-        || ink_piece(ink, intent, 5) || ink_number(ink, ts_ns)
-        || ink_piece(ink, intent, 6) || ink_number(ink, ts_ns)
-        || ink_piece(ink, intent, 7) || ink_amount(ink, cost)
-        || ink_piece(ink, intent, 8)
-        || ink_piece(ink, way->sent, 0) || ink_text(ink, client_id)
-        || ink_piece(ink, way->sent, 1) || ink_number(ink, ts_ns)
-        || ink_piece(ink, way->sent, 2)
-        || ink_piece(ink, way->accepted, 0) || ink_text(ink, account)
-        || ink_piece(ink, way->accepted, 1) || ink_number(ink, ts_ns)
-        || ink_piece(ink, way->accepted, 2) || ink_text(ink, client_id)
-        || ink_piece(ink, way->accepted, 3) || ink_bytes(ink, digits, width)
-        || ink_piece(ink, way->accepted, 4)
-        ? -1 : 0;
+    Text venue_id = {digits, digits_of(number, digits)}, client_id, account, strategy, instrument, cost;
+    char *at = NULL;
+    if (amount != NULL && text_of(GET(order, SubmitOrder, client_id), &client_id) == 0
+        && text_of(GET(order, SubmitOrder, account), &account) == 0
+        && text_of(GET(order, SubmitOrder, strategy), &strategy) == 0
+        && text_of(GET(order, SubmitOrder, instrument), &instrument) == 0 && text_of(amount, &cost) == 0)
+        at = ink_room(&way->ink, way->constant + 14 * HEAD_MAX + 3 * client_id.size + 2 * account.size + strategy.size
+                                     + instrument.size + cost.size + venue_id.size);
+    if (at != NULL) {
+        at = put_text(put_piece(at, pieces, 0), client_id);
+        at = put_text(put_piece(at, pieces, 1), account);
+        at = put_text(put_piece(at, pieces, 2), strategy);
+        at = put_text(put_piece(at, pieces, 3), instrument);
+        at = put_number(put_piece(at, pieces, 4), quantity);
+        at = put_number(put_piece(at, pieces, 5), ts_ns);
+        at = put_number(put_piece(at, pieces, 6), ts_ns);
+        at = put_text(put_piece(at, pieces, 7), cost);
+        at = put_text(put_piece(at, pieces, 8), client_id);
+        at = put_number(put_piece(at, pieces, 9), ts_ns);
+        at = put_text(put_piece(at, pieces, 10), account);
+        at = put_number(put_piece(at, pieces, 11), ts_ns);
+        at = put_text(put_piece(at, pieces, 12), client_id);
+        at = put_text(put_piece(at, pieces, 13), venue_id);
+        ink_upto(&way->ink, put_piece(at, pieces, 14), 3);
+    }
+    Py_XDECREF(amount);
+    return at == NULL ? -1 : 0;
 }
 
 /* Portfolio.on_submitted. */
@@ -293,16 +301,9 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
         answer = PyObject_CallOneArg(way->long_in, order);
     if (goes < 1 || pour(way) < 0)
         goto done;
-    Py_ssize_t before = way->ink.size;
     int64_t next = PyLong_AsLongLong(GET(way->venue, SimulatedVenue, accepted)) + 1;
-    if (PyErr_Occurred())
+    if (PyErr_Occurred() || write_in(way, &it, next) < 0)
         goto done;
-    int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
-    if (write_in(way, order, next, quantity, ts_ns, it.cost) < 0) {
-        way->ink.size = before;
-        goto done;
-    }
-    way->ink.records += 3;
     char digits[20];
     number = PyLong_FromLongLong(next);
     venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, digits_of(next, digits));

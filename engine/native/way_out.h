@@ -102,22 +102,30 @@ charged(Way *way, PyObject *costs_of, Filled *it)
 static int
 write_out(Way *way, Filled *it)
 {
-    Ink *ink = &way->ink;
-    PyObject *filled = way->filled;
-    char fill_id[48];
-    int width = digits_of(natural(GET(it->rest, Resting, number)), fill_id);
-    fill_id[width++] = '.';
-    width += digits_of(natural(GET(it->rest, Resting, quantity)), fill_id + width);
-    return ink_piece(ink, filled, 0) || ink_text(ink, GET(it->request, SubmitOrder, account))
-        || ink_piece(ink, filled, 1) || ink_number(ink, it->ts_ns)
-        || ink_piece(ink, filled, 2) || ink_text(ink, GET(it->request, SubmitOrder, client_id))
-        || ink_piece(ink, filled, 3) || ink_number(ink, it->start_ns)
-        || ink_piece(ink, filled, 4) || ink_number(ink, natural(it->quantity))
-        || ink_piece(ink, filled, 5) || ink_amount(ink, it->price)
-        || ink_piece(ink, filled, 6) || ink_amount(ink, it->fee)
-        || ink_piece(ink, filled, 7) || ink_bytes(ink, fill_id, width)
-        || ink_piece(ink, filled, 8)
-        ? -1 : 0;
+    PyObject *pieces = way->filled, *amounts[] = {PyObject_Str(it->price), PyObject_Str(it->fee)};
+    char digits[48], *at = NULL;
+    Text fill_id = {digits, digits_of(natural(GET(it->rest, Resting, number)), digits)}, account, client_id, price, fee;
+    digits[fill_id.size++] = '.';
+    fill_id.size += digits_of(natural(GET(it->rest, Resting, quantity)), digits + fill_id.size);
+    if (amounts[0] != NULL && amounts[1] != NULL && text_of(amounts[0], &price) == 0 && text_of(amounts[1], &fee) == 0
+        && text_of(GET(it->request, SubmitOrder, account), &account) == 0
+        && text_of(GET(it->request, SubmitOrder, client_id), &client_id) == 0)
+        at = ink_room(&way->ink, way->constant + 8 * HEAD_MAX + account.size + client_id.size + price.size + fee.size
+                                     + fill_id.size);
+    if (at != NULL) {
+        at = put_text(put_piece(at, pieces, 0), account);
+        at = put_number(put_piece(at, pieces, 1), it->ts_ns);
+        at = put_text(put_piece(at, pieces, 2), client_id);
+        at = put_number(put_piece(at, pieces, 3), it->start_ns);
+        at = put_number(put_piece(at, pieces, 4), natural(it->quantity));
+        at = put_text(put_piece(at, pieces, 5), price);
+        at = put_text(put_piece(at, pieces, 6), fee);
+        at = put_text(put_piece(at, pieces, 7), fill_id);
+        ink_upto(&way->ink, put_piece(at, pieces, 8), 1);
+    }
+    Py_XDECREF(amounts[0]);
+    Py_XDECREF(amounts[1]);
+    return at == NULL ? -1 : 0;
 }
 
 /* Portfolio.forget. */
@@ -273,10 +281,7 @@ fill(Way *way, PyObject *costs_of, Filled *it)
     PUT(it->rest, Resting, leaves, PyLong_FromLong(0));
     if (PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument)) < 0 || pour(way) < 0)
         return -1;
-    if (write_out(way, it) < 0)
-        return -1;
-    way->ink.records += 1;
-    if (forget(way, client_id) < 0 || book(way, costs_of, it) < 0)
+    if (write_out(way, it) < 0 || forget(way, client_id) < 0 || book(way, costs_of, it) < 0)
         return -1;
     return PyDict_DelItem(way->orders, client_id) < 0 ? -1 : PyDict_DelItem(way->working, client_id);
 }

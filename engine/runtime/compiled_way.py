@@ -108,19 +108,27 @@ def _records(limits: str) -> dict[str, tuple[bytes, ...]]:
         **terms, kind=Evidence.FILL, ts_ns=_NUMBERS[0], as_of_ns=_NUMBERS[1], quantity=_NUMBERS[2], price=_AMOUNTS[0],
         fee=_AMOUNTS[1], fill_id="~fill id~",
     )  # fmt: skip
-    intents = {
-        name: OrderSubmitted(order=one, ts_ns=_NUMBERS[2], reserved_cash=_AMOUNTS[0], limits=limits)
-        for name, one in (("intent_buy", _ORDER), ("intent_sell", sold))
+    ours = {
+        name: _pieces(OrderSubmitted(order=one, ts_ns=_NUMBERS[2], reserved_cash=_AMOUNTS[0], limits=limits), order)
+        for name, one in (("bought", _ORDER), ("sold", sold))
     }
+    sent = _pieces(OrderSent(client_id=_ORDER.client_id, ts_ns=_NUMBERS[0]), (_ORDER.client_id, _NUMBERS[0]))
+    accepted = _pieces(ack, (ack.account, ack.ts_ns, ack.client_id, ack.venue_id))
     return {
-        **{name: _pieces(intent, order) for name, intent in intents.items()},
-        "sent": _pieces(OrderSent(client_id=_ORDER.client_id, ts_ns=_NUMBERS[0]), (_ORDER.client_id, _NUMBERS[0])),
-        "accepted": _pieces(ack, (ack.account, ack.ts_ns, ack.client_id, ack.venue_id)),
+        **{name: _end_to_end(intent, sent, accepted) for name, intent in ours.items()},
         "filled": _pieces(
             fill, (fill.account, fill.ts_ns, fill.client_id, fill.as_of_ns, fill.quantity, fill.price, fill.fee,
                    fill.fill_id),
         ),
     }  # fmt: skip
+
+
+def _end_to_end(*records: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The pieces of records that are written one after the other."""
+    joined = list(records[0])
+    for record in records[1:]:
+        joined[-1:] = [joined[-1] + record[0], *record[1:]]
+    return tuple(joined)
 
 
 def _pieces(record: JournalRecord, values: Sequence[object]) -> tuple[bytes, ...]:

@@ -237,8 +237,8 @@ class Skipper:
                 due_row = bisect_left(times, known_due, place)
             if skip is not None:
                 called, place = skip(
-                    self, times, line.columns, rows, calls, published, due, self._runner.after_call, self._seats, taps, name,
-                    line.interval_ns, called, place, due_row, count,
+                    self, times, line.columns, rows, calls, published, due, self._runner.after_call, self._seats, taps,
+                    name, line.interval_ns, called, place, due_row, count,
                 )  # fmt: skip
             stop = min(rows[called] if called < fires else count, due_row)
             if resting and stop > place:
