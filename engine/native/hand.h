@@ -6,14 +6,13 @@
 #include "way_in.h"
 
 /* What is told once of a strategy: its context, where orders are numbered; and what all its orders have alike. */
-#define HELD(DO) DO(way) DO(context) DO(catalogue) DO(prefix) DO(long_way)
+#define HELD(DO) DO(way) DO(context) DO(catalogue) DO(prefix) DO(account) DO(strategy) DO(long_way)
 
 typedef struct {
     PyObject_HEAD
 #define DO(name) PyObject *name;
     HELD(DO)
 #undef DO
-    Pattern order;
 } Hand;
 
 /* ``f"{prefix}{number}"`` */
@@ -43,12 +42,14 @@ Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
     }
     Py_INCREF(spec);
     int counted = count_at(hand->context, way->Context_orders_made, 1);
-    PyObject *order = counted < 0 ? NULL : copy_of(&hand->order), *answer = NULL;
+    PyObject *order = counted < 0 ? NULL : copy_of(&way->request), *answer = NULL;
     int64_t number = order ? PyLong_AsLongLong(GET(hand->context, Context, orders_made)) : 0;
     PyObject *client_id = order ? numbered(hand->prefix, number) : NULL;
     if (client_id == NULL)
         goto done;
     PUT(order, SubmitOrder, client_id, Py_NewRef(client_id));
+    PUT(order, SubmitOrder, account, Py_NewRef(hand->account));
+    PUT(order, SubmitOrder, strategy, Py_NewRef(hand->strategy));
     PUT(order, SubmitOrder, instrument, Py_NewRef(GET(spec, Instrument, id)));
     PUT(order, SubmitOrder, side, Py_NewRef(args[0]));
     PUT(order, SubmitOrder, quantity, Py_NewRef(args[2]));
@@ -70,12 +71,12 @@ static PyObject *
 Hand_position(Hand *hand, PyObject *name)
 {
     Way *way = (Way *)hand->way;
-    PyObject *strategy = GET(hand->order.sample, SubmitOrder, strategy), *own = NULL;
-    const Desk *desk = desk_of(way->desks, GET(hand->order.sample, SubmitOrder, account), strategy, name);
+    PyObject *own = NULL;
+    const Desk *desk = desk_of(way->desks, hand->account, hand->strategy, name);
     if (desk != NULL)
         own = desk->own;
     else {
-        PyObject *key = PyTuple_Pack(2, strategy, name);
+        PyObject *key = PyTuple_Pack(2, hand->strategy, name);
         if (key == NULL)
             return NULL;
         own = FIND(way->own, key);
@@ -94,7 +95,10 @@ Hand_init(Hand *hand, PyObject *Py_UNUSED(args), PyObject *parts)
         return -1;
     HELD(DO)
 #undef DO
-    return pattern_of(&hand->order, parts, "sample");
+    if (PyObject_TypeCheck(hand->context, (PyTypeObject *)((Way *)hand->way)->Context))
+        return 0;
+    PyErr_SetString(PyExc_TypeError, "context is a Context");
+    return -1;
 }
 
 static int
@@ -112,7 +116,6 @@ Hand_clear(Hand *hand)
 #define DO(name) Py_CLEAR(hand->name);
     HELD(DO)
 #undef DO
-    Py_CLEAR(hand->order.sample);
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* New records that are like another one but for some fields: no field is parsed, checked or filled in anew. */
+/* New records that are like another one but for some fields: no field is parsed, checked or filled in anew; and one
+   that nobody has a hold on any more is used again. */
 
 #ifndef SLUICE_PATTERN_H
 #define SLUICE_PATTERN_H
@@ -8,7 +9,7 @@
 #define FIELDS_MAX 32
 
 typedef struct {
-    PyObject *sample;
+    PyObject *sample, *spare;
     Py_ssize_t count, places[FIELDS_MAX];
 } Pattern;
 
@@ -42,15 +43,43 @@ pattern_of(Pattern *pattern, PyObject *parts, const char *part)
 }
 
 /* One more of it. */
-static PyObject *
-copy_of(const Pattern *pattern)
+static inline PyObject *
+copy_of(Pattern *pattern)
 {
+    if (pattern->spare != NULL) {
+        PyObject *spare = pattern->spare;
+        pattern->spare = NULL;
+        return spare;
+    }
     PyTypeObject *type = Py_TYPE(pattern->sample);
     PyObject *copy = type->tp_alloc(type, 0);
     if (copy != NULL)
         for (Py_ssize_t k = 0; k < pattern->count; k++)
             AT(copy, pattern->places[k]) = Py_XNewRef(AT(pattern->sample, pattern->places[k]));
     return copy;
+}
+
+/* A reference that is not needed any more: taken over. */
+static inline void
+done_with(Pattern *pattern, PyObject *object)
+{
+    if (pattern->spare != NULL || Py_REFCNT(object) != 1 || Py_TYPE(object) != Py_TYPE(pattern->sample)) {
+        Py_DECREF(object);
+        return;
+    }
+    for (Py_ssize_t k = 0; k < pattern->count; k++) {
+        PyObject *blank = AT(pattern->sample, pattern->places[k]);
+        if (AT(object, pattern->places[k]) != blank)
+            put_at(object, pattern->places[k], Py_XNewRef(blank));
+    }
+    pattern->spare = object;
+}
+
+static inline void
+pattern_clear(Pattern *pattern)
+{
+    Py_CLEAR(pattern->sample);
+    Py_CLEAR(pattern->spare);
 }
 
 #endif

@@ -60,7 +60,9 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
         way->constant = size > way->constant ? size : way->constant;
     }
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
-    return pattern_of(&way->held, parts, "held") < 0 ? -1 : pattern_of(&way->rest, parts, "rest");
+    if (pattern_of(&way->held, parts, "held") < 0 || pattern_of(&way->rest, parts, "rest") < 0)
+        return -1;
+    return pattern_of(&way->request, parts, "request");
 }
 
 static int
@@ -74,6 +76,8 @@ Way_traverse(Way *way, visitproc visit, void *arg)
         Py_VISIT(way->desks[k].position);
         Py_VISIT(way->desks[k].own);
     }
+    Py_VISIT(way->spare_list);
+    Py_VISIT(way->spare_fills);
     return 0;
 }
 
@@ -85,11 +89,14 @@ Way_clear(Way *way)
 #undef DO
     for (int k = 0; k < DESKS; k++)
         desk_clear(&way->desks[k]);
-    Py_CLEAR(way->held.sample);
-    Py_CLEAR(way->rest.sample);
+    pattern_clear(&way->held);
+    pattern_clear(&way->rest);
+    pattern_clear(&way->request);
     Py_CLEAR(way->quantity);
     Py_CLEAR(way->units);
     Py_CLEAR(way->spare_bar);
+    Py_CLEAR(way->spare_list);
+    Py_CLEAR(way->spare_fills);
     return 0;
 }
 

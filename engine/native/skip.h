@@ -70,7 +70,7 @@ bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 
 /* Nobody here needs a bar any more. */
 static void
-done_with(Way *way, PyObject *bar)
+done_with_bar(Way *way, PyObject *bar)
 {
     if (Py_REFCNT(bar) == 1 && IS(bar, Bar) && way->spare_bar == NULL)
         way->spare_bar = bar;
@@ -133,7 +133,7 @@ show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
     if (bar == NULL)
         return -1;
     met = for_nothing(Way_show(way, bar));
-    done_with(way, bar);
+    done_with_bar(way, bar);
     return met;
 }
 
@@ -215,7 +215,7 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
         called++;
     }
     way->fresh = NULL;
-    done_with(way, bar);
+    done_with_bar(way, bar);
     return called;
 }
 

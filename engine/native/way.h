@@ -60,9 +60,9 @@ typedef struct {
     int opens;                  /* The fill model takes the open, in full. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
-    PyObject *spare_bar;        /* One that nobody has a hold on any more. */
+    PyObject *spare_bar, *spare_list, *spare_fills;     /* Each one that nobody has a hold on any more. */
     Desk desks[DESKS];
-    Pattern held, rest;
+    Pattern held, rest, request;
     Ink ink;
 } Way;
 

@@ -210,7 +210,8 @@ place(Way *way, PyObject *request, PyObject *venue_id)
 {
     PyObject *sample = way->placed, *client_id = GET(request, SubmitOrder, client_id);
     PyTypeObject *type = (PyTypeObject *)way->Order;
-    PyObject *order = type->tp_alloc(type, 0), *fills = PyDict_New();
+    PyObject *order = type->tp_alloc(type, 0), *fills = way->spare_fills ? way->spare_fills : PyDict_New();
+    way->spare_fills = NULL;
     if (order == NULL || fills == NULL) {
         Py_XDECREF(order);
         Py_XDECREF(fills);
@@ -251,10 +252,10 @@ rest_at(Way *way, PyObject *order, PyObject *number, PyObject *cost)
     if (others != NULL)
         done = PyList_Append(others, rest);
     else if (!PyErr_Occurred()) {
-        PyObject *alone = PyList_New(1);
+        PyObject *alone = way->spare_list ? way->spare_list : PyList_New(1);
+        way->spare_list = NULL;
         if (alone != NULL) {
-            PyList_SET_ITEM(alone, 0, Py_NewRef(rest));
-            done = PyDict_SetItem(way->resting, name, alone);
+            done = PyList_SetItem(alone, 0, Py_NewRef(rest)) < 0 ? -1 : PyDict_SetItem(way->resting, name, alone);
             Py_DECREF(alone);
         }
     }

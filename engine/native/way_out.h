@@ -8,7 +8,7 @@
 typedef struct {
     PyObject *name, *open, *bar;
     int64_t start_ns, ts_ns;
-    PyObject *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
+    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
 } Filled;
 
 /* The order that rests alone at an instrument and may fill in full by this bar; 0 where it is none, -1 on error. */
@@ -37,7 +37,7 @@ meets(Way *way, PyObject *costs_of, Filled *it)
     PyObject *order = FIND(way->orders, GET(request, SubmitOrder, client_id));
     if (order == NULL || !IS(order, Order))
         return PyErr_Occurred() ? -1 : 0;
-    it->rest = rest, it->request = request, it->order = order;
+    it->waiting = waiting, it->rest = rest, it->request = request, it->order = order;
     it->instrument = PyTuple_GET_ITEM(costs_of, 1), it->quantity = GET(rest, Resting, leaves);
     return 1;
 }
@@ -147,7 +147,7 @@ forget(Way *way, PyObject *client_id)
         else
             done = count_at(position, way->Position_selling, -open);
     }
-    Py_DECREF(held);
+    done_with(&way->held, held);
     return done;
 }
 
@@ -271,19 +271,46 @@ book(Way *way, PyObject *costs_of, Filled *it)
     return marked < 0 ? -1 : 0;
 }
 
+/* It rests no more; the list it was alone in is used again. */
+static int
+unrest(Way *way, Filled *it)
+{
+    PyObject *waiting = Py_NewRef(it->waiting);
+    PUT(it->rest, Resting, leaves, PyLong_FromLong(0));
+    int done = PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument));
+    if (done == 0 && Py_REFCNT(waiting) == 1 && way->spare_list == NULL)
+        way->spare_list = PyList_SetItem(waiting, 0, Py_NewRef(Py_None)) < 0 ? NULL : Py_NewRef(waiting);
+    Py_DECREF(waiting);
+    return done;
+}
+
 /* What is left to do once an order is known to be finished. */
 static int
 fill(Way *way, PyObject *costs_of, Filled *it)
 {
     PyObject *client_id = GET(it->request, SubmitOrder, client_id);
-    if (charged(way, costs_of, it) < 0)
-        return -1;
-    PUT(it->rest, Resting, leaves, PyLong_FromLong(0));
-    if (PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument)) < 0 || pour(way) < 0)
+    if (charged(way, costs_of, it) < 0 || unrest(way, it) < 0 || pour(way) < 0)
         return -1;
     if (write_out(way, it) < 0 || forget(way, client_id) < 0 || book(way, costs_of, it) < 0)
         return -1;
     return PyDict_DelItem(way->orders, client_id) < 0 ? -1 : PyDict_DelItem(way->working, client_id);
+}
+
+/* Nobody here needs these any more: order before what it was asked by. */
+static void
+let_go_of(Way *way, Filled *it)
+{
+    PyObject *fills = GET(it->order, Order, _fills);
+    if (Py_REFCNT(it->order) == 1 && fills != NULL && Py_REFCNT(fills) == 1 && PyDict_CheckExact(fills)
+        && PyDict_GET_SIZE(fills) == 0 && way->spare_fills == NULL) {
+        way->spare_fills = fills;
+        GET(it->order, Order, _fills) = NULL;
+    }
+    Py_DECREF(it->order);
+    done_with(&way->rest, it->rest);
+    done_with(&way->request, it->request);
+    Py_DECREF(it->quantity);
+    Py_XDECREF(it->price), Py_XDECREF(it->value), Py_XDECREF(it->fee);
 }
 
 /* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
@@ -297,8 +324,7 @@ fills(Way *way, Filled *it)
         met = priced(way, it);
         if (met == 1 && (met = finishes(way, it)) == 1)
             met = fill(way, costs_of, it) < 0 ? -1 : 1;
-        Py_DECREF(it->rest), Py_DECREF(it->request), Py_DECREF(it->order), Py_DECREF(it->quantity);
-        Py_XDECREF(it->price), Py_XDECREF(it->value), Py_XDECREF(it->fee);
+        let_go_of(way, it);
     }
     return PyErr_Occurred() ? -1 : met;
 }

@@ -58,7 +58,7 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
         failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, buy=Side.BUY, sell=Side.SELL,
         working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
-        held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), Seat=Seat,  # type: ignore[arg-type]
+        held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
         AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, ReplayClock=ReplayClock,
         OrderManager=OrderManager, SimulatedVenue=SimulatedVenue, Portfolio=Portfolio, RiskView=RiskView,
@@ -72,13 +72,9 @@ def hand_of(way: Any, context: Context) -> Any:
     """``Context.plain`` and ``position``, compiled; the same of what is no everyday call."""
     if type(context.catalogue) is not dict:
         return context.plain, context.position
-    sample = SubmitOrder(
-        client_id=ClientOrderId(""), account=context.account, strategy=context.strategy, instrument=_ORDER.instrument,
-        side=Side.BUY, quantity=0, ts_ns=0,
-    )  # fmt: skip
     hand = native.Hand(
-        way=way, context=context, catalogue=context.catalogue, prefix=context.id_prefix,
-        long_way=context.plain, sample=sample,
+        way=way, context=context, catalogue=context.catalogue, prefix=context.id_prefix, account=context.account,
+        strategy=context.strategy, long_way=context.plain,
     )  # fmt: skip
     return hand.plain, hand.position
 
