@@ -76,13 +76,13 @@ class OnQuote(Strategy):
             (self.buy if signal > 0 else self.sell)(quote.instrument, common.SIZE)
 
 
-class Declared(SmaCross):
-    def on_start(self) -> None:
-        super().on_start()
-        self.trades = common.ORDERS
-
+class Dropped(SmaCross):
     def buy(self, *order: Any, **terms: Any) -> Any:
-        return super().buy(*order, **terms) if self.trades else None
+        return None
+
+
+def declared() -> Strategy:
+    return SmaCross() if common.ORDERS else Dropped()
 
 
 class Held:
@@ -134,7 +134,7 @@ def cases(mode: str) -> dict[str, Callable[[Lap, int], Any]]:
     def bars(lap: Lap, n: int) -> Any:
         source = open_bars(common.path("bars", n, common.FORMAT), ONE, label="start", tz="UTC", interval="1m")
         lap("read")
-        make = OnBar if mode == "event" else Declared
+        make = OnBar if mode == "event" else declared
         return _go(lap, make, [ONE], common.CASH, sources=[source], fill_model=NextOpen(), mode=mode)
 
     def multi(lap: Lap, n: int) -> Any:
@@ -149,7 +149,7 @@ def cases(mode: str) -> dict[str, Callable[[Lap, int], Any]]:
             sources.append(Held(name, Columns(name, MINUTE_NS, ends, opens, highs, lows, closes, volumes)))
         lap("read")
         names = [source.instrument for source in sources]
-        make = OnBars if mode == "event" else Declared
+        make = OnBars if mode == "event" else declared
         return _go(lap, make, names, common.CASH_MULTI, sources=sources, fill_model=NextOpen(), mode=mode)
 
     def ticks(lap: Lap, n: int) -> Any:
