@@ -4,7 +4,6 @@ It stands in the path of every order of a replay, so ``append`` keeps the frozen
 ``BATCH`` records are encoded and hashed in one call each, and only the bytes stay.
 """
 
-import struct
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -15,9 +14,6 @@ from engine.domain.events import JournalRecord
 from engine.journal.chain import BATCH_DECODER, ENCODER, OPEN, Chain
 
 BATCH = 256
-_HEAD = struct.Struct(">BI")
-"""Before the items of a msgpack array of any length: its mark, and how many they are."""
-
 
 class Writer(Protocol):
     """Who makes bytes of records itself; it puts ``pour`` before its own, so that the order stands."""
@@ -27,7 +23,7 @@ class Writer(Protocol):
         """How many ``take`` would give."""
 
     def take(self) -> tuple[bytes, int]:
-        """The bytes of the records written since the last time, laid end to end, and how many they are."""
+        """The records written since the last time as one msgpack array, and how many they are."""
 
 
 class MemoryJournal:
@@ -124,8 +120,7 @@ class MemoryJournal:
         if len(pending) + written < at_least:
             return
         if writer is not None and written:
-            data, count = writer.take()
-            self._keep(_HEAD.pack(0xDD, count) + data, count)
+            self._keep(*writer.take())
         for start in range(0, len(pending), BATCH):
             batch = pending[start : start + BATCH]
             self._keep(ENCODER.encode(batch), len(batch))

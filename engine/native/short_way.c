@@ -18,14 +18,24 @@
 #include "hand.h"
 #include "skip.h"
 
-PyDoc_STRVAR(take_doc, "take()\n--\n\nThe bytes of the records written so far, and how many they are; then there are none.");
+PyDoc_STRVAR(take_doc,
+    "take()\n--\n\nThe records written so far as one msgpack array, and how many they are; then there are none.");
 
 static PyObject *
 Way_take(Way *way, PyObject *Py_UNUSED(nothing))
 {
-    PyObject *taken = Py_BuildValue("y#n", way->ink.data ? way->ink.data : "", way->ink.size, way->ink.records);
+    Ink *ink = &way->ink;
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, 5 + ink->size);
+    if (bytes == NULL)
+        return NULL;
+    char *at = PyBytes_AS_STRING(bytes);
+    *at++ = (char)0xdd;
+    for (int k = 3; k >= 0; k--)
+        *at++ = (char)(ink->records >> (8 * k));
+    put_raw(at, ink->data ? ink->data : "", ink->size);
+    PyObject *taken = Py_BuildValue("Nn", bytes, ink->records);
     if (taken != NULL)
-        way->ink.size = way->ink.records = 0;
+        ink->size = ink->records = 0;
     return taken;
 }
 
