@@ -58,6 +58,8 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
     IS_A(clock, ReplayClock) IS_A(manager, OrderManager) IS_A(venue, SimulatedVenue) IS_A(portfolio, Portfolio)
     IS_A(view, RiskView) IS_A(marks, Marks)
 #undef IS_A
+    if (way->prices == NULL && (way->prices = PyMem_Calloc(PRICES, sizeof(Price))) == NULL)
+        return PyErr_NoMemory(), -1;
     PyObject *records[] = {way->bought, way->sold, way->filled};
     for (int k = 0; k < 3; k++) {
         Py_ssize_t size = pieces_size(records[k]), pieces = PyTuple_Check(records[k]) ? PyTuple_GET_SIZE(records[k]) : 0;
@@ -104,6 +106,7 @@ Way_clear(Way *way)
     pattern_clear(&way->request);
     Py_CLEAR(way->quantity);
     Py_CLEAR(way->units);
+    prices_clear(way->prices);
     Py_CLEAR(way->spare_bar);
     Py_CLEAR(way->spare_list);
     Py_CLEAR(way->spare_fills);
@@ -116,6 +119,7 @@ Way_dealloc(Way *way)
     PyObject_GC_UnTrack(way);
     Way_clear(way);
     PyMem_Free(way->ink.data);
+    PyMem_Free(way->prices);
     Py_TYPE(way)->tp_free((PyObject *)way);
 }
 

@@ -120,12 +120,8 @@ show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
     int met = 0;
     if (way->opens) {
         int64_t ts_ns = ((const int64_t *)views->times.buf)[row], interval_ns = natural(args[INTERVAL]);
-        PyObject *open = PyFloat_FromDouble(((const double *)views->columns[0].buf)[row]);
-        if (open == NULL)
-            return -1;
-        Filled it = {args[NAME], open, NULL, ts_ns - interval_ns, ts_ns};
+        Filled it = {args[NAME], NULL, ((const double *)views->columns[0].buf)[row], ts_ns - interval_ns, ts_ns};
         met = interval_ns < 0 || ts_ns < 0 ? 0 : fills(way, &it);
-        Py_DECREF(open);
     }
     if (met)
         return met;

@@ -6,6 +6,7 @@
 #define PY_SSIZE_T_CLEAN
 #include "desk.h"
 #include "pattern.h"
+#include "price.h"
 #include "record.h"
 #include "slots.h"
 
@@ -20,11 +21,11 @@
 #define PARTS(DO)                                                                                                     \
     DO(manager) DO(venue) DO(portfolio) DO(view) DO(orders) DO(working) DO(resting) DO(accounts) DO(reservations)      \
     DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending)                      \
-    DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(prices) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
+    DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
     DO(failures) DO(placed) DO(clock) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                    \
     DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
     DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView) DO(Context)                         \
-    DO(buy) DO(sell) DO(zero) DO(working_state) DO(filled_state)                                                       \
+    DO(buy) DO(sell) DO(zero) DO(nothing) DO(working_state) DO(filled_state)                                                       \
     DO(bought) DO(sold) DO(filled)
 
 /* Fields that are read where they lie: class, field. */
@@ -61,6 +62,7 @@ typedef struct {
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
     PyObject *spare_bar, *spare_list, *spare_fills;     /* Each one that nobody has a hold on any more. */
+    Price *prices;
     Desk desks[DESKS];
     Pattern held, rest, request;
     Ink ink;
@@ -141,14 +143,12 @@ value_of(Way *way, PyObject *price, PyObject *quantity, PyObject *instrument)
     return value;
 }
 
-/* engine.domain.money.exact_price, new. */
-static PyObject *
-exact_price(Way *way, PyObject *price)
+/* What engine.domain.money.exact_price says of a float, and its text; NULL on error. */
+static const Price *
+price_of(Way *way, double price)
 {
-    PyObject *known = FIND(way->prices, price);
-    if (known != NULL)
-        return Py_NewRef(known);
-    return PyErr_Occurred() ? NULL : PyObject_CallOneArg(way->exact_price, price);
+    Price *known = price_at(way->prices, price);
+    return is_price(known, price) ? known : price_learn(known, price, way->exact_price);
 }
 
 /* RiskView.reference, new; None where there is no price. */
@@ -167,7 +167,12 @@ reference(Way *way, PyObject *name)
     PyObject *found = NULL;
     if (event != NULL && IS(event, Bar) && PyFloat_CheckExact(GET(event, Bar, close))) {
         double close = PyFloat_AS_DOUBLE(GET(event, Bar, close));
-        found = close > 0.0 && close < Py_HUGE_VAL ? exact_price(way, GET(event, Bar, close)) : Py_NewRef(Py_None);
+        if (close > 0.0 && close < Py_HUGE_VAL) {
+            const Price *price = price_of(way, close);
+            found = price == NULL ? NULL : Py_NewRef(price->exact);
+        }
+        else
+            found = Py_NewRef(Py_None);
     }
     else
         found = PyObject_CallMethodOneArg(way->view, S_reference, name);

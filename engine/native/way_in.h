@@ -142,7 +142,7 @@ judged(Way *way, Asked *it)
 static int
 write_in(Way *way, const Asked *it, int64_t number)
 {
-    PyObject *order = it->order, *amount = PyObject_Str(it->cost);
+    PyObject *order = it->order, *amount = it->cost == way->zero ? Py_NewRef(way->nothing) : PyObject_Str(it->cost);
     PyObject *pieces = GET(order, SubmitOrder, side) == way->buy ? way->bought : way->sold;
     int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
     char digits[24];

@@ -4,11 +4,12 @@
 
 #include "way.h"
 
-/* Everything of one fill, borrowed; price, value and fee are its own. ``bar``: NULL where only its open was made. */
+/* Everything of one fill, borrowed; price, its text, value and fee are its own. ``bar``: NULL where only its open was made. */
 typedef struct {
-    PyObject *name, *open, *bar;
+    PyObject *name, *bar;
+    double open;
     int64_t start_ns, ts_ns;
-    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *value, *fee;
+    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *text, *value, *fee;
 } Filled;
 
 /* The order that rests alone at an instrument and may fill in full by this bar; 0 where it is none, -1 on error. */
@@ -47,8 +48,11 @@ static int
 priced(Way *way, Filled *it)
 {
     if (way->opens) {
-        it->price = exact_price(way, it->open);
-        return it->price == NULL ? -1 : 1;
+        const Price *price = price_of(way, it->open);
+        if (price == NULL)
+            return -1;
+        it->price = Py_NewRef(price->exact), it->text = Py_NewRef(price->text);
+        return 1;
     }
     PyObject *asked[] = {GET(it->rest, Resting, buys), Py_None, it->quantity, it->bar};
     PyObject *found = PyObject_Vectorcall(way->match, asked, 4, NULL);
@@ -58,9 +62,10 @@ priced(Way *way, Filled *it)
     if (PyTuple_Check(found) && PyTuple_GET_SIZE(found) == 2) {
         whole = natural(PyTuple_GET_ITEM(found, 0)) == natural(it->quantity);
         it->price = whole ? Py_NewRef(PyTuple_GET_ITEM(found, 1)) : NULL;
+        it->text = whole ? PyObject_Str(it->price) : NULL;
     }
     Py_DECREF(found);
-    return whole;
+    return whole && it->text == NULL ? -1 : whole;
 }
 
 /* Order.finish: 1 where that is all the order needs. */
@@ -102,12 +107,12 @@ charged(Way *way, PyObject *costs_of, Filled *it)
 static int
 write_out(Way *way, Filled *it)
 {
-    PyObject *pieces = way->filled, *amounts[] = {PyObject_Str(it->price), PyObject_Str(it->fee)};
+    PyObject *pieces = way->filled, *amount = PyObject_Str(it->fee);
     char digits[48], *at = NULL;
     Text fill_id = {digits, digits_of(natural(GET(it->rest, Resting, number)), digits)}, account, client_id, price, fee;
     digits[fill_id.size++] = '.';
     fill_id.size += digits_of(natural(GET(it->rest, Resting, quantity)), digits + fill_id.size);
-    if (amounts[0] != NULL && amounts[1] != NULL && text_of(amounts[0], &price) == 0 && text_of(amounts[1], &fee) == 0
+    if (amount != NULL && text_of(it->text, &price) == 0 && text_of(amount, &fee) == 0
         && text_of(GET(it->request, SubmitOrder, account), &account) == 0
         && text_of(GET(it->request, SubmitOrder, client_id), &client_id) == 0)
         at = ink_room(&way->ink, way->constant + 8 * HEAD_MAX + account.size + client_id.size + price.size + fee.size
@@ -123,8 +128,7 @@ write_out(Way *way, Filled *it)
         at = put_text(put_piece(at, pieces, 7), fill_id);
         ink_upto(&way->ink, put_piece(at, pieces, 8), 1);
     }
-    Py_XDECREF(amounts[0]);
-    Py_XDECREF(amounts[1]);
+    Py_XDECREF(amount);
     return at == NULL ? -1 : 0;
 }
 
@@ -310,7 +314,7 @@ let_go_of(Way *way, Filled *it)
     done_with(&way->rest, it->rest);
     done_with(&way->request, it->request);
     Py_DECREF(it->quantity);
-    Py_XDECREF(it->price), Py_XDECREF(it->value), Py_XDECREF(it->fee);
+    Py_XDECREF(it->price), Py_XDECREF(it->text), Py_XDECREF(it->value), Py_XDECREF(it->fee);
 }
 
 /* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
@@ -335,9 +339,9 @@ static PyObject *
 Way_show(Way *way, PyObject *bar)
 {
     int met = 0;
-    if (IS(bar, Bar)) {
+    if (IS(bar, Bar) && PyFloat_CheckExact(GET(bar, Bar, open))) {
         int64_t ts_ns = natural(GET(bar, Bar, ts_ns)), interval_ns = natural(GET(bar, Bar, interval_ns));
-        Filled it = {GET(bar, Bar, instrument), GET(bar, Bar, open), bar, ts_ns - interval_ns, ts_ns};
+        Filled it = {GET(bar, Bar, instrument), bar, PyFloat_AS_DOUBLE(GET(bar, Bar, open)), ts_ns - interval_ns, ts_ns};
         met = interval_ns < 0 ? 0 : fills(way, &it);
     }
     if (met < 0)

@@ -13,7 +13,7 @@ from engine.domain.ids import AccountId, ClientOrderId, InstrumentId, StrategyId
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
 from engine.domain.marks import Mark, Marks
-from engine.domain.money import ZERO, exact_price, known_prices
+from engine.domain.money import ZERO, exact_price
 from engine.domain.order import Evidence, Order, OrderReport, OrderState
 from engine.execution import OrderManager
 from engine.journal.chain import ENCODER
@@ -54,9 +54,9 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         own=portfolio.strategy_positions, marks=portfolio.marks, latches=view.latches, books=view.books,
         costs=costs, conditional=venue.conditional, pending=journal.pending,
         long_in=core.bus.publisher(SubmitOrder), long_out=venue.on_bar, match=venue.match,
-        opens=type(venue.model) is NextOpen, exact_price=exact_price, prices=known_prices, pack=journal.pack,
+        opens=type(venue.model) is NextOpen, exact_price=exact_price, pack=journal.pack,
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
-        failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, buy=Side.BUY, sell=Side.SELL,
+        failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, nothing=str(ZERO), buy=Side.BUY, sell=Side.SELL,
         working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
         held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
