@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PRICES 4096
+#define PRICES 8192
 
 typedef struct {
     double price;
@@ -19,7 +19,7 @@ price_at(Price *prices, double price)
 {
     uint64_t bits;
     memcpy(&bits, &price, sizeof bits);
-    return &prices[bits * UINT64_C(0x9e3779b97f4a7c15) >> 52];
+    return &prices[bits * UINT64_C(0x9e3779b97f4a7c15) >> 51];
 }
 
 static inline int

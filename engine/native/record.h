@@ -96,9 +96,14 @@ put_number(char *at, int64_t value)
     }
     int power = value <= 0xff ? 0 : value <= 0xffff ? 1 : value <= (int64_t)0xffffffff ? 2 : 3, width = 1 << power;
     *at++ = (char)(0xcc + power);
-    for (int k = width - 1; k >= 0; k--)
-        *at++ = (char)(value >> (8 * k));
-    return at;
+    /* Moments are nearly all of them: the compiler makes one store of this. */
+    if (power == 3)
+        for (int k = 0; k < 8; k++)
+            at[k] = (char)(value >> (56 - 8 * k));
+    else
+        for (int k = 0; k < width; k++)
+            at[k] = (char)(value >> (8 * (width - 1 - k)));
+    return at + width;
 }
 
 static inline char *
@@ -118,27 +123,53 @@ put_text(char *at, Text text)
     return put_raw(at, text.bytes, text.size);
 }
 
-/* The k-th constant piece of a record, a tuple of bytes. */
-static inline char *
-put_piece(char *at, PyObject *pieces, Py_ssize_t k)
+/* What is constant in a record: pieces, each with room behind it, so that it is copied in steps of one size. */
+#define STEP 32
+#define PIECES_MAX 16
+
+typedef struct {
+    char *bytes;
+    Py_ssize_t count, total, from[PIECES_MAX], size[PIECES_MAX];
+} Pieces;
+
+/* Out of a tuple of so many bytes; -1 with an error set where it is none. */
+static int
+pieces_of(Pieces *pieces, PyObject *tuple, Py_ssize_t count)
 {
-    PyObject *piece = PyTuple_GET_ITEM(pieces, k);
-    return put_raw(at, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece));
+    Py_ssize_t room = 0;
+    int known = tuple != NULL && PyTuple_Check(tuple) && PyTuple_GET_SIZE(tuple) == count;
+    for (Py_ssize_t k = 0; known && k < count; k++) {
+        PyObject *piece = PyTuple_GET_ITEM(tuple, k);
+        known = PyBytes_Check(piece);
+        pieces->from[k] = room;
+        pieces->size[k] = known ? PyBytes_GET_SIZE(piece) : 0;
+        room += (pieces->size[k] / STEP + 1) * STEP;
+    }
+    if (!known) {
+        PyErr_Format(PyExc_TypeError, "%zd pieces of a record, all bytes, are wanted", count);
+        return -1;
+    }
+    PyMem_Free(pieces->bytes);
+    pieces->bytes = PyMem_Calloc((size_t)room, 1);
+    if (pieces->bytes == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t k = 0; k < count; k++)
+        put_raw(pieces->bytes + pieces->from[k], PyBytes_AS_STRING(PyTuple_GET_ITEM(tuple, k)), pieces->size[k]);
+    pieces->count = count;
+    pieces->total = room;
+    return 0;
 }
 
-/* How long the constant pieces of a record are; -1 with an error set where they are no bytes. */
-static Py_ssize_t
-pieces_size(PyObject *pieces)
+/* The k-th; what is behind it is written over by the next. */
+static inline char *
+put_piece(char *at, const Pieces *pieces, int k)
 {
-    Py_ssize_t total = 0;
-    for (Py_ssize_t k = 0; PyTuple_Check(pieces) && k < PyTuple_GET_SIZE(pieces); k++) {
-        if (!PyBytes_Check(PyTuple_GET_ITEM(pieces, k))) {
-            PyErr_SetString(PyExc_TypeError, "the pieces of a record are bytes");
-            return -1;
-        }
-        total += PyBytes_GET_SIZE(PyTuple_GET_ITEM(pieces, k));
-    }
-    return total;
+    const char *from = pieces->bytes + pieces->from[k];
+    for (Py_ssize_t done = 0; done < pieces->size[k]; done += STEP)
+        memcpy(at + done, from + done, STEP);
+    return at + pieces->size[k];
 }
 
 #endif

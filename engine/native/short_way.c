@@ -60,17 +60,11 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
 #undef IS_A
     if (way->prices == NULL && (way->prices = PyMem_Calloc(PRICES, sizeof(Price))) == NULL)
         return PyErr_NoMemory(), -1;
-    PyObject *records[] = {way->bought, way->sold, way->filled};
-    for (int k = 0; k < 3; k++) {
-        Py_ssize_t size = pieces_size(records[k]), pieces = PyTuple_Check(records[k]) ? PyTuple_GET_SIZE(records[k]) : 0;
-        if (size < 0)
-            return -1;
-        if (pieces != (k < 2 ? 15 : 9)) {
-            PyErr_SetString(PyExc_ValueError, "a record of other pieces than are written");
-            return -1;
-        }
-        way->constant = size > way->constant ? size : way->constant;
-    }
+#define WRITTEN(name, count)                                                                                          \
+    if (pieces_of(&way->name, PyDict_GetItemString(parts, #name), count) < 0)                                         \
+        return -1;
+    WRITTEN(bought, 15) WRITTEN(sold, 15) WRITTEN(filled, 9)
+#undef WRITTEN
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
     if (pattern_of(&way->held, parts, "held") < 0 || pattern_of(&way->rest, parts, "rest") < 0)
         return -1;
@@ -120,6 +114,9 @@ Way_dealloc(Way *way)
     Way_clear(way);
     PyMem_Free(way->ink.data);
     PyMem_Free(way->prices);
+    PyMem_Free(way->bought.bytes);
+    PyMem_Free(way->sold.bytes);
+    PyMem_Free(way->filled.bytes);
     Py_TYPE(way)->tp_free((PyObject *)way);
 }
 

@@ -6,36 +6,44 @@
 
 #include "way_out.h"
 
-enum { SKIPPER, TIMES, COLUMNS, ROWS, CALLS, PUBLISHED, DUE, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
+enum { SKIPPER, PUBLISHED, TIMES, COLUMNS, ROWS, CALLS, DUE, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
 
+/* Buffers of eight bytes an item: how many rows were published, the rows' ends, their five columns. */
 typedef struct {
-    Py_buffer times, columns[5];
+    Py_buffer all[7];
     int held;
+    int64_t *published;
+    const int64_t *times;
+    const double *columns[5];
 } Views;
 
 static void
 let_go(Views *views)
 {
-    for (int k = 0; k < views->held; k++)
-        PyBuffer_Release(k ? &views->columns[k - 1] : &views->times);
+    while (views->held > 0)
+        PyBuffer_Release(&views->all[--views->held]);
 }
 
-/* The batch's columns: eight bytes an item, one after the other. */
+/* -1 with an error set where one is shorter than the batch, or lies askew. */
 static int
-look(PyObject *times, PyObject *columns, Py_ssize_t count, Views *views)
+look(PyObject *const *args, Py_ssize_t count, Views *views)
 {
-    for (views->held = 0; views->held < 6; views->held++) {
+    for (views->held = 0; views->held < 7;) {
         int k = views->held;
-        PyObject *from = k ? PyTuple_GetItem(columns, k - 1) : times;
-        Py_buffer *to = k ? &views->columns[k - 1] : &views->times;
-        if (from == NULL || PyObject_GetBuffer(from, to, PyBUF_CONTIG_RO) < 0)
+        PyObject *from = k < 2 ? args[PUBLISHED + k] : PyTuple_GetItem(args[COLUMNS], k - 2);
+        Py_buffer *to = &views->all[k];
+        if (from == NULL || PyObject_GetBuffer(from, to, k ? PyBUF_CONTIG_RO : PyBUF_CONTIG) < 0)
             return -1;
-        if (to->itemsize != 8 || to->len < count * 8 || (uintptr_t)to->buf % 8) {
-            views->held++;
+        views->held++;
+        if (to->itemsize != 8 || to->len < (k ? count : 1) * 8 || (uintptr_t)to->buf % 8) {
             PyErr_SetString(PyExc_ValueError, "a column is shorter than its batch, or lies askew");
             return -1;
         }
+        if (k > 1)
+            views->columns[k - 2] = to->buf;
     }
+    views->published = views->all[0].buf;
+    views->times = views->all[1].buf;
     return 0;
 }
 
@@ -45,7 +53,7 @@ bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 {
     const Py_ssize_t places[] = {way->Bar_open, way->Bar_high, way->Bar_low, way->Bar_close, way->Bar_volume};
     PyTypeObject *type = (PyTypeObject *)way->Bar;
-    PyObject *bar = way->spare_bar, *ts_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
+    PyObject *bar = way->spare_bar, *ts_ns = PyLong_FromLongLong(views->times[row]);
     way->spare_bar = NULL;
     if (bar == NULL)
         bar = type->tp_alloc(type, 0);
@@ -58,7 +66,7 @@ bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
     PUT(bar, Bar, instrument, Py_NewRef(args[NAME]));
     PUT(bar, Bar, interval_ns, Py_NewRef(args[INTERVAL]));
     for (int k = 0; k < 5; k++) {
-        PyObject *number = PyFloat_FromDouble(((const double *)views->columns[k].buf)[row]);
+        PyObject *number = PyFloat_FromDouble(views->columns[k][row]);
         if (number == NULL) {
             Py_DECREF(bar);
             return NULL;
@@ -106,21 +114,14 @@ waits(Way *way, PyObject *name)
     return GET(PyList_GET_ITEM(orders, 0), Resting, limit) == Py_None ? 1 : -1;
 }
 
-static int
-tell_row(PyObject *list, Py_ssize_t number)
-{
-    PyObject *made = PyLong_FromSsize_t(number);
-    return made == NULL ? -1 : PyList_SetItem(list, 0, made);
-}
-
 /* Show a row to what waits; the whole bar is made only where more than its open is asked for. */
 static int
 show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 {
     int met = 0;
     if (way->opens) {
-        int64_t ts_ns = ((const int64_t *)views->times.buf)[row], interval_ns = natural(args[INTERVAL]);
-        Filled it = {args[NAME], NULL, ((const double *)views->columns[0].buf)[row], ts_ns - interval_ns, ts_ns};
+        int64_t ts_ns = views->times[row], interval_ns = natural(args[INTERVAL]);
+        Filled it = {args[NAME], NULL, views->columns[0][row], ts_ns - interval_ns, ts_ns};
         met = interval_ns < 0 || ts_ns < 0 ? 0 : fills(way, &it);
     }
     if (met)
@@ -180,11 +181,10 @@ static Py_ssize_t
 play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py_ssize_t called)
 {
     PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
-    PyObject *now_ns = PyLong_FromLongLong(((const int64_t *)views->times.buf)[row]);
-    if (now_ns == NULL || tell_row(args[PUBLISHED], row) < 0) {
-        Py_XDECREF(now_ns);
+    PyObject *now_ns = PyLong_FromLongLong(views->times[row]);
+    if (now_ns == NULL)
         return -1;
-    }
+    views->published[0] = row;
     PUT(way->clock, ReplayClock, now_ns, now_ns);
     if (PyDict_GET_SIZE(way->resting)) {
         if (show_row(way, args, views, row) < 0)
@@ -196,8 +196,7 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
             return called;
         }
     }
-    if (tell_row(args[PUBLISHED], row + 1) < 0)
-        return -1;
+    views->published[0] = row + 1;
     if (called >= PyList_GET_SIZE(rows) || PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) > row)
         return called;
     if ((bar = bar_at(way, args, views, row)) == NULL)
@@ -216,7 +215,7 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
 }
 
 PyDoc_STRVAR(skip_doc,
-    "skip(skipper, times, columns, rows, calls, published, due, after_call, seats, taps, name, interval_ns,\n"
+    "skip(skipper, published, times, columns, rows, calls, due, after_call, seats, taps, name, interval_ns,\n"
     "     called, place, due_row, count)\n--\n\n"
     "Plays on from ``place``; gives ``(called, place)`` where Python goes on.");
 
@@ -231,7 +230,7 @@ Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
     Py_ssize_t due_row = PyLong_AsSsize_t(args[NUMBERS + 2]), count = PyLong_AsSsize_t(args[NUMBERS + 3]);
     PyObject *due = PyList_GetItem(args[DUE], 0), *rows = args[ROWS];
     Views views = {.held = 0};
-    if (PyErr_Occurred() || look(args[TIMES], args[COLUMNS], count, &views) < 0) {
+    if (PyErr_Occurred() || look(args, count, &views) < 0) {
         let_go(&views);
         return NULL;
     }

@@ -18,36 +18,31 @@
 #define FULL 4096
 
 /* Everything that is handed over once, by name. */
-#define PARTS(DO)                                                                                                     \
+#define PARTS(DO)                                                                                                      \
     DO(manager) DO(venue) DO(portfolio) DO(view) DO(orders) DO(working) DO(resting) DO(accounts) DO(reservations)      \
-    DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending)                      \
-    DO(long_in) DO(long_out) DO(match) DO(exact_price) DO(pack) DO(pour) DO(sellable_from) DO(new_mark)              \
-    DO(failures) DO(placed) DO(clock) DO(Reservation) DO(Resting) DO(Free) DO(Seat)                                    \
-    DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar) DO(Instrument) DO(Marks)                            \
-    DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView) DO(Context)                         \
-    DO(buy) DO(sell) DO(zero) DO(nothing) DO(working_state) DO(filled_state)                                                       \
-    DO(bought) DO(sold) DO(filled)
+    DO(own) DO(marks) DO(latches) DO(books) DO(costs) DO(conditional) DO(pending) DO(long_in) DO(long_out) DO(match)   \
+    DO(exact_price) DO(pack) DO(pour) DO(sellable_from) DO(new_mark) DO(failures) DO(placed) DO(clock)                 \
+    DO(Reservation) DO(Resting) DO(Free) DO(Seat) DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar)       \
+    DO(Instrument) DO(Marks) DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView)            \
+    DO(Context) DO(buy) DO(sell) DO(zero) DO(nothing) DO(working_state) DO(filled_state)
 
 /* Fields that are read where they lie: class, field. */
-#define PLACES(DO)                                                                                                    \
+#define PLACES(DO)                                                                                                     \
     DO(SubmitOrder, client_id) DO(SubmitOrder, account) DO(SubmitOrder, strategy) DO(SubmitOrder, instrument)          \
-    DO(SubmitOrder, side) DO(SubmitOrder, quantity) DO(SubmitOrder, ts_ns) DO(SubmitOrder, type)                       \
-    DO(Instrument, id) DO(Instrument, market) DO(Instrument, currency) DO(Instrument, multiplier) DO(Free, commission)                    \
-    DO(Position, cost) DO(Position, locked) DO(Position, quantity) DO(Position, selling)                               \
-    DO(AccountBook, cash) DO(AccountBook, reserved) DO(AccountBook, margin) DO(AccountBook, positions)                 \
-    DO(AccountBook, fees)                                                                                             \
+    DO(SubmitOrder, side) DO(SubmitOrder, quantity) DO(SubmitOrder, ts_ns) DO(SubmitOrder, type) DO(Instrument, id)    \
+    DO(Instrument, market) DO(Instrument, currency) DO(Instrument, multiplier) DO(Free, commission)                    \
+    DO(Position, cost) DO(Position, locked) DO(Position, quantity) DO(Position, selling) DO(AccountBook, cash)         \
+    DO(AccountBook, reserved) DO(AccountBook, margin) DO(AccountBook, positions) DO(AccountBook, fees)                 \
     DO(Reservation, book) DO(Reservation, position) DO(Reservation, quantity) DO(Reservation, open)                    \
-    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held)                                              \
-    DO(Seat, waiting_for) DO(Seat, busy) DO(Seat, gone) DO(Seat, queue)                                                \
-    DO(Order, request) DO(Order, state) DO(Order, venue_id) DO(Order, price) DO(Order, cum) DO(Order, value)           \
-    DO(Order, fee) DO(Order, sent_ns) DO(Order, _quantity) DO(Order, _queued) DO(Order, _sent) DO(Order, _acked)       \
-    DO(Order, _odd) DO(Order, _fills)                                                                                 \
-    DO(Resting, number) DO(Resting, request) DO(Resting, accepted_ns) DO(Resting, buys) DO(Resting, limit)             \
-    DO(Resting, quantity) DO(Resting, leaves) DO(Resting, plain) DO(Resting, reserved) DO(Resting, acts_ns)                                                       \
-    DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open) DO(Bar, high) DO(Bar, low) DO(Bar, close) DO(Bar, volume)         \
-    DO(Bar, interval_ns) DO(Marks, latest) DO(ReplayClock, now_ns) DO(OrderManager, quiet)                             \
-    DO(OrderManager, only_books) DO(SimulatedVenue, accepted) DO(Portfolio, fills) DO(RiskView, cost_factor)           \
-    DO(Context, orders_made)
+    DO(Reservation, currency) DO(Reservation, cash) DO(Reservation, held) DO(Seat, waiting_for) DO(Seat, busy)         \
+    DO(Seat, gone) DO(Seat, queue) DO(Order, request) DO(Order, state) DO(Order, venue_id) DO(Order, price)            \
+    DO(Order, cum) DO(Order, value) DO(Order, fee) DO(Order, sent_ns) DO(Order, _quantity) DO(Order, _queued)          \
+    DO(Order, _sent) DO(Order, _acked) DO(Order, _odd) DO(Order, _fills) DO(Resting, number) DO(Resting, request)      \
+    DO(Resting, accepted_ns) DO(Resting, buys) DO(Resting, limit) DO(Resting, quantity) DO(Resting, leaves)            \
+    DO(Resting, plain) DO(Resting, reserved) DO(Resting, acts_ns) DO(Bar, instrument) DO(Bar, ts_ns) DO(Bar, open)     \
+    DO(Bar, high) DO(Bar, low) DO(Bar, close) DO(Bar, volume) DO(Bar, interval_ns) DO(Marks, latest)                   \
+    DO(ReplayClock, now_ns) DO(OrderManager, quiet) DO(OrderManager, only_books) DO(SimulatedVenue, accepted)          \
+    DO(Portfolio, fills) DO(RiskView, cost_factor) DO(Context, orders_made)
 
 typedef struct {
     PyObject_HEAD
@@ -57,7 +52,6 @@ typedef struct {
 #define DO(type, field) Py_ssize_t type##_##field;
     PLACES(DO)
 #undef DO
-    Py_ssize_t constant;        /* No record has more bytes than these, but for its values. */
     int opens;                  /* The fill model takes the open, in full. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
@@ -65,6 +59,7 @@ typedef struct {
     Price *prices;
     Desk desks[DESKS];
     Pattern held, rest, request;
+    Pieces bought, sold, filled;
     Ink ink;
 } Way;
 

@@ -143,7 +143,7 @@ static int
 write_in(Way *way, const Asked *it, int64_t number)
 {
     PyObject *order = it->order, *amount = it->cost == way->zero ? Py_NewRef(way->nothing) : PyObject_Str(it->cost);
-    PyObject *pieces = GET(order, SubmitOrder, side) == way->buy ? way->bought : way->sold;
+    const Pieces *pieces = GET(order, SubmitOrder, side) == way->buy ? &way->bought : &way->sold;
     int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
     char digits[24];
     Text venue_id = {digits, digits_of(number, digits)}, client_id, account, strategy, instrument, cost;
@@ -152,7 +152,7 @@ write_in(Way *way, const Asked *it, int64_t number)
         && text_of(GET(order, SubmitOrder, account), &account) == 0
         && text_of(GET(order, SubmitOrder, strategy), &strategy) == 0
         && text_of(GET(order, SubmitOrder, instrument), &instrument) == 0 && text_of(amount, &cost) == 0)
-        at = ink_room(&way->ink, way->constant + 14 * HEAD_MAX + 3 * client_id.size + 2 * account.size + strategy.size
+        at = ink_room(&way->ink, pieces->total + 14 * HEAD_MAX + 3 * client_id.size + 2 * account.size + strategy.size
                                      + instrument.size + cost.size + venue_id.size);
     if (at != NULL) {
         at = put_text(put_piece(at, pieces, 0), client_id);

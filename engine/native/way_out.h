@@ -107,7 +107,8 @@ charged(Way *way, PyObject *costs_of, Filled *it)
 static int
 write_out(Way *way, Filled *it)
 {
-    PyObject *pieces = way->filled, *amount = PyObject_Str(it->fee);
+    const Pieces *pieces = &way->filled;
+    PyObject *amount = PyObject_Str(it->fee);
     char digits[48], *at = NULL;
     Text fill_id = {digits, digits_of(natural(GET(it->rest, Resting, number)), digits)}, account, client_id, price, fee;
     digits[fill_id.size++] = '.';
@@ -115,7 +116,7 @@ write_out(Way *way, Filled *it)
     if (amount != NULL && text_of(it->text, &price) == 0 && text_of(amount, &fee) == 0
         && text_of(GET(it->request, SubmitOrder, account), &account) == 0
         && text_of(GET(it->request, SubmitOrder, client_id), &client_id) == 0)
-        at = ink_room(&way->ink, way->constant + 8 * HEAD_MAX + account.size + client_id.size + price.size + fee.size
+        at = ink_room(&way->ink, pieces->total + 8 * HEAD_MAX + account.size + client_id.size + price.size + fee.size
                                      + fill_id.size);
     if (at != NULL) {
         at = put_text(put_piece(at, pieces, 0), account);

@@ -56,9 +56,10 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         long_in=core.bus.publisher(SubmitOrder), long_out=venue.on_bar, match=venue.match,
         opens=type(venue.model) is NextOpen, exact_price=exact_price, pack=journal.pack,
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
-        failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, nothing=str(ZERO), buy=Side.BUY, sell=Side.SELL,
-        working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
-        held=Reservation(None, None, 0, 0), rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0), request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
+        failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, nothing=str(ZERO),
+        buy=Side.BUY, sell=Side.SELL, working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
+        held=Reservation(None, None, 0, 0), request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
+        rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0),
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
         AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, ReplayClock=ReplayClock,
         OrderManager=OrderManager, SimulatedVenue=SimulatedVenue, Portfolio=Portfolio, RiskView=RiskView,

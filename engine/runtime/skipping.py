@@ -7,6 +7,7 @@ latest price of an instrument or the value of an indicator, is looked up when it
 them the journal and its digest, are those of the run that looks at every bar.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -51,7 +52,7 @@ def _plain(column: Any) -> Any:
 class _Line:
     """The bars of one instrument in the batch at hand."""
 
-    def __init__(self, name: InstrumentId, interval_ns: int, published: list[int]) -> None:
+    def __init__(self, name: InstrumentId, interval_ns: int, published: Sequence[int]) -> None:
         self.name = name
         self.interval_ns = interval_ns
         self.places: Sequence[int] | None = None
@@ -103,7 +104,7 @@ class _Line:
 class _Latest(dict[InstrumentId, Any]):
     """The latest price of each instrument, looked up when somebody asks."""
 
-    def __init__(self, lines: dict[InstrumentId, _Line], published: list[int]) -> None:
+    def __init__(self, lines: dict[InstrumentId, _Line], published: Sequence[int]) -> None:
         super().__init__()
         self._lines = lines
         self._published = published
@@ -156,7 +157,7 @@ class Skipper:
         self._stage = stage
         self._runner: StrategyRunner = core.runner
         self._waiting = waiting
-        self._published = [0]
+        self._published = array("q", [0])
         """How many rows of the batch were published; the lines and the latest prices look here."""
         self._lines = [_Line(name, interval_ns, self._published) for name, interval_ns in names]
         self._by_name = {line.name: line for line in self._lines}
@@ -237,7 +238,7 @@ class Skipper:
                 due_row = bisect_left(times, known_due, place)
             if skip is not None:
                 called, place = skip(
-                    self, times, line.columns, rows, calls, published, due, self._runner.after_call, self._seats, taps,
+                    self, published, times, line.columns, rows, calls, due, self._runner.after_call, self._seats, taps,
                     name, line.interval_ns, called, place, due_row, count,
                 )  # fmt: skip
             stop = min(rows[called] if called < fires else count, due_row)
