@@ -1,4 +1,6 @@
-/* Prices come again and again: what a float is exactly, and how that is written, by the float's own bits. */
+/* Prices come again and again, and orders are mostly of one size: what a float is exactly, how that is written, what so
+   many units are worth at it and cost, by the float's own bits. All of it is what the same operations on the same
+   decimals gave before. */
 
 #pragma once
 
@@ -6,32 +8,59 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PRICES 8192
+#define PRICES 4096
 
 typedef struct {
     double price;
     PyObject *exact, *text;
+    /* Of the latest quantity asked for, in units of this size, at this rate: borrowed, to tell them by. */
+    PyObject *multiplier, *commission, *factor;
+    int64_t quantity;
+    PyObject *value, *fee, *fee_text;
+    PyObject *cost, *cost_text; /* What of the cash a purchase may take. */
 } Price;
 
-/* What is known of a price, or of another one that fell on its place. */
 static inline Price *
 price_at(Price *prices, double price)
 {
     uint64_t bits;
     memcpy(&bits, &price, sizeof bits);
-    return &prices[bits * UINT64_C(0x9e3779b97f4a7c15) >> 51];
+    return &prices[bits * UINT64_C(0x9e3779b97f4a7c15) >> 52];
 }
 
-static inline int
-is_price(const Price *known, double price)
+static void
+forget_cost(Price *known)
 {
-    return known->exact != NULL && memcmp(&known->price, &price, sizeof price) == 0;
+    Py_CLEAR(known->cost);
+    Py_CLEAR(known->cost_text);
 }
 
-/* Ask ``exact_price`` (engine.domain.money) and keep the answer; NULL on error. */
-static const Price *
-price_learn(Price *known, double price, PyObject *exact_price)
+static void
+forget_worth(Price *known)
 {
+    forget_cost(known);
+    Py_CLEAR(known->value);
+    Py_CLEAR(known->fee);
+    Py_CLEAR(known->fee_text);
+}
+
+static void
+forget_prices(Price *prices)
+{
+    for (int k = 0; prices != NULL && k < PRICES; k++) {
+        forget_worth(&prices[k]);
+        Py_CLEAR(prices[k].exact);
+        Py_CLEAR(prices[k].text);
+    }
+}
+
+/* What is known of a price; else ``exact_price`` (engine.domain.money) is asked. NULL on error. */
+static Price *
+price_of(Price *prices, double price, PyObject *exact_price)
+{
+    Price *known = price_at(prices, price);
+    if (known->exact != NULL && memcmp(&known->price, &price, sizeof price) == 0)
+        return known;
     PyObject *number = PyFloat_FromDouble(price), *exact = NULL, *text = NULL;
     if (number != NULL)
         exact = PyObject_CallOneArg(exact_price, number);
@@ -42,17 +71,49 @@ price_learn(Price *known, double price, PyObject *exact_price)
         Py_XDECREF(exact);
         return NULL;
     }
+    forget_worth(known);
     known->price = price;
     Py_XSETREF(known->exact, exact);
     Py_XSETREF(known->text, text);
     return known;
 }
 
-static void
-prices_clear(Price *prices)
+/* price x units x multiplier, new. */
+static PyObject *
+value_at(PyObject *price, PyObject *units, PyObject *multiplier)
 {
-    for (int k = 0; prices != NULL && k < PRICES; k++) {
-        Py_CLEAR(prices[k].exact);
-        Py_CLEAR(prices[k].text);
-    }
+    PyObject *value = PyNumber_Multiply(price, units);
+    if (value != NULL && PyLong_AsLong(multiplier) != 1)
+        Py_SETREF(value, PyErr_Occurred() ? NULL : PyNumber_Multiply(value, multiplier));
+    return value;
+}
+
+/* Know ``value`` and ``fee`` of so many units, which are the quantity as a decimal; -1 on error. */
+static int
+know_worth(Price *known, int64_t quantity, PyObject *units, PyObject *multiplier, PyObject *commission)
+{
+    if (known->fee_text != NULL && known->quantity == quantity && known->multiplier == multiplier
+        && known->commission == commission)
+        return 0;
+    forget_worth(known);
+    known->quantity = quantity, known->multiplier = multiplier, known->commission = commission;
+    known->value = value_at(known->exact, units, multiplier);
+    known->fee = known->value == NULL ? NULL : PyNumber_Multiply(known->value, commission);
+    known->fee_text = known->fee == NULL ? NULL : PyObject_Str(known->fee);
+    return known->fee_text == NULL ? -1 : 0;
+}
+
+/* Know ``cost`` of what ``know_worth`` was asked of, its value taken times a factor (None: 1); -1 on error. */
+static int
+know_cost(Price *known, PyObject *factor)
+{
+    if (known->cost_text != NULL && known->factor == factor)
+        return 0;
+    forget_cost(known);
+    known->factor = factor;
+    PyObject *value = factor == Py_None ? Py_NewRef(known->value) : PyNumber_Multiply(known->value, factor);
+    known->cost = value == NULL ? NULL : PyNumber_Add(value, known->fee);
+    known->cost_text = known->cost == NULL ? NULL : PyObject_Str(known->cost);
+    Py_XDECREF(value);
+    return known->cost_text == NULL ? -1 : 0;
 }

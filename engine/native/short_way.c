@@ -100,7 +100,7 @@ Way_clear(Way *way)
     pattern_clear(&way->request);
     Py_CLEAR(way->quantity);
     Py_CLEAR(way->units);
-    prices_clear(way->prices);
+    forget_prices(way->prices);
     Py_CLEAR(way->spare_bar);
     Py_CLEAR(way->spare_list);
     Py_CLEAR(way->spare_fills);

@@ -127,30 +127,12 @@ units_of(Way *way, PyObject *quantity)
     return way->units;
 }
 
-/* price x quantity x multiplier, new. */
+/* RiskView.reference, new; None where there is no price. ``known``: what else is known of it, or NULL. */
 static PyObject *
-value_of(Way *way, PyObject *price, PyObject *quantity, PyObject *instrument)
-{
-    PyObject *units = units_of(way, quantity), *multiplier = GET(instrument, Instrument, multiplier);
-    PyObject *value = units == NULL ? NULL : PyNumber_Multiply(price, units);
-    if (value != NULL && natural(multiplier) != 1)
-        Py_SETREF(value, PyNumber_Multiply(value, multiplier));
-    return value;
-}
-
-/* What engine.domain.money.exact_price says of a float, and its text; NULL on error. */
-static const Price *
-price_of(Way *way, double price)
-{
-    Price *known = price_at(way->prices, price);
-    return is_price(known, price) ? known : price_learn(known, price, way->exact_price);
-}
-
-/* RiskView.reference, new; None where there is no price. */
-static PyObject *
-reference(Way *way, PyObject *name)
+reference(Way *way, PyObject *name, Price **known)
 {
     PyObject *latest = GET(way->marks, Marks, latest), *event;
+    *known = NULL;
     if (way->fresh != NULL && GET(way->fresh, Bar, instrument) == name)
         event = Py_NewRef(way->fresh);
     else if (PyDict_CheckExact(latest))
@@ -163,8 +145,8 @@ reference(Way *way, PyObject *name)
     if (event != NULL && IS(event, Bar) && PyFloat_CheckExact(GET(event, Bar, close))) {
         double close = PyFloat_AS_DOUBLE(GET(event, Bar, close));
         if (close > 0.0 && close < Py_HUGE_VAL) {
-            const Price *price = price_of(way, close);
-            found = price == NULL ? NULL : Py_NewRef(price->exact);
+            *known = price_of(way->prices, close, way->exact_price);
+            found = *known == NULL ? NULL : Py_NewRef((*known)->exact);
         }
         else
             found = Py_NewRef(Py_None);

@@ -4,9 +4,10 @@
 
 #include "way.h"
 
-/* Everything of one order on its way in, borrowed; ``cost`` is its own. ``position``: NULL where there is none yet. */
+/* Everything of one order on its way in, borrowed; ``cost`` and its text are its own. ``position``: NULL where there is
+   none yet. */
 typedef struct {
-    PyObject *order, *instrument, *account, *position, *cost;
+    PyObject *order, *instrument, *account, *position, *cost, *text;
 } Asked;
 
 /* Whether free cash covers a cost; -1 on error (AccountBook.available_cash). */
@@ -32,30 +33,39 @@ can_pay(Way *way, PyObject *account, PyObject *currency, PyObject *cost)
 
 /* What a purchase may take of the cash, new (engine.risk.cost.cost_at); None: there is no price. */
 static PyObject *
-cost_of(Way *way, const Asked *it, PyObject *book)
+cost_of(Way *way, Asked *it, PyObject *book)
 {
     PyObject *order = it->order, *instrument = it->instrument, *quantity = GET(order, SubmitOrder, quantity);
-    PyObject *price = reference(way, GET(instrument, Instrument, id)), *factor = GET(way->view, RiskView, cost_factor);
+    PyObject *factor = GET(way->view, RiskView, cost_factor), *multiplier = GET(instrument, Instrument, multiplier);
+    Price *known;
+    PyObject *price = reference(way, GET(instrument, Instrument, id), &known), *units = units_of(way, quantity);
     if (price == NULL || price == Py_None)
         return price;
-    PyObject *fee = NULL, *cost = NULL;
-    PyObject *value = value_of(way, price, quantity, instrument);
-    if (value == NULL)
+    PyObject *value = NULL, *fee = NULL, *cost = NULL;
+    if (units == NULL)
         goto done;
-    if (IS(book, Free))
+    if (known != NULL && IS(book, Free)) {
+        if (know_worth(known, natural(quantity), units, multiplier, GET(book, Free, commission)) == 0
+            && know_cost(known, factor) == 0) {
+            cost = Py_NewRef(known->cost);
+            it->text = Py_NewRef(known->cost_text);
+        }
+        goto done;
+    }
+    value = value_at(price, units, multiplier);
+    if (value != NULL && IS(book, Free))
         fee = PyNumber_Multiply(value, GET(book, Free, commission));
-    else
+    else if (value != NULL)
         fee = PyObject_CallMethodObjArgs(
             book, S_fee, GET(order, SubmitOrder, type), GET(order, SubmitOrder, side), quantity, price, instrument,
             GET(order, SubmitOrder, ts_ns), NULL);
-    if (fee == NULL)
-        goto done;
-    if (factor != Py_None) {
+    if (fee != NULL && factor != Py_None)
         Py_SETREF(value, PyNumber_Multiply(value, factor));
-        if (value == NULL)
-            goto done;
-    }
-    cost = PyNumber_Add(value, fee);
+    if (fee != NULL && value != NULL)
+        cost = PyNumber_Add(value, fee);
+    it->text = cost == NULL ? NULL : PyObject_Str(cost);
+    if (it->text == NULL)
+        Py_CLEAR(cost);
 done:
     Py_DECREF(price);
     Py_XDECREF(value);
@@ -123,7 +133,8 @@ judged(Way *way, Asked *it)
     yes = book == NULL ? -1 : allowed(way, it, book);
     if (yes == 1 && side == way->sell) {
         yes = can_sell(way, it);
-        it->cost = yes == 1 ? Py_NewRef(way->zero) : NULL;
+        if (yes == 1)
+            it->cost = Py_NewRef(way->zero), it->text = Py_NewRef(way->nothing);
     }
     else if (yes == 1 && side == way->buy) {
         it->cost = cost_of(way, it, book);
@@ -142,16 +153,16 @@ judged(Way *way, Asked *it)
 static int
 write_in(Way *way, const Asked *it, int64_t number)
 {
-    PyObject *order = it->order, *amount = it->cost == way->zero ? Py_NewRef(way->nothing) : PyObject_Str(it->cost);
+    PyObject *order = it->order;
     const Pieces *pieces = GET(order, SubmitOrder, side) == way->buy ? &way->bought : &way->sold;
     int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
     char digits[24];
     Text venue_id = {digits, digits_of(number, digits)}, client_id, account, strategy, instrument, cost;
     char *at = NULL;
-    if (amount != NULL && text_of(GET(order, SubmitOrder, client_id), &client_id) == 0
+    if (text_of(GET(order, SubmitOrder, client_id), &client_id) == 0
         && text_of(GET(order, SubmitOrder, account), &account) == 0
         && text_of(GET(order, SubmitOrder, strategy), &strategy) == 0
-        && text_of(GET(order, SubmitOrder, instrument), &instrument) == 0 && text_of(amount, &cost) == 0)
+        && text_of(GET(order, SubmitOrder, instrument), &instrument) == 0 && text_of(it->text, &cost) == 0)
         at = ink_room(&way->ink, pieces->total + 14 * HEAD_MAX + 3 * client_id.size + 2 * account.size + strategy.size
                                      + instrument.size + cost.size + venue_id.size);
     if (at != NULL) {
@@ -171,7 +182,6 @@ write_in(Way *way, const Asked *it, int64_t number)
         at = put_text(put_piece(at, pieces, 13), venue_id);
         ink_upto(&way->ink, put_piece(at, pieces, 14), 3);
     }
-    Py_XDECREF(amount);
     return at == NULL ? -1 : 0;
 }
 
@@ -317,6 +327,7 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
         answer = Py_NewRef(Py_None);
 done:
     Py_XDECREF(it.cost);
+    Py_XDECREF(it.text);
     Py_XDECREF(number);
     Py_XDECREF(venue_id);
     return answer;

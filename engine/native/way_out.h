@@ -4,12 +4,13 @@
 
 #include "way.h"
 
-/* Everything of one fill, borrowed; price, its text, value and fee are its own. ``bar``: NULL where only its open was made. */
+/* Everything of one fill, borrowed; price, value, fee and their texts are its own. ``bar``: NULL where only its open was made. */
 typedef struct {
     PyObject *name, *bar;
     double open;
     int64_t start_ns, ts_ns;
-    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *text, *value, *fee;
+    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *price_text, *value, *fee, *fee_text;
+    Price *known;               /* Of its price, where that is one that may come again. */
 } Filled;
 
 /* The order that rests alone at an instrument and may fill in full by this bar; 0 where it is none, -1 on error. */
@@ -48,10 +49,10 @@ static int
 priced(Way *way, Filled *it)
 {
     if (way->opens) {
-        const Price *price = price_of(way, it->open);
-        if (price == NULL)
+        it->known = price_of(way->prices, it->open, way->exact_price);
+        if (it->known == NULL)
             return -1;
-        it->price = Py_NewRef(price->exact), it->text = Py_NewRef(price->text);
+        it->price = Py_NewRef(it->known->exact), it->price_text = Py_NewRef(it->known->text);
         return 1;
     }
     PyObject *asked[] = {GET(it->rest, Resting, buys), Py_None, it->quantity, it->bar};
@@ -62,10 +63,10 @@ priced(Way *way, Filled *it)
     if (PyTuple_Check(found) && PyTuple_GET_SIZE(found) == 2) {
         whole = natural(PyTuple_GET_ITEM(found, 0)) == natural(it->quantity);
         it->price = whole ? Py_NewRef(PyTuple_GET_ITEM(found, 1)) : NULL;
-        it->text = whole ? PyObject_Str(it->price) : NULL;
+        it->price_text = whole ? PyObject_Str(it->price) : NULL;
     }
     Py_DECREF(found);
-    return whole && it->text == NULL ? -1 : whole;
+    return whole && it->price_text == NULL ? -1 : whole;
 }
 
 /* Order.finish: 1 where that is all the order needs. */
@@ -86,13 +87,21 @@ finishes(Way *way, Filled *it)
 static int
 charged(Way *way, PyObject *costs_of, Filled *it)
 {
-    PyObject *commission = PyTuple_GET_ITEM(costs_of, 2);
-    it->value = value_of(way, it->price, it->quantity, it->instrument);
-    if (it->value == NULL)
+    PyObject *commission = PyTuple_GET_ITEM(costs_of, 2), *multiplier = GET(it->instrument, Instrument, multiplier);
+    PyObject *units = units_of(way, it->quantity);
+    if (units == NULL)
         return -1;
-    if (commission != Py_None)
+    if (it->known != NULL && commission != Py_None) {
+        if (know_worth(it->known, natural(it->quantity), units, multiplier, commission) < 0)
+            return -1;
+        it->value = Py_NewRef(it->known->value);
+        it->fee = Py_NewRef(it->known->fee), it->fee_text = Py_NewRef(it->known->fee_text);
+        return 0;
+    }
+    it->value = value_at(it->price, units, multiplier);
+    if (it->value != NULL && commission != Py_None)
         it->fee = PyNumber_Multiply(it->value, commission);
-    else {
+    else if (it->value != NULL) {
         PyObject *request = it->request;
         PyObject *asked[] = {
             GET(request, SubmitOrder, type), GET(request, SubmitOrder, side), it->quantity, it->price, it->instrument,
@@ -100,7 +109,8 @@ charged(Way *way, PyObject *costs_of, Filled *it)
         it->fee = asked[5] == NULL ? NULL : PyObject_Vectorcall(PyTuple_GET_ITEM(costs_of, 0), asked, 6, NULL);
         Py_XDECREF(asked[5]);
     }
-    return it->fee == NULL ? -1 : 0;
+    it->fee_text = it->fee == NULL ? NULL : PyObject_Str(it->fee);
+    return it->fee_text == NULL ? -1 : 0;
 }
 
 /* OrderReport of the fill. */
@@ -108,12 +118,11 @@ static int
 write_out(Way *way, Filled *it)
 {
     const Pieces *pieces = &way->filled;
-    PyObject *amount = PyObject_Str(it->fee);
     char digits[48], *at = NULL;
     Text fill_id = {digits, digits_of(natural(GET(it->rest, Resting, number)), digits)}, account, client_id, price, fee;
     digits[fill_id.size++] = '.';
     fill_id.size += digits_of(natural(GET(it->rest, Resting, quantity)), digits + fill_id.size);
-    if (amount != NULL && text_of(it->text, &price) == 0 && text_of(amount, &fee) == 0
+    if (text_of(it->price_text, &price) == 0 && text_of(it->fee_text, &fee) == 0
         && text_of(GET(it->request, SubmitOrder, account), &account) == 0
         && text_of(GET(it->request, SubmitOrder, client_id), &client_id) == 0)
         at = ink_room(&way->ink, pieces->total + 8 * HEAD_MAX + account.size + client_id.size + price.size + fee.size
@@ -129,7 +138,6 @@ write_out(Way *way, Filled *it)
         at = put_text(put_piece(at, pieces, 7), fill_id);
         ink_upto(&way->ink, put_piece(at, pieces, 8), 1);
     }
-    Py_XDECREF(amount);
     return at == NULL ? -1 : 0;
 }
 
@@ -315,7 +323,8 @@ let_go_of(Way *way, Filled *it)
     done_with(&way->rest, it->rest);
     done_with(&way->request, it->request);
     Py_DECREF(it->quantity);
-    Py_XDECREF(it->price), Py_XDECREF(it->text), Py_XDECREF(it->value), Py_XDECREF(it->fee);
+    Py_XDECREF(it->price), Py_XDECREF(it->price_text);
+    Py_XDECREF(it->value), Py_XDECREF(it->fee), Py_XDECREF(it->fee_text);
 }
 
 /* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
