@@ -31,12 +31,35 @@ class Bars(Struct, frozen=True):
 class _Store:
     """One instrument's bars. A full buffer is left behind, never shifted, so that views handed out stay true."""
 
-    __slots__ = ("count", "rows", "ts")
+    __slots__ = ("count", "rows", "ts", "waiting")
 
     def __init__(self, capacity: int) -> None:
         self.ts: NDArray[np.int64] = np.empty(capacity, np.int64)
         self.rows: NDArray[np.float64] = np.empty((5, capacity), np.float64)
         self.count = 0
+        self.waiting: list[Any] = []
+        """Batches that are copied once somebody asks; most strategies never do."""
+
+    def load(self, columns: Any, keep: int) -> None:
+        """A batch, for ``copied`` to take."""
+        waiting = self.waiting
+        waiting.append(columns)
+        while sum(len(batch.ts_ns) for batch in waiting[1:-1]) >= keep:
+            # No more than ``keep`` before the latest batch are ever shown, so nobody sees the gap.
+            del waiting[0]
+
+    def copied(self, keep: int) -> "_Store":
+        """This, with all that waited."""
+        for columns in self.waiting:
+            size = len(columns.ts_ns)
+            self.room(size, keep)
+            span = slice(self.count, self.count + size)
+            self.ts[span] = columns.ts_ns
+            for row, values in enumerate((columns.open, columns.high, columns.low, columns.close, columns.volume)):
+                self.rows[row, span] = values
+            self.count += size
+        self.waiting.clear()
+        return self
 
     def room(self, size: int, keep: int) -> None:
         if self.count + size <= len(self.ts):
@@ -71,7 +94,7 @@ class History:
         self._factors.setdefault(instrument, []).append((ex_ns, price_factor, share_factor))
 
     def append(self, bar: Bar) -> None:
-        store = self._store(bar.instrument, bar.interval_ns, 2 * self.keep)
+        store = self._store(bar.instrument, bar.interval_ns, 2 * self.keep).copied(self.keep)
         store.room(1, self.keep)
         i = store.count
         store.ts[i] = bar.ts_ns
@@ -80,14 +103,7 @@ class History:
 
     def extend(self, columns: Any) -> None:
         """Load a batch (``data.columns.Columns``) that replay is about to publish."""
-        size = len(columns.ts_ns)
-        store = self._store(columns.instrument, columns.interval_ns, self.keep + size)
-        store.room(size, self.keep)
-        span = slice(store.count, store.count + size)
-        store.ts[span] = columns.ts_ns
-        for row, values in enumerate((columns.open, columns.high, columns.low, columns.close, columns.volume)):
-            store.rows[row, span] = values
-        store.count += size
+        self._store(columns.instrument, columns.interval_ns, 0).load(columns, self.keep)
 
     def last(self, instrument: InstrumentId, n: int, interval_ns: int = 0) -> Bars:
         """The last ``n`` bars that have ended by now; fewer if there are not that many yet.
@@ -100,8 +116,7 @@ class History:
         if not 1 <= n <= self.keep:
             raise ConfigError(f"history({instrument}, {n}): {self.keep} bars are kept; ask for 1 to {self.keep}")
         store = self._stores.get((instrument, interval_ns)) if interval_ns else self._default.get(instrument)
-        if store is None:
-            store = _Store(0)
+        store = _Store(0) if store is None else store.copied(self.keep)
         end = int(np.searchsorted(store.ts[: store.count], self._now_ns(), "right"))
         start = max(0, end - n)
         ts, rows = store.ts[start:end], store.rows[:, start:end]

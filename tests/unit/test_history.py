@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.domain.errors import ConfigError
 from engine.domain.timestamps import MINUTE_NS
@@ -54,6 +56,30 @@ def test_appending_past_the_buffer_leaves_views_true() -> None:
     for i, bars in shown:
         assert bars.close.tolist() == [float(n) for n in range(max(1, i - 9), i + 1)]
     assert len(history._stores[INDEX, MINUTE_NS].ts) <= 20
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=12),
+    asks=st.lists(st.tuples(st.integers(0, 11), st.integers(1, 40), st.integers(1, 10)), max_size=8),
+)
+def test_batches_are_shown_whole_whenever_somebody_asks(sizes: list[int], asks: list[tuple[int, int, int]]) -> None:
+    """Within the latest batch, at any bar and after any number that nobody looked at: the last ``n``, all that were
+    handed out stay true, and no more is held than is kept and the latest batches."""
+    history, now = a_history(keep=10)
+    count, shown = 0, []
+    for number, size in enumerate(sizes):
+        ends = [START_NS + (count + k + 1) * MINUTE_NS for k in range(size)]
+        closes = [float(count + k + 1) for k in range(size)]
+        history.extend(next(iter(BarsOf(flat_rows(*closes), ends=ends).batches())))
+        for _, place, n in sorted(ask for ask in asks if ask[0] == number):
+            seen = count + min(place, size)
+            now.ns = START_NS + seen * MINUTE_NS
+            shown.append((seen, n, history.last(INDEX, n)))
+        count += size
+    for seen, n, bars in shown:
+        assert bars.close.tolist() == [float(k) for k in range(max(0, seen - n) + 1, seen + 1)]
+    waiting = history._stores[INDEX, MINUTE_NS].waiting
+    assert sum(len(batch.ts_ns) for batch in waiting[1:-1]) < 10
 
 
 @pytest.mark.parametrize("n", [0, -1, 51])
