@@ -15,6 +15,7 @@ from engine.journal.chain import BATCH_DECODER, ENCODER, OPEN, Chain
 
 BATCH = 256
 
+
 class Writer(Protocol):
     """Who makes bytes of records itself; it puts ``pour`` before its own, so that the order stands."""
 
