@@ -83,6 +83,22 @@ wilder(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* The means of a whole block after another whole one, and its reference; gives its total. What the block before leaves
+   and what this one adds up to do not wait for each other, and no mean waits for another. */
+static double
+whole_block(const double *before, const double *value, Py_ssize_t period, double *restrict left, double *restrict at)
+{
+    double ref = before[0], sum = 0.0, total = 0.0, size = (double)period;
+    for (Py_ssize_t k = 0; k < period; k++) {
+        left[period - 1 - k] = sum;
+        sum += before[period - 1 - k] - ref;
+        at[k] = total += value[k] - ref;
+    }
+    for (Py_ssize_t k = 0; k < period; k++)
+        at[k] = ref + (left[k] + at[k]) / size;
+    return total;
+}
+
 PyDoc_STRVAR(means_doc,
     "means(ref, total, begun, block, left, values, found)\n--\n\n"
     "``WindowSum.mean`` of each value; ``block`` and ``left`` are as long as the window, ``begun`` of ``block`` are\n"
@@ -112,6 +128,15 @@ means(PyObject *Py_UNUSED(module), PyObject *args)
     double *block = kept[0].buf, *left = kept[1].buf, *at = both[0].buf;
     const double *value = both[1].buf;
     for (Py_ssize_t count = COUNT(both[0]); count > 0; count--, value++) {
+        if (begun == period && count > period) {
+            const double *before = block;
+            for (; count > period; count -= period, value += period, at += period) {
+                ref = before[0];
+                total = whole_block(before, value, period, left, at);
+                before = value;
+            }
+            memcpy(block, before, (size_t)period * sizeof(double));
+        }
         if (begun == period) {
             /* What is left of the block for each place in the next one, from its last value backwards. */
             double sum = 0.0;
