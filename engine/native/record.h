@@ -55,7 +55,12 @@ ink_upto(Ink *ink, const char *end, Py_ssize_t records)
 static int
 text_of(PyObject *text, Text *found)
 {
-    found->bytes = PyUnicode_AsUTF8AndSize(text, &found->size);
+    if (PyUnicode_Check(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
+        found->bytes = PyUnicode_DATA(text);
+        found->size = PyUnicode_GET_LENGTH(text);
+    }
+    else
+        found->bytes = PyUnicode_AsUTF8AndSize(text, &found->size);
     if (found->bytes != NULL && found->size > 0xffff) {
         PyErr_SetString(PyExc_ValueError, "a text of more than 65,535 bytes in an order");
         found->bytes = NULL;

@@ -53,16 +53,12 @@ bar_at(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
 {
     const Py_ssize_t places[] = {way->Bar_open, way->Bar_high, way->Bar_low, way->Bar_close, way->Bar_volume};
     PyTypeObject *type = (PyTypeObject *)way->Bar;
-    PyObject *bar = way->spare_bar, *ts_ns = PyLong_FromLongLong(views->times[row]);
+    PyObject *bar = way->spare_bar;
     way->spare_bar = NULL;
-    if (bar == NULL)
-        bar = type->tp_alloc(type, 0);
-    if (bar == NULL || ts_ns == NULL) {
-        Py_XDECREF(bar);
-        Py_XDECREF(ts_ns);
+    if (bar == NULL && (bar = type->tp_alloc(type, 0)) == NULL)
         return NULL;
-    }
-    PUT(bar, Bar, ts_ns, ts_ns);
+    /* It ends now. */
+    PUT(bar, Bar, ts_ns, Py_NewRef(GET(way->clock, ReplayClock, now_ns)));
     PUT(bar, Bar, instrument, Py_NewRef(args[NAME]));
     PUT(bar, Bar, interval_ns, Py_NewRef(args[INTERVAL]));
     for (int k = 0; k < 5; k++) {

@@ -8,6 +8,7 @@
    none yet. */
 typedef struct {
     PyObject *order, *instrument, *account, *position, *cost, *text;
+    int64_t quantity, ts_ns;
 } Asked;
 
 /* Whether free cash covers a cost; -1 on error (AccountBook.available_cash). */
@@ -45,7 +46,7 @@ cost_of(Way *way, Asked *it, PyObject *book)
     if (units == NULL)
         goto done;
     if (known != NULL && IS(book, Free)) {
-        if (know_worth(known, natural(quantity), units, multiplier, GET(book, Free, commission)) == 0
+        if (know_worth(known, it->quantity, units, multiplier, GET(book, Free, commission)) == 0
             && know_cost(known, factor) == 0) {
             cost = Py_NewRef(known->cost);
             it->text = Py_NewRef(known->cost_text);
@@ -96,8 +97,7 @@ can_sell(Way *way, const Asked *it)
         return PyErr_Occurred() ? -1 : 0;
     int64_t held = PyLong_AsLongLong(GET(position, Position, quantity));
     int64_t selling = PyLong_AsLongLong(GET(position, Position, selling));
-    int64_t quantity = PyLong_AsLongLong(GET(it->order, SubmitOrder, quantity));
-    return PyErr_Occurred() ? -1 : quantity <= held - selling;
+    return PyErr_Occurred() ? -1 : it->quantity <= held - selling;
 }
 
 /* Find whose books it is about; 0 where they are none that is known here, -1 on error. */
@@ -124,7 +124,8 @@ static int
 judged(Way *way, Asked *it)
 {
     PyObject *order = it->order, *instrument = it->instrument, *side = GET(order, SubmitOrder, side);
-    if (PyDict_GET_SIZE(way->latches) || natural(GET(order, SubmitOrder, quantity)) <= 0)
+    it->quantity = natural(GET(order, SubmitOrder, quantity));
+    if (PyDict_GET_SIZE(way->latches) || it->quantity <= 0)
         return 0;
     int yes = find_books(way, it);
     if (yes < 1)
@@ -151,13 +152,11 @@ judged(Way *way, Asked *it)
 
 /* OrderSubmitted, OrderSent and the venue's ACK. */
 static int
-write_in(Way *way, const Asked *it, int64_t number)
+write_in(Way *way, const Asked *it, Text venue_id)
 {
     PyObject *order = it->order;
     const Pieces *pieces = GET(order, SubmitOrder, side) == way->buy ? &way->bought : &way->sold;
-    int64_t quantity = natural(GET(order, SubmitOrder, quantity)), ts_ns = natural(GET(order, SubmitOrder, ts_ns));
-    char digits[24];
-    Text venue_id = {digits, digits_of(number, digits)}, client_id, account, strategy, instrument, cost;
+    Text client_id, account, strategy, instrument, cost;
     char *at = NULL;
     if (text_of(GET(order, SubmitOrder, client_id), &client_id) == 0
         && text_of(GET(order, SubmitOrder, account), &account) == 0
@@ -170,14 +169,14 @@ write_in(Way *way, const Asked *it, int64_t number)
         at = put_text(put_piece(at, pieces, 1), account);
         at = put_text(put_piece(at, pieces, 2), strategy);
         at = put_text(put_piece(at, pieces, 3), instrument);
-        at = put_number(put_piece(at, pieces, 4), quantity);
-        at = put_number(put_piece(at, pieces, 5), ts_ns);
-        at = put_number(put_piece(at, pieces, 6), ts_ns);
+        at = put_number(put_piece(at, pieces, 4), it->quantity);
+        at = put_number(put_piece(at, pieces, 5), it->ts_ns);
+        at = put_number(put_piece(at, pieces, 6), it->ts_ns);
         at = put_text(put_piece(at, pieces, 7), cost);
         at = put_text(put_piece(at, pieces, 8), client_id);
-        at = put_number(put_piece(at, pieces, 9), ts_ns);
+        at = put_number(put_piece(at, pieces, 9), it->ts_ns);
         at = put_text(put_piece(at, pieces, 10), account);
-        at = put_number(put_piece(at, pieces, 11), ts_ns);
+        at = put_number(put_piece(at, pieces, 11), it->ts_ns);
         at = put_text(put_piece(at, pieces, 12), client_id);
         at = put_text(put_piece(at, pieces, 13), venue_id);
         ink_upto(&way->ink, put_piece(at, pieces, 14), 3);
@@ -195,7 +194,7 @@ reserve(Way *way, const Asked *it)
     if (buys)
         done = add_to(way, GET(it->account, AccountBook, reserved), currency, it->cost, 1);
     else
-        done = count_at(it->position, way->Position_selling, PyLong_AsLongLong(quantity));
+        done = count_at(it->position, way->Position_selling, it->quantity);
     PyObject *held = done < 0 ? NULL : copy_of(&way->held);
     if (held == NULL)
         return -1;
@@ -278,7 +277,9 @@ static int
 may_go(Way *way, Asked *it)
 {
     PyObject *order = it->order;
-    if (!IS(order, SubmitOrder) || !IS(it->instrument, Instrument) || natural(GET(order, SubmitOrder, ts_ns)) < 0)
+    if (!IS(order, SubmitOrder) || !IS(it->instrument, Instrument))
+        return 0;
+    if ((it->ts_ns = natural(GET(order, SubmitOrder, ts_ns))) < 0)
         return 0;
     int yes = PySet_Contains(GET(way->manager, OrderManager, quiet), GET(order, SubmitOrder, strategy));
     if (yes < 1)
@@ -313,11 +314,12 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
     if (goes < 1 || pour(way) < 0)
         goto done;
     int64_t next = PyLong_AsLongLong(GET(way->venue, SimulatedVenue, accepted)) + 1;
-    if (PyErr_Occurred() || write_in(way, &it, next) < 0)
-        goto done;
     char digits[20];
+    Text id = {digits, digits_of(next, digits)};
+    if (PyErr_Occurred() || write_in(way, &it, id) < 0)
+        goto done;
     number = PyLong_FromLongLong(next);
-    venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, digits_of(next, digits));
+    venue_id = number == NULL ? NULL : PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, digits, id.size);
     if (venue_id == NULL)
         goto done;
     PUT(way->venue, SimulatedVenue, accepted, Py_NewRef(number));

@@ -10,6 +10,7 @@ typedef struct {
     double open;
     int64_t start_ns, ts_ns;
     PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *price_text, *value, *fee, *fee_text;
+    int64_t units;              /* The quantity. */
     Price *known;               /* Of its price, where that is one that may come again. */
 } Filled;
 
@@ -34,7 +35,8 @@ meets(Way *way, PyObject *costs_of, Filled *it)
     int64_t accepted_ns = natural(GET(rest, Resting, accepted_ns));
     if (GET(rest, Resting, limit) != Py_None || GET(rest, Resting, plain) != Py_True || accepted_ns < 0)
         return 0;
-    if (accepted_ns > it->start_ns || natural(GET(rest, Resting, leaves)) <= 0)
+    it->units = natural(GET(rest, Resting, leaves));
+    if (accepted_ns > it->start_ns || it->units <= 0)
         return 0;
     PyObject *order = FIND(way->orders, GET(request, SubmitOrder, client_id));
     if (order == NULL || !IS(order, Order))
@@ -61,7 +63,7 @@ priced(Way *way, Filled *it)
         return -1;
     int whole = 0;
     if (PyTuple_Check(found) && PyTuple_GET_SIZE(found) == 2) {
-        whole = natural(PyTuple_GET_ITEM(found, 0)) == natural(it->quantity);
+        whole = natural(PyTuple_GET_ITEM(found, 0)) == it->units;
         it->price = whole ? Py_NewRef(PyTuple_GET_ITEM(found, 1)) : NULL;
         it->price_text = whole ? PyObject_Str(it->price) : NULL;
     }
@@ -76,7 +78,7 @@ finishes(Way *way, Filled *it)
     PyObject *order = it->order;
     if (GET(order, Order, state) != way->working_state || GET(order, Order, _odd) != Py_False)
         return 0;
-    if (natural(GET(order, Order, cum)) != 0 || natural(GET(order, Order, _quantity)) != natural(it->quantity))
+    if (natural(GET(order, Order, cum)) != 0 || natural(GET(order, Order, _quantity)) != it->units)
         return 0;
     PUT(order, Order, cum, Py_NewRef(it->quantity));
     PUT(order, Order, state, Py_NewRef(way->filled_state));
@@ -92,7 +94,7 @@ charged(Way *way, PyObject *costs_of, Filled *it)
     if (units == NULL)
         return -1;
     if (it->known != NULL && commission != Py_None) {
-        if (know_worth(it->known, natural(it->quantity), units, multiplier, commission) < 0)
+        if (know_worth(it->known, it->units, units, multiplier, commission) < 0)
             return -1;
         it->value = Py_NewRef(it->known->value);
         it->fee = Py_NewRef(it->known->fee), it->fee_text = Py_NewRef(it->known->fee_text);
@@ -132,7 +134,7 @@ write_out(Way *way, Filled *it)
         at = put_number(put_piece(at, pieces, 1), it->ts_ns);
         at = put_text(put_piece(at, pieces, 2), client_id);
         at = put_number(put_piece(at, pieces, 3), it->start_ns);
-        at = put_number(put_piece(at, pieces, 4), natural(it->quantity));
+        at = put_number(put_piece(at, pieces, 4), it->units);
         at = put_text(put_piece(at, pieces, 5), price);
         at = put_text(put_piece(at, pieces, 6), fee);
         at = put_text(put_piece(at, pieces, 7), fill_id);
@@ -268,7 +270,7 @@ book(Way *way, PyObject *costs_of, Filled *it)
     Py_XDECREF(paid);
     if (done == 0 && buys && PyTuple_GET_ITEM(costs_of, 2) == Py_None)
         done = lock(way, position, name, it);
-    int64_t quantity = natural(it->quantity);
+    int64_t quantity = it->units;
     if (done == 0)
         done = add_position(way, position, buys ? quantity : -quantity, it->value);
     if (done == 0)
