@@ -4,9 +4,8 @@
 
 #pragma once
 
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+#include "record.h"
+#include <math.h>
 
 #define PRICES 4096
 
@@ -54,20 +53,50 @@ forget_prices(Price *prices)
     }
 }
 
-/* What is known of a price; else ``exact_price`` (engine.domain.money) is asked. NULL on error. */
+/* ``repr`` of a price of one to four decimal places, new; NULL without an error for any other. Where a number of at
+   most 15 digits reads as the float it is the one that ``repr`` gives, and it has no place more than it needs. */
+static PyObject *
+short_text(double price)
+{
+    static const double scales[] = {1e1, 1e2, 1e3, 1e4};
+    for (int places = 1; places <= 4; places++) {
+        double units = rint(price * scales[places - 1]);
+        if (!(units > 0.0 && units < 1e15))
+            return NULL;
+        if (units / scales[places - 1] == price) {
+            char text[24];
+            int size = digits_of((int64_t)units, text);
+            if (size <= places) {
+                memmove(text + places + 1 - size, text, (size_t)size);
+                memset(text, '0', (size_t)(places + 1 - size));
+                size = places + 1;
+            }
+            memmove(text + size - places + 1, text + size - places, (size_t)places);
+            text[size - places] = '.';
+            return PyUnicode_FromStringAndSize(text, size + 1);
+        }
+    }
+    return NULL;
+}
+
+/* What is known of a price; else its text is read, or ``exact_price`` (engine.domain.money) asked. NULL on error. */
 static Price *
-price_of(Price *prices, double price, PyObject *exact_price)
+price_of(Price *prices, double price, PyObject *exact_price, PyTypeObject *decimal)
 {
     Price *known = price_at(prices, price);
     if (known->exact != NULL && memcmp(&known->price, &price, sizeof price) == 0)
         return known;
-    PyObject *number = PyFloat_FromDouble(price), *exact = NULL, *text = NULL;
-    if (number != NULL)
-        exact = PyObject_CallOneArg(exact_price, number);
-    if (exact != NULL)
-        text = PyObject_Str(exact);
-    Py_XDECREF(number);
-    if (text == NULL) {
+    PyObject *text = short_text(price), *exact = NULL;
+    if (text != NULL)
+        exact = PyObject_CallOneArg((PyObject *)decimal, text);
+    else if (!PyErr_Occurred()) {
+        PyObject *number = PyFloat_FromDouble(price);
+        exact = number == NULL ? NULL : PyObject_CallOneArg(exact_price, number);
+        text = exact == NULL ? NULL : PyObject_Str(exact);
+        Py_XDECREF(number);
+    }
+    if (exact == NULL || text == NULL) {
+        Py_XDECREF(text);
         Py_XDECREF(exact);
         return NULL;
     }

@@ -145,7 +145,7 @@ reference(Way *way, PyObject *name, Price **known)
     if (event != NULL && IS(event, Bar) && PyFloat_CheckExact(GET(event, Bar, close))) {
         double close = PyFloat_AS_DOUBLE(GET(event, Bar, close));
         if (close > 0.0 && close < Py_HUGE_VAL) {
-            *known = price_of(way->prices, close, way->exact_price);
+            *known = price_of(way->prices, close, way->exact_price, Py_TYPE(way->zero));
             found = *known == NULL ? NULL : Py_NewRef((*known)->exact);
         }
         else

@@ -51,7 +51,7 @@ static int
 priced(Way *way, Filled *it)
 {
     if (way->opens) {
-        it->known = price_of(way->prices, it->open, way->exact_price);
+        it->known = price_of(way->prices, it->open, way->exact_price, Py_TYPE(way->zero));
         if (it->known == NULL)
             return -1;
         it->price = Py_NewRef(it->known->exact), it->price_text = Py_NewRef(it->known->text);
