@@ -238,27 +238,50 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
     return called;
 }
 
+/* The first row from ``place`` on that ends at or after an instant (bisect_left). */
+static Py_ssize_t
+first_from(const int64_t *times, Py_ssize_t place, Py_ssize_t count, int64_t instant)
+{
+    while (place < count) {
+        Py_ssize_t middle = place + (count - place) / 2;
+        if (times[middle] < instant)
+            place = middle + 1;
+        else
+            count = middle;
+    }
+    return place;
+}
+
 PyDoc_STRVAR(skip_doc,
     "skip(skipper, published, times, columns, rows, calls, due, after_call, seats, taps, name, interval_ns,\n"
-    "     called, place, due_row, count)\n--\n\n"
-    "Plays on from ``place``; gives ``(called, place)`` where Python goes on.");
+    "     called, place, count)\n--\n\n"
+    "Plays on from ``place``; gives ``(called, place, due_row)`` where Python goes on: ``due_row`` is the first row from\n"
+    "there on that ends at or after ``due[0]``.");
 
 static PyObject *
 Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
 {
-    if (given != NUMBERS + 4) {
-        PyErr_SetString(PyExc_TypeError, "skip takes sixteen arguments");
+    if (given != NUMBERS + 3) {
+        PyErr_SetString(PyExc_TypeError, "skip takes fifteen arguments");
         return NULL;
     }
     Py_ssize_t called = PyLong_AsSsize_t(args[NUMBERS]), place = PyLong_AsSsize_t(args[NUMBERS + 1]);
-    Py_ssize_t due_row = PyLong_AsSsize_t(args[NUMBERS + 2]), count = PyLong_AsSsize_t(args[NUMBERS + 3]);
-    PyObject *due = PyList_GetItem(args[DUE], 0), *rows = args[ROWS];
+    Py_ssize_t count = PyLong_AsSsize_t(args[NUMBERS + 2]), due_row = -1;
+    int64_t known_due = -1;
+    PyObject *rows = args[ROWS];
     Views views = {.held = 0};
     if (PyErr_Occurred() || look(args, count, &views) < 0) {
         let_go(&views);
         return NULL;
     }
-    while (PyList_GET_ITEM(args[DUE], 0) == due && !anybody_else(args, way->Seat_waiting_for)) {
+    for (;;) {
+        int64_t due = PyLong_AsLongLong(PyList_GetItem(args[DUE], 0));
+        if (due != known_due || due_row < place) {
+            known_due = due;
+            due_row = first_from(views.times, place, count, due);
+        }
+        if (PyErr_Occurred() || anybody_else(args, way->Seat_waiting_for))
+            break;
         Py_ssize_t fires = PyList_GET_SIZE(rows);
         Py_ssize_t stop = called < fires ? PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) : count;
         int waiting = waits(way, args[NAME]);
@@ -274,5 +297,5 @@ Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
         place = stop + 1;
     }
     let_go(&views);
-    return called < 0 ? NULL : Py_BuildValue("nn", called, place);
+    return PyErr_Occurred() ? NULL : Py_BuildValue("nnn", called, place, due_row);
 }

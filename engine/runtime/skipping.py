@@ -233,14 +233,14 @@ class Skipper:
         rows, calls, name, fires, skip = self._rows, self._calls, line.name, len(self._rows), self._skip
         called, place, known_due, due_row = 0, 0, -1, 0
         while True:
-            if due[0] != known_due or due_row < place:
+            if skip is not None:
+                called, place, due_row = skip(
+                    self, published, times, line.columns, rows, calls, due, self._runner.after_call, self._seats, taps,
+                    name, line.interval_ns, called, place, count,
+                )  # fmt: skip
+            elif due[0] != known_due or due_row < place:
                 known_due = due[0]
                 due_row = bisect_left(times, known_due, place)
-            if skip is not None:
-                called, place = skip(
-                    self, published, times, line.columns, rows, calls, due, self._runner.after_call, self._seats, taps,
-                    name, line.interval_ns, called, place, due_row, count,
-                )  # fmt: skip
             stop = min(rows[called] if called < fires else count, due_row)
             if resting and stop > place:
                 waiting = resting.get(name)

@@ -239,6 +239,46 @@ def test_an_order_for_the_day_expires_at_the_same_bar_in_both_modes() -> None:
     assert {"OrderExpired"} <= {what for what, *_ in found[0][5][0]}
 
 
+class SetsTimers(Strategy):
+    """What is due changes while a trigger's function runs; nothing else happens for long after."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how, self.calls = how, 0
+        self.seen: list[Any] = []
+
+    def on_start(self) -> None:
+        close = self.bars_of(self.instruments[0]).close
+        waits = self.how == "sleeps"
+        self.when(close.sma(3).crosses_above(close.sma(40)), self.sleep_then_buy if waits else self.set_timer)
+
+    async def sleep_then_buy(self, _bar: Bar) -> None:
+        await self.sleep("150s")
+        self.act()
+
+    def set_timer(self, _bar: Bar) -> None:
+        self.calls += 1
+        # Two in one call: what is due next changes twice before anybody looks.
+        self.every(f"{5 + self.calls}h", self.act)
+        self.every(f"{3 + self.calls % 5}m", self.act)
+
+    def act(self) -> None:
+        self.seen.append((self.now_ns, self.ctx.mark(self.instruments[0])))
+        self.buy(self.instruments[0], 10)
+
+
+@pytest.mark.parametrize("how", ["sleeps", "timer"])
+def test_what_a_trigger_makes_due_is_done_before_the_next_trigger_in_both_modes(how: str) -> None:
+    """Where triggers are rare, nothing else ends a stretch of bars that are left out."""
+    found = []
+    for mode in MODES:
+        strategy = SetsTimers(how)
+        result, records = ran(a_backtest(strategy, a_walk(3_000), mode=mode))
+        found.append((result.digest, strategy.seen, records))
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 15
+
+
 def test_sma_cross_decides_the_same() -> None:
     """The sample, over a real length: and ``auto`` chooses columns."""
     runs = [a_backtest(SmaCross, a_walk(20_000), mode=mode) for mode in ("event", "column", "auto")]
