@@ -24,7 +24,7 @@ from engine.native import Way, why_not
 from engine.portfolio import Position
 from engine.risk.profiles import limits_for
 from engine.runtime import backtest
-from tests.builders import BarsOf, a_backtest, a_walk, ran
+from tests.builders import BarsOf, a_backtest, a_walk, flat_rows, ran
 
 BARS = 150
 SHARED = (ZERO, Side.BUY, Side.SELL, OrderState.WORKING, OrderState.FILLED, OrderType.MARKET)
@@ -205,6 +205,27 @@ def test_every_fill_model_comes_to_the_same_all_ways(kind: type[Any]) -> None:
     plan = dict(zip(range(2, BARS, 3), ["buy", "sell", "buy both", "sell part"] * 20, strict=False))
     short = compared(kinds=[Trader], plans=[plan], two=True, model=kind(), book=Free(), cash=1_000_000, limits={})
     assert short[0][1] > 20
+
+
+PRICES = st.one_of(
+    st.floats(1e-6, 1e17),
+    st.builds(lambda units, places: float(f"{units}e-{places}"), st.integers(1, 10**16), st.integers(0, 7)),
+    st.sampled_from([0.1 + 0.2, 1e-4, 1e-5, 1e15, 1e16, 5e-324, 0.30000000000000004, 123_456_789.0001]),
+)
+
+
+@given(prices=st.lists(PRICES, min_size=3, max_size=8))
+@settings(max_examples=100, deadline=None)
+def test_a_price_of_any_kind_is_written_the_same_all_ways(prices: list[float]) -> None:
+    """Of few places or many, tiny or huge; and of the same again, which is known by then."""
+    found = []
+    rows = flat_rows(*prices, *prices)
+    for way in WAYS[1:]:
+        with patch.object(backtest, "compiled", backtest.compiled if way == "compiled" else lambda _core, _venue: None):
+            plan = {n: "buy part" for n in range(1, len(rows))}
+            result, records = ran(a_backtest(Trader(plan), rows, mode="event", cash=10**20))
+            found.append((result.digest, records))
+    assert all(one == found[0] for one in found)
 
 
 @pytest.mark.parametrize("way", WAYS[1:])
