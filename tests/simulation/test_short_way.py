@@ -222,7 +222,7 @@ def test_a_price_of_any_kind_is_written_the_same_all_ways(prices: list[float]) -
     rows = flat_rows(*prices, *prices)
     for way in WAYS[1:]:
         with patch.object(backtest, "compiled", backtest.compiled if way == "compiled" else lambda _core, _venue: None):
-            plan = {n: "buy part" for n in range(1, len(rows))}
+            plan = dict.fromkeys(range(1, len(rows)), "buy part")
             result, records = ran(a_backtest(Trader(plan), rows, mode="event", cash=10**20))
             found.append((result.digest, records))
     assert all(one == found[0] for one in found)
