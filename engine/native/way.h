@@ -15,7 +15,7 @@
 #endif
 
 /* Records in the ink after which the journal is asked to take them. */
-#define FULL 4096
+#define FULL 1024
 
 /* Everything that is handed over once, by name. */
 #define PARTS(DO)                                                                                                      \
