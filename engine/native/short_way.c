@@ -82,6 +82,8 @@ Way_traverse(Way *way, visitproc visit, void *arg)
         Py_VISIT(way->desks[k].position);
         Py_VISIT(way->desks[k].own);
     }
+    Py_VISIT(way->market.found);
+    Py_VISIT(way->name.found);
     Py_VISIT(way->spare_list);
     Py_VISIT(way->spare_fills);
     return 0;
@@ -98,6 +100,10 @@ Way_clear(Way *way)
     pattern_clear(&way->held);
     pattern_clear(&way->rest);
     pattern_clear(&way->request);
+    Py_CLEAR(way->market.key);
+    Py_CLEAR(way->market.found);
+    Py_CLEAR(way->name.key);
+    Py_CLEAR(way->name.found);
     Py_CLEAR(way->quantity);
     Py_CLEAR(way->units);
     forget_prices(way->prices);

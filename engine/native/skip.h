@@ -119,28 +119,30 @@ anybody_else(PyObject *const *args, Py_ssize_t waiting_for)
     return 0;
 }
 
-/* 1 where an order waits that takes the next bar, 0 where none waits, -1 where Python must look (no error is set). */
+/* 1 where an order waits that takes the next bar, with ``orders`` those of its instrument, borrowed; 0 where none waits;
+   -1 where Python must look (no error is set). */
 static int
-waits(Way *way, PyObject *name)
+waits(Way *way, PyObject *name, PyObject **orders)
 {
     Py_ssize_t names = PyDict_GET_SIZE(way->resting);
     if (names == 0)
         return 0;
-    PyObject *orders = names == 1 ? FIND(way->resting, name) : NULL;
+    *orders = names == 1 ? FIND(way->resting, name) : NULL;
     PyErr_Clear();
-    if (orders == NULL || PyList_GET_SIZE(orders) == 0 || !IS(PyList_GET_ITEM(orders, 0), Resting))
+    if (*orders == NULL || PyList_GET_SIZE(*orders) == 0 || !IS(PyList_GET_ITEM(*orders, 0), Resting))
         return -1;
-    return GET(PyList_GET_ITEM(orders, 0), Resting, limit) == Py_None ? 1 : -1;
+    return GET(PyList_GET_ITEM(*orders, 0), Resting, limit) == Py_None ? 1 : -1;
 }
 
 /* Show a row to what waits; the whole bar is made only where more than its open is asked for. */
 static int
-show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
+show_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, PyObject *orders)
 {
     int met = 0;
     if (way->opens) {
         int64_t ts_ns = views->times[row], interval_ns = natural(args[INTERVAL]);
         Filled it = {args[NAME], NULL, views->columns[0][row], ts_ns - interval_ns, ts_ns};
+        it.waiting = orders;
         met = interval_ns < 0 || ts_ns < 0 ? 0 : fills(way, &it);
     }
     if (met)
@@ -197,7 +199,9 @@ hear(Way *way, PyObject *after_call, PyObject *call, PyObject *bar)
 
 /* Everything at one row; the number of calls made, or -1. */
 static Py_ssize_t
-play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py_ssize_t called, Py_ssize_t count)
+play_row(
+    Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, PyObject *orders, Py_ssize_t called,
+    Py_ssize_t count)
 {
     PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
     PyObject *now_ns = PyLong_FromLongLong(views->times[row]);
@@ -205,8 +209,8 @@ play_row(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, Py
         return -1;
     views->published[0] = row;
     PUT(way->clock, ReplayClock, now_ns, now_ns);
-    if (PyDict_GET_SIZE(way->resting)) {
-        if (show_row(way, args, views, row) < 0)
+    if (orders != NULL) {
+        if (show_row(way, args, views, row, orders) < 0)
             return -1;
         if (anybody_else(args, way->Seat_waiting_for)) {
             PyObject *after = PyObject_CallMethod(args[SKIPPER], "_publish", "nnnO", row, row + 1, called, Py_None);
@@ -284,14 +288,15 @@ Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
             break;
         Py_ssize_t fires = PyList_GET_SIZE(rows);
         Py_ssize_t stop = called < fires ? PyLong_AsSsize_t(PyList_GET_ITEM(rows, called)) : count;
-        int waiting = waits(way, args[NAME]);
+        PyObject *orders = NULL;
+        int waiting = waits(way, args[NAME], &orders);
         if (waiting < 0)
             break;
         if (waiting && stop > place)
             stop = place;
         if (stop >= due_row || stop >= count)
             break;
-        called = play_row(way, args, &views, stop, called, count);
+        called = play_row(way, args, &views, stop, orders, called, count);
         if (called < 0)
             break;
         place = stop + 1;

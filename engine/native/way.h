@@ -44,6 +44,11 @@
     DO(ReplayClock, now_ns) DO(OrderManager, quiet) DO(OrderManager, only_books) DO(SimulatedVenue, accepted)          \
     DO(Portfolio, fills) DO(RiskView, cost_factor) DO(Context, orders_made)
 
+/* What was looked up last, by a key that is told by where it lies: most runs ask for one thing again and again. */
+typedef struct {
+    PyObject *key, *found;
+} Latest;
+
 typedef struct {
     PyObject_HEAD
 #define DO(name) PyObject *name;
@@ -53,6 +58,7 @@ typedef struct {
     PLACES(DO)
 #undef DO
     int opens;                  /* The fill model takes the open, in full. */
+    Latest market, name;        /* The rule book, and what a fill costs. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
     PyObject *spare_bar, *spare_list, *spare_fills;     /* Each one that nobody has a hold on any more. */
@@ -83,6 +89,23 @@ natural(PyObject *number)
 
 /* dict.get(key), borrowed; NULL without an error where it is not there. */
 #define FIND(dict, key) PyDict_GetItemWithError(dict, key)
+
+/* mapping[key], borrowed from ``latest``; NULL without an error where it is not there. */
+static PyObject *
+look_up(Latest *latest, PyObject *mapping, PyObject *key)
+{
+    if (latest->key == key)
+        return latest->found;
+    PyObject *found = PyObject_GetItem(mapping, key);
+    if (found == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_KeyError))
+            PyErr_Clear();
+        return NULL;
+    }
+    Py_XSETREF(latest->found, found);
+    Py_XSETREF(latest->key, Py_NewRef(key));
+    return found;
+}
 
 /* dict[key] = dict.get(key, 0) + amount, or - amount. */
 static int

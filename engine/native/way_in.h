@@ -21,7 +21,10 @@ can_pay(Way *way, PyObject *account, PyObject *currency, PyObject *cost)
         PyObject *reserved = FIND(GET(account, AccountBook, reserved), currency);
         if (PyErr_Occurred())
             return -1;
-        free = PyNumber_Subtract(cash ? cash : way->zero, reserved ? reserved : way->zero);
+        free = cash ? Py_NewRef(cash) : Py_NewRef(way->zero);
+        /* Nothing is reserved where nothing waits. */
+        if (reserved != NULL && PyObject_IsTrue(reserved))
+            Py_SETREF(free, PyNumber_Subtract(free, reserved));
     }
     else
         free = PyObject_CallMethodOneArg(account, S_available_cash, currency);
@@ -130,8 +133,10 @@ judged(Way *way, Asked *it)
     int yes = find_books(way, it);
     if (yes < 1)
         return yes;
-    PyObject *book = PyObject_GetItem(way->books, GET(instrument, Instrument, market));
-    yes = book == NULL ? -1 : allowed(way, it, book);
+    PyObject *book = look_up(&way->market, way->books, GET(instrument, Instrument, market));
+    if (book == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    yes = allowed(way, it, book);
     if (yes == 1 && side == way->sell) {
         yes = can_sell(way, it);
         if (yes == 1)
@@ -146,7 +151,6 @@ judged(Way *way, Asked *it)
     }
     else if (yes == 1)
         yes = 0;
-    Py_XDECREF(book);
     return yes;
 }
 

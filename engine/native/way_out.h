@@ -18,7 +18,9 @@ typedef struct {
 static int
 meets(Way *way, PyObject *costs_of, Filled *it)
 {
-    PyObject *name = it->name, *waiting = FIND(way->resting, name);
+    PyObject *name = it->name, *waiting = it->waiting;
+    if (waiting == NULL)
+        waiting = FIND(way->resting, name);
     if (waiting == NULL || PyList_GET_SIZE(waiting) != 1)
         return PyErr_Occurred() ? -1 : 0;
     int plain = GET(way->manager, OrderManager, only_books) == Py_True;
@@ -333,7 +335,7 @@ let_go_of(Way *way, Filled *it)
 static int
 fills(Way *way, Filled *it)
 {
-    PyObject *costs_of = FIND(way->costs, it->name);
+    PyObject *costs_of = look_up(&way->name, way->costs, it->name);
     int met = costs_of == NULL ? 0 : meets(way, costs_of, it);
     if (met == 1) {
         Py_INCREF(it->rest), Py_INCREF(it->request), Py_INCREF(it->order), Py_INCREF(it->quantity);
