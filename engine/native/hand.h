@@ -43,7 +43,7 @@ Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
     Py_INCREF(spec);
     int counted = count_at(hand->context, way->Context_orders_made, 1);
     PyObject *order = counted < 0 ? NULL : copy_of(&way->request), *answer = NULL;
-    int64_t number = order ? PyLong_AsLongLong(GET(hand->context, Context, orders_made)) : 0;
+    int64_t number = order ? whole(GET(hand->context, Context, orders_made)) : 0;
     PyObject *client_id = order ? numbered(hand->prefix, number) : NULL;
     if (client_id == NULL)
         goto done;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "record.h"
+#include "whole.h"
 #include <math.h>
 
 #define PRICES 4096
@@ -112,8 +113,8 @@ static PyObject *
 value_at(PyObject *price, PyObject *units, PyObject *multiplier)
 {
     PyObject *value = PyNumber_Multiply(price, units);
-    if (value != NULL && PyLong_AsLong(multiplier) != 1)
-        Py_SETREF(value, PyErr_Occurred() ? NULL : PyNumber_Multiply(value, multiplier));
+    if (value != NULL && natural(multiplier) != 1)
+        Py_SETREF(value, PyNumber_Multiply(value, multiplier));
     return value;
 }
 

@@ -279,7 +279,7 @@ Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
         return NULL;
     }
     for (;;) {
-        int64_t due = PyLong_AsLongLong(PyList_GetItem(args[DUE], 0));
+        int64_t due = whole(PyList_GetItem(args[DUE], 0));
         if (due != known_due || due_row < place) {
             known_due = due;
             due_row = first_from(views.times, place, count, due);

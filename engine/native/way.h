@@ -9,6 +9,7 @@
 #include "price.h"
 #include "record.h"
 #include "slots.h"
+#include "whole.h"
 
 #ifdef Py_GIL_DISABLED
 #error "written for an interpreter with its lock"
@@ -76,17 +77,6 @@ typedef struct {
 static PyObject *S_check, *S_fee, *S_get, *S_book, *S_available_cash, *S_reference, *S_position, *S_strategy_position,
     *S_append;
 
-/* A whole number of at least 0 that an int64 holds; -1, and no error, for any other. */
-static int64_t
-natural(PyObject *number)
-{
-    if (number == NULL || !PyLong_CheckExact(number))
-        return -1;
-    int overflow;
-    int64_t value = PyLong_AsLongLongAndOverflow(number, &overflow);
-    return overflow || value < 0 ? -1 : value;
-}
-
 /* dict.get(key), borrowed; NULL without an error where it is not there. */
 #define FIND(dict, key) PyDict_GetItemWithError(dict, key)
 
@@ -129,7 +119,7 @@ add_to(Way *way, PyObject *dict, PyObject *key, PyObject *amount, int sign)
 static int
 count_at(PyObject *owner, Py_ssize_t place, int64_t number)
 {
-    PyObject *after = PyLong_FromLongLong(PyLong_AsLongLong(AT(owner, place)) + number);
+    PyObject *after = PyLong_FromLongLong(whole(AT(owner, place)) + number);
     if (after == NULL)
         return -1;
     put_at(owner, place, after);

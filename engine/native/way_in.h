@@ -98,8 +98,8 @@ can_sell(Way *way, const Asked *it)
     PyObject *position = it->position;
     if (position == NULL || PyObject_Size(GET(position, Position, locked)) != 0)
         return PyErr_Occurred() ? -1 : 0;
-    int64_t held = PyLong_AsLongLong(GET(position, Position, quantity));
-    int64_t selling = PyLong_AsLongLong(GET(position, Position, selling));
+    int64_t held = whole(GET(position, Position, quantity));
+    int64_t selling = whole(GET(position, Position, selling));
     return PyErr_Occurred() ? -1 : it->quantity <= held - selling;
 }
 
@@ -317,7 +317,7 @@ Way_submit(Way *way, PyObject *const *args, Py_ssize_t count)
         answer = PyObject_CallOneArg(way->long_in, order);
     if (goes < 1 || pour(way) < 0)
         goto done;
-    int64_t next = PyLong_AsLongLong(GET(way->venue, SimulatedVenue, accepted)) + 1;
+    int64_t next = whole(GET(way->venue, SimulatedVenue, accepted)) + 1;
     char digits[20];
     Text id = {digits, digits_of(next, digits)};
     if (PyErr_Occurred() || write_in(way, &it, id) < 0)

@@ -155,7 +155,7 @@ forget(Way *way, PyObject *client_id)
     Py_INCREF(held);
     int done = PyDict_DelItem(way->reservations, client_id);
     PyObject *position = GET(held, Reservation, position);
-    int64_t open = PyLong_AsLongLong(GET(held, Reservation, open));
+    int64_t open = whole(GET(held, Reservation, open));
     if (done == 0 && open) {
         if (position == Py_None) {
             PyObject *reserved = GET(GET(held, Reservation, book), AccountBook, reserved);
@@ -172,7 +172,7 @@ forget(Way *way, PyObject *client_id)
 static int
 add_position(Way *way, PyObject *position, int64_t quantity, PyObject *value)
 {
-    int64_t held = PyLong_AsLongLong(GET(position, Position, quantity)), after = held + quantity;
+    int64_t held = whole(GET(position, Position, quantity)), after = held + quantity;
     PyObject *cost;
     if (PyErr_Occurred())
         return -1;
@@ -237,7 +237,7 @@ lock(Way *way, PyObject *position, PyObject *name, Filled *it)
     Py_XDECREF(bought_ns);
     if (free_ns == NULL)
         return -1;
-    int64_t from_ns = PyLong_AsLongLong(free_ns);
+    int64_t from_ns = whole(free_ns);
     int done = PyErr_Occurred() ? -1 : 0;
     if (done == 0 && from_ns > it->start_ns) {
         PyObject *row = PyTuple_Pack(2, free_ns, it->quantity);
