@@ -13,6 +13,7 @@ typedef struct {
 #define DO(name) PyObject *name;
     HELD(DO)
 #undef DO
+    Latest spec;
 } Hand;
 
 /* ``f"{prefix}{number}"`` */
@@ -35,7 +36,7 @@ static PyObject *
 Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
     Way *way = (Way *)hand->way;
-    PyObject *spec = count == 3 && names == NULL ? FIND(hand->catalogue, args[1]) : NULL;
+    PyObject *spec = count == 3 && names == NULL ? look_up(&hand->spec, hand->catalogue, args[1]) : NULL;
     if (spec == NULL || !IS(spec, Instrument) || !PyLong_CheckExact(args[2])) {
         PyErr_Clear();
         return PyObject_Vectorcall(hand->long_way, args, (size_t)count, names);
@@ -107,6 +108,7 @@ Hand_traverse(Hand *hand, visitproc visit, void *arg)
 #define DO(name) Py_VISIT(hand->name);
     HELD(DO)
 #undef DO
+    Py_VISIT(hand->spec.found);
     return 0;
 }
 
@@ -116,6 +118,8 @@ Hand_clear(Hand *hand)
 #define DO(name) Py_CLEAR(hand->name);
     HELD(DO)
 #undef DO
+    Py_CLEAR(hand->spec.key);
+    Py_CLEAR(hand->spec.found);
     return 0;
 }
 

@@ -104,6 +104,8 @@ Way_clear(Way *way)
     Py_CLEAR(way->market.found);
     Py_CLEAR(way->name.key);
     Py_CLEAR(way->name.found);
+    Py_CLEAR(way->quiet);
+    Py_CLEAR(way->hushed_one);
     Py_CLEAR(way->quantity);
     Py_CLEAR(way->units);
     forget_prices(way->prices);

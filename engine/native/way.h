@@ -60,6 +60,7 @@ typedef struct {
 #undef DO
     int opens;                  /* The fill model takes the open, in full. */
     Latest market, name;        /* The rule book, and what a fill costs. */
+    PyObject *quiet, *hushed_one; /* Those that hear nothing of acceptances; one that was found among them. */
     PyObject *fresh;            /* The bar at hand of a column run, borrowed: the latest of its instrument. */
     PyObject *quantity, *units; /* The quantity of the last order, and the same as a decimal. */
     PyObject *spare_bar, *spare_list, *spare_fills;     /* Each one that nobody has a hold on any more. */

@@ -276,6 +276,21 @@ rest_at(Way *way, PyObject *order, PyObject *number, PyObject *cost)
     return done;
 }
 
+/* Whether a strategy need not be told of acceptances: -1 on error. */
+static int
+hushed(Way *way, PyObject *strategy)
+{
+    PyObject *quiet = GET(way->manager, OrderManager, quiet);
+    if (way->quiet == quiet && way->hushed_one == strategy)
+        return 1;
+    int yes = PySet_Contains(quiet, strategy);
+    if (yes == 1) {
+        Py_XSETREF(way->quiet, Py_NewRef(quiet));
+        Py_XSETREF(way->hushed_one, Py_NewRef(strategy));
+    }
+    return yes;
+}
+
 /* 1 with the cost where the order may go the short way, 0 where not, -1 on an error that is nobody's answer. */
 static int
 may_go(Way *way, Asked *it)
@@ -285,7 +300,7 @@ may_go(Way *way, Asked *it)
         return 0;
     if ((it->ts_ns = natural(GET(order, SubmitOrder, ts_ns))) < 0)
         return 0;
-    int yes = PySet_Contains(GET(way->manager, OrderManager, quiet), GET(order, SubmitOrder, strategy));
+    int yes = hushed(way, GET(order, SubmitOrder, strategy));
     if (yes < 1)
         return yes;
     yes = judged(way, it);

@@ -257,7 +257,8 @@ book(Way *way, PyObject *costs_of, Filled *it)
     PyObject *strategy = GET(request, SubmitOrder, strategy), *currency = GET(it->instrument, Instrument, currency);
     PyObject *account_id = GET(request, SubmitOrder, account);
     const Desk *desk = desk_of(way->desks, account_id, strategy, name);
-    if (desk == NULL && (desk = desk_found(way, account_id, strategy, name)) == NULL)
+    int first = desk == NULL;
+    if (first && (desk = desk_found(way, account_id, strategy, name)) == NULL)
         return -1;
     PyObject *account = desk->account, *position = desk->position, *own = desk->own;
     PyObject *fees = PyNumber_Add(GET(account, AccountBook, fees), it->fee);
@@ -277,8 +278,9 @@ book(Way *way, PyObject *costs_of, Filled *it)
         done = add_position(way, position, buys ? quantity : -quantity, it->value);
     if (done == 0)
         done = add_position(way, own, buys ? quantity : -quantity, it->value);
-    if (done < 0)
-        return -1;
+    if (done < 0 || !first)
+        return done;
+    /* A price that was known once stays known. */
     PyObject *latest = GET(way->marks, Marks, latest);
     int marked = PyDict_Contains(latest, name);
     if (marked == 0 && !PyDict_CheckExact(latest))
