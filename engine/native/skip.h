@@ -6,7 +6,7 @@
 
 #include "way_out.h"
 
-enum { SKIPPER, PUBLISHED, TIMES, COLUMNS, ROWS, CALLS, DUE, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
+enum { SKIPPER, PUBLISHED, TIMES, COLUMNS, ROWS, CALLS, DUE, TURN, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
 
 /* Buffers of eight bytes an item: how many rows were published, the rows' ends, their five columns. */
 typedef struct {
@@ -197,11 +197,28 @@ hear(Way *way, PyObject *after_call, PyObject *call, PyObject *bar)
     return done;
 }
 
+/* Stand before a row, and do what is due by then (Skipper._arrive): -1 on error. */
+static int
+arrive(Way *way, PyObject *const *args, const Views *views, Py_ssize_t row)
+{
+    views->published[0] = row;
+    if (row > 0) {
+        PyObject *before = PyLong_FromLongLong(views->times[row - 1]);
+        if (before == NULL)
+            return -1;
+        PUT(way->clock, ReplayClock, now_ns, before);
+    }
+    PyObject *ts_ns = PyLong_FromLongLong(views->times[row]);
+    int done = ts_ns == NULL ? -1 : for_nothing(PyObject_CallOneArg(args[TURN], ts_ns));
+    Py_XDECREF(ts_ns);
+    return done;
+}
+
 /* Everything at one row; the number of calls made, or -1. */
 static Py_ssize_t
 play_row(
-    Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, PyObject *orders, Py_ssize_t called,
-    Py_ssize_t count)
+    Way *way, PyObject *const *args, const Views *views, Py_ssize_t row, PyObject *orders, int turned,
+    Py_ssize_t called, Py_ssize_t count)
 {
     PyObject *rows = args[ROWS], *calls = args[CALLS], *bar = NULL;
     PyObject *now_ns = PyLong_FromLongLong(views->times[row]);
@@ -209,9 +226,11 @@ play_row(
         return -1;
     views->published[0] = row;
     PUT(way->clock, ReplayClock, now_ns, now_ns);
-    if (orders != NULL) {
-        if (show_row(way, args, views, row, orders) < 0)
-            return -1;
+    if (turned)
+        orders = FIND(way->resting, args[NAME]);
+    if (orders != NULL && show_row(way, args, views, row, orders) < 0)
+        return -1;
+    if (orders != NULL || turned) {
         if (anybody_else(args, way->Seat_waiting_for)) {
             PyObject *after = PyObject_CallMethod(args[SKIPPER], "_publish", "nnnO", row, row + 1, called, Py_None);
             called = after == NULL ? -1 : PyLong_AsSsize_t(after);
@@ -257,16 +276,16 @@ first_from(const int64_t *times, Py_ssize_t place, Py_ssize_t count, int64_t ins
 }
 
 PyDoc_STRVAR(skip_doc,
-    "skip(skipper, published, times, columns, rows, calls, due, after_call, seats, taps, name, interval_ns,\n"
+    "skip(skipper, published, times, columns, rows, calls, due, turn, after_call, seats, taps, name, interval_ns,\n"
     "     called, place, count)\n--\n\n"
     "Plays on from ``place``; gives ``(called, place, due_row)`` where Python goes on: ``due_row`` is the first row from\n"
-    "there on that ends at or after ``due[0]``.");
+    "there on that ends at or after ``due[0]``, at which ``turn`` does what is due.");
 
 static PyObject *
 Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
 {
     if (given != NUMBERS + 3) {
-        PyErr_SetString(PyExc_TypeError, "skip takes fifteen arguments");
+        PyErr_SetString(PyExc_TypeError, "skip takes sixteen arguments");
         return NULL;
     }
     Py_ssize_t called = PyLong_AsSsize_t(args[NUMBERS]), place = PyLong_AsSsize_t(args[NUMBERS + 1]);
@@ -294,9 +313,14 @@ Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)
             break;
         if (waiting && stop > place)
             stop = place;
-        if (stop >= due_row || stop >= count)
+        int turns = due_row <= stop;
+        if (turns)
+            stop = due_row;
+        if (stop >= count)
             break;
-        called = play_row(way, args, &views, stop, orders, called, count);
+        if (turns && arrive(way, args, &views, stop) < 0)
+            break;
+        called = play_row(way, args, &views, stop, orders, turns, called, count);
         if (called < 0)
             break;
         place = stop + 1;

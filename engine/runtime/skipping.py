@@ -235,8 +235,8 @@ class Skipper:
         while True:
             if skip is not None:
                 called, place, due_row = skip(
-                    self, published, times, line.columns, rows, calls, due, self._runner.after_call, self._seats, taps,
-                    name, line.interval_ns, called, place, count,
+                    self, published, times, line.columns, rows, calls, due, stage.turn, self._runner.after_call,
+                    self._seats, taps, name, line.interval_ns, called, place, count,
                 )  # fmt: skip
             elif due[0] != known_due or due_row < place:
                 known_due = due[0]
