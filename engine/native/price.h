@@ -17,6 +17,7 @@ typedef struct {
     PyObject *multiplier, *commission, *factor;
     int64_t quantity;
     PyObject *value, *fee, *fee_text;
+    PyObject *paid[2];          /* What leaves the cash, by whether it is bought: below 0 where it is sold. */
     PyObject *cost, *cost_text; /* What of the cash a purchase may take. */
 } Price;
 
@@ -42,6 +43,8 @@ forget_worth(Price *known)
     Py_CLEAR(known->value);
     Py_CLEAR(known->fee);
     Py_CLEAR(known->fee_text);
+    Py_CLEAR(known->paid[0]);
+    Py_CLEAR(known->paid[1]);
 }
 
 static void
@@ -131,6 +134,15 @@ know_worth(Price *known, int64_t quantity, PyObject *units, PyObject *multiplier
     known->fee = known->value == NULL ? NULL : PyNumber_Multiply(known->value, commission);
     known->fee_text = known->fee == NULL ? NULL : PyObject_Str(known->fee);
     return known->fee_text == NULL ? -1 : 0;
+}
+
+/* What leaves the cash for what ``know_worth`` was asked of, borrowed; NULL on error. */
+static PyObject *
+paid_at(Price *known, int buys)
+{
+    if (known->paid[buys] == NULL)
+        known->paid[buys] = (buys ? PyNumber_Add : PyNumber_Subtract)(known->fee, known->value);
+    return known->paid[buys];
 }
 
 /* Know ``cost`` of what ``know_worth`` was asked of, its value taken times a factor (None: 1); -1 on error. */

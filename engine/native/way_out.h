@@ -4,12 +4,12 @@
 
 #include "way.h"
 
-/* Everything of one fill, borrowed; price, value, fee and their texts are its own. ``bar``: NULL where only its open was made. */
+/* Everything of one fill, borrowed; price, value, fee, texts and what is paid are its own. ``bar``: NULL where only its open was made. */
 typedef struct {
     PyObject *name, *bar;
     double open;
     int64_t start_ns, ts_ns;
-    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *price_text, *value, *fee, *fee_text;
+    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *price_text, *value, *fee, *fee_text, *paid;
     int64_t units;              /* The quantity. */
     Price *known;               /* Of its price, where that is one that may come again. */
 } Filled;
@@ -93,6 +93,7 @@ charged(Way *way, PyObject *costs_of, Filled *it)
 {
     PyObject *commission = PyTuple_GET_ITEM(costs_of, 2), *multiplier = GET(it->instrument, Instrument, multiplier);
     PyObject *units = units_of(way, it->quantity);
+    int buys = GET(it->request, SubmitOrder, side) == way->buy;
     if (units == NULL)
         return -1;
     if (it->known != NULL && commission != Py_None) {
@@ -100,7 +101,8 @@ charged(Way *way, PyObject *costs_of, Filled *it)
             return -1;
         it->value = Py_NewRef(it->known->value);
         it->fee = Py_NewRef(it->known->fee), it->fee_text = Py_NewRef(it->known->fee_text);
-        return 0;
+        it->paid = Py_XNewRef(paid_at(it->known, buys));
+        return it->paid == NULL ? -1 : 0;
     }
     it->value = value_at(it->price, units, multiplier);
     if (it->value != NULL && commission != Py_None)
@@ -114,7 +116,9 @@ charged(Way *way, PyObject *costs_of, Filled *it)
         Py_XDECREF(asked[5]);
     }
     it->fee_text = it->fee == NULL ? NULL : PyObject_Str(it->fee);
-    return it->fee_text == NULL ? -1 : 0;
+    if (it->fee_text != NULL)
+        it->paid = (buys ? PyNumber_Add : PyNumber_Subtract)(it->fee, it->value);
+    return it->paid == NULL ? -1 : 0;
 }
 
 /* OrderReport of the fill. */
@@ -268,9 +272,7 @@ book(Way *way, PyObject *costs_of, Filled *it)
     }
     PUT(account, AccountBook, fees, fees);
     int buys = GET(request, SubmitOrder, side) == way->buy;
-    PyObject *paid = buys ? PyNumber_Add(it->fee, it->value) : PyNumber_Subtract(it->fee, it->value);
-    int done = paid == NULL ? -1 : add_to(way, GET(account, AccountBook, cash), currency, paid, -1);
-    Py_XDECREF(paid);
+    int done = add_to(way, GET(account, AccountBook, cash), currency, it->paid, -1);
     if (done == 0 && buys && PyTuple_GET_ITEM(costs_of, 2) == Py_None)
         done = lock(way, position, name, it);
     int64_t quantity = it->units;
@@ -330,7 +332,7 @@ let_go_of(Way *way, Filled *it)
     done_with(&way->request, it->request);
     Py_DECREF(it->quantity);
     Py_XDECREF(it->price), Py_XDECREF(it->price_text);
-    Py_XDECREF(it->value), Py_XDECREF(it->fee), Py_XDECREF(it->fee_text);
+    Py_XDECREF(it->value), Py_XDECREF(it->fee), Py_XDECREF(it->fee_text), Py_XDECREF(it->paid);
 }
 
 /* 1 where that filled what waits, 0 where it must go the long way, -1 on error. */
