@@ -12,8 +12,6 @@
 enum { INSTRUMENT, TS_NS, OPEN, VOLUME = 6, INTERVAL_NS, FIELDS };
 enum { COLUMNS = VOLUME - TS_NS + 1 };
 
-static PyObject *now_ns;
-
 typedef struct {
     PyObject_HEAD
     Pattern bar;
@@ -135,14 +133,14 @@ enum { COUNT, HANDLER, QUEUE, DUE, CLOCK, RESTING, STEADY, SHOWN, LATEST, NAME, 
 
 /* One bar: 1 to go on, 0 to end with ``answer``, -1 on error. */
 static int
-hand_one(Bars *bars, PyObject *const *args, PyObject *bar, PyObject *known, PyObject **answer)
+hand_one(
+    Bars *bars, PyObject *const *args, PyObject *bar, PyObject *known, Py_ssize_t now_ns, PyObject **answer)
 {
     PyObject *due = args[DUE];
     Py_ssize_t resting = PyDict_GET_SIZE(args[RESTING]);
     if (PyList_GET_SIZE(due) == 0 || PyList_GET_ITEM(due, 0) != known || (resting && args[STEADY] != Py_True))
         return PyList_Append(args[LEFT], bar);
-    if (PyObject_SetAttr(args[CLOCK], now_ns, AT(bar, bars->bar.places[TS_NS])) < 0)
-        return -1;
+    put_at(args[CLOCK], now_ns, Py_NewRef(AT(bar, bars->bar.places[TS_NS])));
     if (resting) {
         PyObject *ended = PyObject_CallOneArg(args[SHOWN], bar);
         int over = ended == NULL ? -1 : PyObject_IsTrue(ended);
@@ -172,14 +170,16 @@ Bars_hand_on(Bars *bars, PyObject *const *args, Py_ssize_t given)
         PyErr_SetString(PyExc_TypeError, "hand_on takes eleven arguments, lists and dicts among them");
         return NULL;
     }
-    Py_ssize_t count = PyLong_AsSsize_t(args[COUNT]);
+    Py_ssize_t count = PyLong_AsSsize_t(args[COUNT]), now_ns = place_of((PyObject *)Py_TYPE(args[CLOCK]), "now_ns");
+    if (PyErr_Occurred())
+        return NULL;
     PyObject *known = Py_NewRef(PyList_GET_ITEM(args[DUE], 0)), *answer = Py_NewRef(Py_None);
     int more = 1;
     while (more > 0 && count-- > 0) {
         PyObject *bar = Bars_next(bars);
         if (bar == NULL)
             break;
-        more = hand_one(bars, args, bar, known, &answer);
+        more = hand_one(bars, args, bar, known, now_ns, &answer);
         Py_DECREF(bar);
     }
     Py_DECREF(known);
@@ -216,8 +216,7 @@ static struct PyModuleDef module = {
 PyMODINIT_FUNC
 PyInit_bars(void)
 {
-    now_ns = PyUnicode_InternFromString("now_ns");
-    if (now_ns == NULL || PyType_Ready(&BarsType) < 0)
+    if (PyType_Ready(&BarsType) < 0)
         return NULL;
     PyObject *made = PyModule_Create(&module);
     if (made != NULL && (PyModule_AddObjectRef(made, "Bars", (PyObject *)&BarsType) < 0
