@@ -17,6 +17,7 @@ typedef struct {
     Pattern bar;
     Py_buffer columns[COLUMNS];
     int held;
+    PyObject *spare;            /* A bar of these that nobody has a hold on any more. */
     Py_ssize_t row, count;
     long long due_ns;
     Py_ssize_t due_row;
@@ -65,6 +66,7 @@ Bars_dealloc(Bars *bars)
 {
     let_go(bars);
     Py_XDECREF(bars->bar.sample);
+    Py_XDECREF(bars->spare);
     Py_TYPE(bars)->tp_free((PyObject *)bars);
 }
 
@@ -76,17 +78,21 @@ Bars_next(Bars *bars)
         let_go(bars);
         return NULL;
     }
-    PyObject *sample = bars->bar.sample, *bar = Py_TYPE(sample)->tp_alloc(Py_TYPE(sample), 0);
-    if (bar == NULL)
-        return NULL;
+    PyObject *sample = bars->bar.sample, *bar = bars->spare;
     const Py_ssize_t *places = bars->bar.places;
-    AT(bar, places[INSTRUMENT]) = Py_NewRef(AT(sample, places[INSTRUMENT]));
-    AT(bar, places[INTERVAL_NS]) = Py_NewRef(AT(sample, places[INTERVAL_NS]));
+    bars->spare = NULL;
+    if (bar == NULL) {
+        bar = Py_TYPE(sample)->tp_alloc(Py_TYPE(sample), 0);
+        if (bar == NULL)
+            return NULL;
+        AT(bar, places[INSTRUMENT]) = Py_NewRef(AT(sample, places[INSTRUMENT]));
+        AT(bar, places[INTERVAL_NS]) = Py_NewRef(AT(sample, places[INTERVAL_NS]));
+    }
     PyObject *made = PyLong_FromLongLong(((const int64_t *)bars->columns[0].buf)[row]);
-    AT(bar, places[TS_NS]) = made;
+    put_at(bar, places[TS_NS], made);
     for (int field = OPEN; field <= VOLUME && made != NULL; field++) {
         made = PyFloat_FromDouble(((const double *)bars->columns[field - TS_NS].buf)[row]);
-        AT(bar, places[field]) = made;
+        put_at(bar, places[field], made);
     }
     if (made == NULL)
         Py_CLEAR(bar);
@@ -173,15 +179,21 @@ Bars_hand_on(Bars *bars, PyObject *const *args, Py_ssize_t given)
     Py_ssize_t count = PyLong_AsSsize_t(args[COUNT]), now_ns = place_of((PyObject *)Py_TYPE(args[CLOCK]), "now_ns");
     if (PyErr_Occurred())
         return NULL;
-    PyObject *known = Py_NewRef(PyList_GET_ITEM(args[DUE], 0)), *answer = Py_NewRef(Py_None);
+    PyObject *known = Py_NewRef(PyList_GET_ITEM(args[DUE], 0)), *answer = Py_NewRef(Py_None), *before = NULL;
     int more = 1;
     while (more > 0 && count-- > 0) {
         PyObject *bar = Bars_next(bars);
         if (bar == NULL)
             break;
         more = hand_one(bars, args, bar, known, now_ns, &answer);
-        Py_DECREF(bar);
+        /* The one before it is not the latest any more: mostly nobody has kept it. */
+        if (before != NULL && Py_REFCNT(before) == 1 && bars->spare == NULL)
+            bars->spare = before;
+        else
+            Py_XDECREF(before);
+        before = bar;
     }
+    Py_XDECREF(before);
     Py_DECREF(known);
     if (PyErr_Occurred())
         Py_CLEAR(answer);
