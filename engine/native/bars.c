@@ -1,5 +1,5 @@
-/* The bars of one instrument out of the columns of a batch, one after the other (engine/runtime/replay.py): objects as
-   ``Bar(...)`` makes them, without lists of all their numbers before. */
+/* The bars of a batch out of its columns, one after the other (engine/runtime/replay.py): objects as ``Bar(...)`` makes
+   them, without lists of all their numbers before. */
 
 #define PY_SSIZE_T_CLEAN
 #include "pattern.h"
@@ -15,13 +15,51 @@ enum { COLUMNS = VOLUME - TS_NS + 1 };
 typedef struct {
     PyObject_HEAD
     Pattern bar;
-    Py_buffer columns[COLUMNS];
+    PyObject *samples;          /* A bar of each source. */
+    Py_buffer columns[COLUMNS], source;
+    int sourced;                /* Whether ``source`` says which source a row is of; else all are of the first. */
     int held;
     PyObject *spare;            /* A bar of these that nobody has a hold on any more. */
     Py_ssize_t row, count;
     long long due_ns;
     Py_ssize_t due_row;
 } Bars;
+
+/* -1 with an error set where the samples are no bars. */
+static int
+samples_of(Bars *bars)
+{
+    PyObject *samples = bars->samples;
+    int fit = PyTuple_Check(samples) && PyTuple_GET_SIZE(samples) > 0;
+    for (Py_ssize_t k = 0; fit && k < PyTuple_GET_SIZE(samples); k++)
+        fit = Py_TYPE(PyTuple_GET_ITEM(samples, k)) == Py_TYPE(PyTuple_GET_ITEM(samples, 0));
+    if (!fit) {
+        PyErr_SetString(PyExc_TypeError, "samples is a tuple of bars, one a source");
+        return -1;
+    }
+    PyObject *first = Py_BuildValue("{sO}", "sample", PyTuple_GET_ITEM(samples, 0));
+    int done = first == NULL ? -1 : pattern_of(&bars->bar, first, "sample");
+    Py_XDECREF(first);
+    return done;
+}
+
+/* -1 with an error set where a row is of no source there is. */
+static int
+source_of(Bars *bars, PyObject *source)
+{
+    if (PyObject_GetBuffer(source, &bars->source, PyBUF_FORMAT | PyBUF_CONTIG_RO) < 0)
+        return -1;
+    bars->sourced = 1;
+    const char *format = bars->source.format ? bars->source.format : "";
+    int fits = (*format == 'l' || *format == 'q') && bars->source.itemsize == 8
+        && bars->source.len == bars->columns[0].len && (uintptr_t)bars->source.buf % 8 == 0;
+    const int64_t *rows = bars->source.buf;
+    for (Py_ssize_t row = 0; fits && row < bars->count; row++)
+        fits = rows[row] >= 0 && rows[row] < PyTuple_GET_SIZE(bars->samples);
+    if (!fits)
+        PyErr_SetString(PyExc_ValueError, "the number of a source for each row is wanted");
+    return fits ? 0 : -1;
+}
 
 static int
 Bars_init(Bars *bars, PyObject *columns, PyObject *parts)
@@ -30,7 +68,8 @@ Bars_init(Bars *bars, PyObject *columns, PyObject *parts)
         PyErr_SetString(PyExc_TypeError, "it has its columns");
         return -1;
     }
-    if (pattern_of(&bars->bar, parts, "sample") < 0)
+    PyObject *source = PyDict_GetItemString(parts, "source");
+    if (take(&bars->samples, parts, "samples") < 0 || samples_of(bars) < 0)
         return -1;
     if (bars->bar.count != FIELDS || PyTuple_GET_SIZE(columns) != COLUMNS) {
         PyErr_SetString(PyExc_TypeError, "a bar of eight fields and six columns are wanted");
@@ -51,7 +90,7 @@ Bars_init(Bars *bars, PyObject *columns, PyObject *parts)
     }
     bars->count = bars->columns[0].len / 8;
     bars->due_row = -1;
-    return 0;
+    return source == NULL || source == Py_None ? 0 : source_of(bars, source);
 }
 
 static void
@@ -59,6 +98,9 @@ let_go(Bars *bars)
 {
     while (bars->held > 0)
         PyBuffer_Release(&bars->columns[--bars->held]);
+    if (bars->sourced)
+        PyBuffer_Release(&bars->source);
+    bars->sourced = 0;
 }
 
 static void
@@ -66,6 +108,7 @@ Bars_dealloc(Bars *bars)
 {
     let_go(bars);
     Py_XDECREF(bars->bar.sample);
+    Py_XDECREF(bars->samples);
     Py_XDECREF(bars->spare);
     Py_TYPE(bars)->tp_free((PyObject *)bars);
 }
@@ -78,16 +121,14 @@ Bars_next(Bars *bars)
         let_go(bars);
         return NULL;
     }
-    PyObject *sample = bars->bar.sample, *bar = bars->spare;
+    Py_ssize_t source = bars->sourced ? (Py_ssize_t)((const int64_t *)bars->source.buf)[row] : 0;
+    PyObject *sample = PyTuple_GET_ITEM(bars->samples, source), *bar = bars->spare;
     const Py_ssize_t *places = bars->bar.places;
     bars->spare = NULL;
-    if (bar == NULL) {
-        bar = Py_TYPE(sample)->tp_alloc(Py_TYPE(sample), 0);
-        if (bar == NULL)
-            return NULL;
-        AT(bar, places[INSTRUMENT]) = Py_NewRef(AT(sample, places[INSTRUMENT]));
-        AT(bar, places[INTERVAL_NS]) = Py_NewRef(AT(sample, places[INTERVAL_NS]));
-    }
+    if (bar == NULL && (bar = Py_TYPE(sample)->tp_alloc(Py_TYPE(sample), 0)) == NULL)
+        return NULL;
+    put_at(bar, places[INSTRUMENT], Py_NewRef(AT(sample, places[INSTRUMENT])));
+    put_at(bar, places[INTERVAL_NS], Py_NewRef(AT(sample, places[INTERVAL_NS])));
     PyObject *made = PyLong_FromLongLong(((const int64_t *)bars->columns[0].buf)[row]);
     put_at(bar, places[TS_NS], made);
     for (int field = OPEN; field <= VOLUME && made != NULL; field++) {
@@ -209,8 +250,9 @@ static PyMethodDef methods[] = {
 static PyTypeObject BarsType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "engine.native.bars.Bars",
-    .tp_doc = PyDoc_STR("Bars(ts_ns, open, high, low, close, volume, *, sample)\n--\n\n"
-                        "``sample``: a bar with the instrument and the length of all."),
+    .tp_doc = PyDoc_STR("Bars(ts_ns, open, high, low, close, volume, *, samples, source=None)\n--\n\n"
+                        "``samples``: of each source a bar of its instrument and length; ``source``: of which each\n"
+                        "row is, where there are several."),
     .tp_basicsize = sizeof(Bars),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = PyType_GenericNew,

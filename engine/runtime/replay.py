@@ -5,7 +5,7 @@ Ties within an instant go by the number of the source, never by anything that di
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain, islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,19 +44,21 @@ class Merged(Struct, frozen=True):
         return int(self.ts_ns[0]) - self.intervals[self.taken[0][0] if self.source is None else int(self.source[0])]
 
     def listed(self) -> "Plain | Chunk":
-        if self.source is None or self.ends is None:
-            name = self.names[0]
-            sample = Bar(name, 0, 0.0, 0.0, 0.0, 0.0, 0.0, self.intervals[0])
-            columns = [np.require(column, requirements=("C", "A")) for column in (self.ts_ns, *self.rows)]
-            return Plain(name, int(self.ts_ns[0]), (Bars or _Rows)(*columns, sample=sample))
-        rows: Any = tuple(column.tolist() for column in self.rows)
-        return Chunk(
-            self.names, self.intervals, self.source.tolist(), self.ts_ns.tolist(), rows, self.ends.tolist()
-        )  # fmt: skip
+        samples = tuple(map(_sample, self.names, self.intervals))
+        columns = [np.require(column, requirements=("C", "A")) for column in (self.ts_ns, *self.rows)]
+        rows = (Bars or _Rows)(*columns, samples=samples, source=self.source)
+        if self.ends is None:
+            return Plain(self.names[0], int(self.ts_ns[0]), rows)
+        starts = np.append(0, self.ends[:-1])
+        return Chunk(self.ts_ns[starts].tolist(), (self.ends - starts).tolist(), rows)
+
+
+def _sample(name: InstrumentId, interval_ns: int) -> Bar:
+    return Bar(name, 0, 0.0, 0.0, 0.0, 0.0, 0.0, interval_ns)
 
 
 class Rows(Protocol):
-    """The bars of one instrument, each made as it is taken."""
+    """The bars of a batch, each made as it is taken."""
 
     def __iter__(self) -> Iterator[Bar]: ...
 
@@ -67,12 +69,17 @@ class Rows(Protocol):
 class _Rows:
     """``native.Bars`` in Python."""
 
-    def __init__(self, ts_ns: Any, *rows: Any, sample: Bar) -> None:
+    def __init__(self, ts_ns: Any, *rows: Any, samples: tuple[Bar, ...], source: Ints | None = None) -> None:
         self._times: list[int] = ts_ns.tolist()
+        names, lengths = [bar.instrument for bar in samples], [bar.interval_ns for bar in samples]
+
+        def numbers(here: slice) -> list[int]:
+            return [0] * len(ts_ns[here]) if source is None else source[here].tolist()
+
         self._bars = chain.from_iterable(
             map(
-                Bar, repeat(sample.instrument), self._times[here], *(row[here].tolist() for row in rows),
-                repeat(sample.interval_ns),
+                Bar, map(names.__getitem__, numbers(here)), self._times[here], *(row[here].tolist() for row in rows),
+                map(lengths.__getitem__, numbers(here)),
             )
             for here in (slice(start, start + SLICE) for start in range(0, len(ts_ns), SLICE))
         )  # fmt: skip
@@ -97,14 +104,11 @@ class Plain(Struct, frozen=True):
 
 
 class Chunk(Struct, frozen=True):
-    """``Merged`` where several sources speak, as plain lists."""
+    """``Merged`` where several sources speak: of each instant its time and how many bars end then, and all of them."""
 
-    names: list[InstrumentId]
-    intervals: list[int]
-    source: list[int]
-    ts_ns: list[int]
-    rows: tuple[list[float], list[float], list[float], list[float], list[float]]
-    ends: list[int]
+    times: list[int]
+    counts: list[int]
+    rows: Rows
 
 
 def merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> Iterator[Merged]:
@@ -132,7 +136,7 @@ def _merged(sources: Sequence[BarSource], loaded: Callable[[Columns], None]) -> 
 
 def _in_order(names: list[InstrumentId], intervals: list[int], taken: list[tuple[int, Columns]]) -> Merged:
     ts_ns = np.concatenate([batch.ts_ns for _, batch in taken])
-    source = np.concatenate([np.full(len(batch.ts_ns), number) for number, batch in taken])
+    source = np.concatenate([np.full(len(batch.ts_ns), number, np.int64) for number, batch in taken])
     order = np.lexsort((source, ts_ns))
     ts_ns = ts_ns[order]
     ends = np.append(np.flatnonzero(np.diff(ts_ns)) + 1, len(ts_ns))
@@ -209,29 +213,20 @@ def _in_a_row(bars: Iterator[Bar], chunk: Plain, stage: Stage, runner: StrategyR
 
 
 def _play_instants(chunk: Chunk, stage: Stage) -> None:
-    names, intervals, source, times = chunk.names, chunk.intervals, chunk.source, chunk.ts_ns
-    opens, highs, lows, closes, volumes = chunk.rows
+    rows = iter(chunk.rows)
     turn, due, clock, resting, show, latest, ears = (
         stage.turn, stage.due, stage.clock, stage.resting, stage.show, stage.latest, stage.ears,
     )  # fmt: skip
-    turn(times[0])
-    start = 0
-    for end in chunk.ends:
-        ts_ns = times[start]
+    turn(chunk.times[0])
+    for ts_ns, count in zip(chunk.times, chunk.counts, strict=True):
         if ts_ns >= due[0]:
             turn(ts_ns)
         clock.now_ns = ts_ns
-        bars = [
-            Bar(names[k], ts_ns, open_, high, low, close, volume, intervals[k])
-            for k, open_, high, low, close, volume in zip(
-                source[start:end], opens[start:end], highs[start:end], lows[start:end], closes[start:end],
-                volumes[start:end], strict=True,
-            )
-        ]  # fmt: skip
+        bars = list(islice(rows, count))
         if resting:
             for bar in bars:
                 show(bar)
         for bar in bars:
-            latest[bar.instrument] = bar
-            ears[bar.instrument](bar)
-        start = end
+            name = bar.instrument
+            latest[name] = bar
+            ears[name](bar)

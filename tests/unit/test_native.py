@@ -100,10 +100,39 @@ def test_a_compiled_bar_is_a_bar(rows: list[tuple[Any, ...]]) -> None:
     columns = [np.array(column) for column in zip(*rows, strict=True)] or [np.zeros(0, np.int64), *[np.zeros(0)] * 5]
     columns[0].sort()
     rows = [(ts_ns, *prices) for ts_ns, (_, *prices) in zip(columns[0].tolist(), rows, strict=True)]
-    made = list(Bars(*columns, sample=SAMPLE))
+    made = list(Bars(*columns, samples=(SAMPLE,)))
     expected = [Bar(NAME, ts_ns, *prices, 60) for ts_ns, *prices in rows]
     assert repr(made) == repr(expected)
     assert Bar(NAME, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60) == SAMPLE
+
+
+OTHERS = tuple(Bar(InstrumentId(f"{n:06d}.SH"), 0, 0.0, 0.0, 0.0, 0.0, 0.0, 60 * n) for n in (1, 2, 3))
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@given(sources=st.lists(st.integers(0, 2), min_size=1, max_size=30), keep=st.integers(1, 4))
+def test_compiled_bars_of_several_sources_are_those_python_makes(sources: list[int], keep: int) -> None:
+    """Each of its own instrument and length, kept or not."""
+    count = len(sources)
+    given = [np.arange(count), *np.arange(5.0 * count).reshape(5, count)]
+    terms: Any = {"samples": OTHERS, "source": np.array(sources, np.int64)}
+    python = list(replay._Rows(*given, **terms))
+    assert [bar.instrument for bar in python] == [OTHERS[k].instrument for k in sources]
+    assert list(Bars(*given, **terms)) == python
+    told = [repr(bar) for k, bar in enumerate(Bars(*given, **terms)) if k % keep == 0]
+    assert told == [repr(bar) for bar in python[::keep]]
+
+
+@pytest.mark.skipif(columns is None, reason=why_not)
+@pytest.mark.parametrize("source", [[0, 1, 3], [0, -1, 0], [0, 1], [0.0, 1.0, 2.0], [2**40, 0, 0]])
+def test_compiled_bars_refuse_rows_of_a_source_there_is_not(source: list[Any]) -> None:
+    """A number past the samples, below none, for too few rows, or of no whole number; and samples that are none."""
+    given = [np.arange(3), *[np.zeros(3)] * 5]
+    with pytest.raises((ValueError, TypeError)):
+        Bars(*given, samples=OTHERS, source=np.array(source))
+    for samples in ((), (SAMPLE, 1), [SAMPLE], None):
+        with pytest.raises(TypeError):
+            Bars(*given, samples=samples)
 
 
 @pytest.mark.skipif(columns is None, reason=why_not)
@@ -111,7 +140,7 @@ def test_a_compiled_bar_is_a_bar(rows: list[tuple[Any, ...]]) -> None:
 def test_compiled_bars_know_how_many_come_before_an_instant(times: list[int], data: st.DataObject) -> None:
     """As the way in Python does, wherever one is in them, and whatever was asked before."""
     columns = [np.array(times, np.int64), *[np.zeros(len(times))] * 5]
-    compiled, python = Bars(*columns, sample=SAMPLE), replay._Rows(*columns, sample=SAMPLE)
+    compiled, python = Bars(*columns, samples=(SAMPLE,)), replay._Rows(*columns, samples=(SAMPLE,))
     taken, now_ns = iter(python), -1
     while now_ns < times[-1]:
         due_ns = data.draw(st.integers(0, 62))
@@ -131,9 +160,9 @@ def test_compiled_bars_refuse_what_they_would_misread(place: int, wrong: Any) ->
     given: list[Any] = [np.zeros(3, np.int64), *[np.zeros(3)] * 5]
     given[place] = wrong if place else np.zeros(3)
     with pytest.raises((ValueError, TypeError, BufferError)):
-        Bars(*given, sample=SAMPLE)
+        Bars(*given, samples=(SAMPLE,))
     with pytest.raises((ValueError, TypeError)):
-        Bars(*given[:5], sample=SAMPLE)
+        Bars(*given[:5], samples=(SAMPLE,))
 
 
 def fresh(root: Path, code: str) -> str:
