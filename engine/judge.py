@@ -85,9 +85,7 @@ class Judge:
         self._record = record
         self._portfolio = portfolio
         self._checker = checker
-        self._view = view
-        self._instruments = instruments
-        self._books = books
+        self._view, self._instruments, self._books = view, instruments, books
         # Asking a class whether it keeps a protocol is slow.
         self._by_order = {name: book for name, book in books.items() if isinstance(book, ChargesByOrder)}
         self._sheets = sheets

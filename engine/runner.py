@@ -190,8 +190,7 @@ class StrategyRunner:
 
     def ear(self, seat: Seat, handler: Handler, wait: Callable[[Seat, Handler, Bar], None] | None = None) -> Handler:
         """How one handler hears a bar: as ``_deliver``, for the everyday case of a ``def`` handler at rest."""
-        queue, wait = seat.queue, wait or self._wait_in_line
-        failed, step, drain = self._failed, self._step, self._drain
+        queue, wait, after = seat.queue, wait or self._wait_in_line, self.after_call
 
         def hear(bar: Bar) -> None:
             if seat.busy:
@@ -201,28 +200,32 @@ class StrategyRunner:
             try:
                 answer = handler(bar)
             except (Exception, StrategyHungError) as error:  # a strategy may fail in any way; the others go on
-                failed(seat, error)
+                after(seat, handler, None, error)
                 return
-            if answer is not None:
-                step(seat, handler, answer)
-                return
-            seat.busy = seat.gone
-            if queue:
-                drain(seat)
+            if answer is None:
+                seat.busy = seat.gone
+                if not queue:
+                    return
+            after(seat, handler, answer, None)
 
         return own_code(hear)
 
     def after_call(self, seat: Seat, handler: Handler, answer: Any, error: BaseException | None) -> None:
-        """Goes on as ``ear`` does, for who called a handler itself, once that failed, gave something back or caused
-        what now waits in its queue."""
-        if error is not None:
-            if not isinstance(error, Exception | StrategyHungError):
-                raise error
-            self._failed(seat, error)
-        elif answer is not None:
-            self._step(seat, handler, answer)
-        else:
+        """Go on after a handler that failed, gave something back, or caused what now waits in the seat's queue."""
+        if answer is None and error is None:
             self._drain(seat)
+            return
+        if error is None:
+            try:
+                seat.coroutine = coroutine_of(seat, handler, answer)
+            except ConfigError as wrong:
+                error = wrong
+        if error is None:
+            self._resume(seat, None, None)
+        elif isinstance(error, Exception | StrategyHungError):
+            self._failed(seat, error)
+        else:
+            raise error
 
     # --- the strategy's own affairs ----------------------------------------------------------------------------------
 
@@ -330,15 +333,6 @@ class StrategyRunner:
             if handled > QUEUE_MAX:
                 self._failed(seat, ConfigError(f"it caused {QUEUE_MAX} events by hearing its own: a loop"))
                 return
-
-    def _step(self, seat: Seat, handler: Handler, answer: Any) -> None:
-        """Go on with what an ``on_bar`` gave back."""
-        try:
-            seat.coroutine = coroutine_of(seat, handler, answer)
-        except ConfigError as error:
-            self._failed(seat, error)
-            return
-        self._resume(seat, None, None)
 
     def _resume(self, seat: Seat, value: Any, error: Exception | None) -> None:
         if seat.stopped:
