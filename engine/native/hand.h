@@ -42,7 +42,7 @@ Hand_plain(Hand *hand, PyObject *const *args, Py_ssize_t count, PyObject *names)
         return PyObject_Vectorcall(hand->long_way, args, (size_t)count, names);
     }
     Py_INCREF(spec);
-    int counted = count_at(hand->context, way->Context_orders_made, 1);
+    int counted = COUNT_AT(hand->context, Context, orders_made, 1);
     PyObject *order = counted < 0 ? NULL : copy_of(&way->request), *answer = NULL;
     int64_t number = order ? whole(GET(hand->context, Context, orders_made)) : 0;
     PyObject *client_id = order ? numbered(hand->prefix, number) : NULL;

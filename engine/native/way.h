@@ -117,15 +117,7 @@ add_to(Way *way, PyObject *dict, PyObject *key, PyObject *amount, int sign)
 }
 
 /* owner.field += number */
-static int
-count_at(PyObject *owner, Py_ssize_t place, int64_t number)
-{
-    PyObject *after = PyLong_FromLongLong(whole(AT(owner, place)) + number);
-    if (after == NULL)
-        return -1;
-    put_at(owner, place, after);
-    return 0;
-}
+#define COUNT_AT(owner, type, field, number) add_whole(&GET(owner, type, field), number)
 
 /* A quantity as a decimal, borrowed: an order is valued twice, and many are of one size. */
 static PyObject *

@@ -198,7 +198,7 @@ reserve(Way *way, const Asked *it)
     if (buys)
         done = add_to(way, GET(it->account, AccountBook, reserved), currency, it->cost, 1);
     else
-        done = count_at(it->position, way->Position_selling, it->quantity);
+        done = COUNT_AT(it->position, Position, selling, it->quantity);
     PyObject *held = done < 0 ? NULL : copy_of(&way->held);
     if (held == NULL)
         return -1;

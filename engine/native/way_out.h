@@ -166,7 +166,7 @@ forget(Way *way, PyObject *client_id)
             done = add_to(way, reserved, GET(held, Reservation, currency), GET(held, Reservation, held), -1);
         }
         else
-            done = count_at(position, way->Position_selling, -open);
+            done = COUNT_AT(position, Position, selling, -open);
     }
     done_with(&way->held, held);
     return done;
@@ -199,7 +199,7 @@ add_position(Way *way, PyObject *position, int64_t quantity, PyObject *value)
     if (cost == NULL)
         return -1;
     PUT(position, Position, cost, cost);
-    return count_at(position, way->Position_quantity, quantity);
+    return COUNT_AT(position, Position, quantity, quantity);
 }
 
 /* dict[key], borrowed, made by ``maker`` where it is not there yet. */
@@ -266,7 +266,7 @@ book(Way *way, PyObject *costs_of, Filled *it)
         return -1;
     PyObject *account = desk->account, *position = desk->position, *own = desk->own;
     PyObject *fees = PyNumber_Add(GET(account, AccountBook, fees), it->fee);
-    if (fees == NULL || count_at(way->portfolio, way->Portfolio_fills, 1) < 0) {
+    if (fees == NULL || COUNT_AT(way->portfolio, Portfolio, fills, 1) < 0) {
         Py_XDECREF(fees);
         return -1;
     }
