@@ -4,8 +4,8 @@ Ties within an instant go by the number of the source, never by anything that di
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,13 +73,12 @@ class _Rows:
         self._times: list[int] = ts_ns.tolist()
         names, lengths = [bar.instrument for bar in samples], [bar.interval_ns for bar in samples]
 
-        def numbers(here: slice) -> list[int]:
-            return [0] * len(ts_ns[here]) if source is None else source[here].tolist()
+        def each(known: list[Any], here: slice) -> Iterable[Any]:
+            return repeat(known[0]) if source is None else map(known.__getitem__, source[here].tolist())
 
         self._bars = chain.from_iterable(
             map(
-                Bar, map(names.__getitem__, numbers(here)), self._times[here], *(row[here].tolist() for row in rows),
-                map(lengths.__getitem__, numbers(here)),
+                Bar, each(names, here), self._times[here], *(row[here].tolist() for row in rows), each(lengths, here)
             )
             for here in (slice(start, start + SLICE) for start in range(0, len(ts_ns), SLICE))
         )  # fmt: skip
