@@ -64,8 +64,7 @@ class StrategyRunner:
         """Called when the next timer changes; live sets it to wake the loop that waits."""
         self.ears: dict[InstrumentId, Handler] = {}
         """One call for each instrument: every strategy that hears its bars, in order of subscription."""
-        self.clock = clock
-        self._publish, self._note = publish, note
+        self.clock, self._publish, self._note = clock, publish, note
         self._working, self._outside = working, outside
         self._listeners: dict[tuple[DataKind, InstrumentId], tuple[tuple[Seat, int], ...]] = {}
         self.taps: dict[InstrumentId, Handler] = {}
@@ -81,8 +80,7 @@ class StrategyRunner:
         self._note(text, {"strategy": strategy, "ts_ns": self.clock.now_ns, **fields})
 
     def add_timer(self, strategy: StrategyId, name: str, spec: Any, callback: Callable[..., Any] | None) -> None:
-        timer = Timer(self.seats[strategy], name, spec, callback)
-        self._schedule(next_due_ns(spec, self.clock.now_ns), timer)
+        self._schedule(next_due_ns(spec, self.clock.now_ns), Timer(self.seats[strategy], name, spec, callback))
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -212,10 +210,7 @@ class StrategyRunner:
 
     def after_call(self, seat: Seat, handler: Handler, answer: Any, error: BaseException | None) -> None:
         """Go on after a handler that failed, gave something back, or caused what now waits in the seat's queue."""
-        if answer is None and error is None:
-            self._drain(seat)
-            return
-        if error is None:
+        if answer is not None and error is None:
             try:
                 seat.coroutine = coroutine_of(seat, handler, answer)
             except ConfigError as wrong:
