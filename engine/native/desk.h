@@ -1,5 +1,5 @@
 /* Where the orders of one strategy for one instrument are booked, found once: an account stays for the run, and so does
-   a position from its first fill on. Names are told apart by where they lie; equal ones elsewhere are looked up anew. */
+   a position from its first fill on. Names are told apart by where they lie; equal ones elsewhere are looked up. */
 
 #pragma once
 

@@ -119,7 +119,7 @@ anybody_else(PyObject *const *args, Py_ssize_t waiting_for)
     return 0;
 }
 
-/* 1 where an order waits that takes the next bar, with ``orders`` those of its instrument, borrowed; 0 where none waits;
+/* 1 where an order waits that takes the next bar, with ``orders`` those of its instrument, borrowed; 0 where none is;
    -1 where Python must look (no error is set). */
 static int
 waits(Way *way, PyObject *name, PyObject **orders)
@@ -278,8 +278,8 @@ first_from(const int64_t *times, Py_ssize_t place, Py_ssize_t count, int64_t ins
 PyDoc_STRVAR(skip_doc,
     "skip(skipper, published, times, columns, rows, calls, due, turn, after_call, seats, taps, name, interval_ns,\n"
     "     called, place, count)\n--\n\n"
-    "Plays on from ``place``; gives ``(called, place, due_row)`` where Python goes on: ``due_row`` is the first row from\n"
-    "there on that ends at or after ``due[0]``, at which ``turn`` does what is due.");
+    "Plays on from ``place``; gives ``(called, place, due_row)`` where Python goes on: ``due_row`` is the first row\n"
+    "from there on that ends at or after ``due[0]``, at which ``turn`` does what is due.");
 
 static PyObject *
 Way_skip(Way *way, PyObject *const *args, Py_ssize_t given)

@@ -4,12 +4,14 @@
 
 #include "way.h"
 
-/* Everything of one fill, borrowed; price, value, fee, texts and what is paid are its own. ``bar``: NULL where only its open was made. */
+/* Everything of one fill, borrowed; price, value, fee, texts and what is paid are its own. ``bar``: NULL where only its
+   open was made. */
 typedef struct {
     PyObject *name, *bar;
     double open;
     int64_t start_ns, ts_ns;
-    PyObject *waiting, *rest, *request, *order, *instrument, *quantity, *price, *price_text, *value, *fee, *fee_text, *paid;
+    PyObject *waiting, *rest, *request, *order, *instrument, *quantity;
+    PyObject *price, *price_text, *value, *fee, *fee_text, *paid;
     int64_t units;              /* The quantity. */
     Price *known;               /* Of its price, where that is one that may come again. */
 } Filled;
@@ -296,13 +298,15 @@ book(Way *way, PyObject *costs_of, Filled *it)
 static int
 unrest(Way *way, Filled *it)
 {
-    PyObject *waiting = Py_NewRef(it->waiting);
     PUT(it->rest, Resting, leaves, PyLong_FromLong(0));
-    int done = PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument));
-    if (done == 0 && Py_REFCNT(waiting) == 1 && way->spare_list == NULL)
-        way->spare_list = PyList_SetItem(waiting, 0, Py_NewRef(Py_None)) < 0 ? NULL : Py_NewRef(waiting);
-    Py_DECREF(waiting);
-    return done;
+    if (PyDict_DelItem(way->resting, GET(it->request, SubmitOrder, instrument)) < 0)
+        return -1;
+    if (Py_REFCNT(it->waiting) == 1 && PyList_GET_SIZE(it->waiting) == 1 && way->spare_list == NULL) {
+        if (PyList_SetItem(it->waiting, 0, Py_NewRef(Py_None)) < 0)
+            return -1;
+        way->spare_list = Py_NewRef(it->waiting);
+    }
+    return 0;
 }
 
 /* What is left to do once an order is known to be finished. */
@@ -328,6 +332,7 @@ let_go_of(Way *way, Filled *it)
         GET(it->order, Order, _fills) = NULL;
     }
     Py_DECREF(it->order);
+    Py_DECREF(it->waiting);
     done_with(&way->rest, it->rest);
     done_with(&way->request, it->request);
     Py_DECREF(it->quantity);
@@ -342,7 +347,8 @@ fills(Way *way, Filled *it)
     PyObject *costs_of = look_up(&way->name, way->costs, it->name);
     int met = costs_of == NULL ? 0 : meets(way, costs_of, it);
     if (met == 1) {
-        Py_INCREF(it->rest), Py_INCREF(it->request), Py_INCREF(it->order), Py_INCREF(it->quantity);
+        Py_INCREF(it->waiting), Py_INCREF(it->rest), Py_INCREF(it->request), Py_INCREF(it->order);
+        Py_INCREF(it->quantity);
         met = priced(way, it);
         if (met == 1 && (met = finishes(way, it)) == 1)
             met = fill(way, costs_of, it) < 0 ? -1 : 1;
@@ -359,7 +365,8 @@ Way_show(Way *way, PyObject *bar)
     int met = 0;
     if (IS(bar, Bar) && PyFloat_CheckExact(GET(bar, Bar, open))) {
         int64_t ts_ns = natural(GET(bar, Bar, ts_ns)), interval_ns = natural(GET(bar, Bar, interval_ns));
-        Filled it = {GET(bar, Bar, instrument), bar, PyFloat_AS_DOUBLE(GET(bar, Bar, open)), ts_ns - interval_ns, ts_ns};
+        double open = PyFloat_AS_DOUBLE(GET(bar, Bar, open));
+        Filled it = {GET(bar, Bar, instrument), bar, open, ts_ns - interval_ns, ts_ns};
         met = interval_ns < 0 ? 0 : fills(way, &it);
     }
     if (met < 0)

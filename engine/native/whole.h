@@ -33,8 +33,8 @@ whole(PyObject *number)
 
 #define SMALL_MAX 256 /* Python has one object for each number up to this. */
 
-/* ``*place += by``: -1 with an error set where that can not be. A number that nobody else has a hold on is changed where
-   it lies. */
+/* ``*place += by``: -1 with an error set where that can not be. A number nobody else has a hold on is changed where it
+   lies. */
 static inline int
 add_whole(PyObject **place, int64_t by)
 {
