@@ -3,6 +3,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include "pattern.h"
+#include "times.h"
 
 #ifndef SLUICE_SOURCE
 #define SLUICE_SOURCE ""
@@ -37,10 +38,7 @@ samples_of(Bars *bars)
         PyErr_SetString(PyExc_TypeError, "samples is a tuple of bars, one a source");
         return -1;
     }
-    PyObject *first = Py_BuildValue("{sO}", "sample", PyTuple_GET_ITEM(samples, 0));
-    int done = first == NULL ? -1 : pattern_of(&bars->bar, first, "sample");
-    Py_XDECREF(first);
-    return done;
+    return pattern_like(&bars->bar, PyTuple_GET_ITEM(samples, 0));
 }
 
 /* -1 with an error set where a row is of no source there is. */
@@ -157,17 +155,10 @@ Bars_ahead(Bars *bars, PyObject *const *args, Py_ssize_t count)
     if (due_ns == -1 && PyErr_Occurred())
         return NULL;
     if (due_ns != bars->due_ns || bars->due_row < bars->row) {
-        const int64_t *times = bars->held ? bars->columns[0].buf : NULL;
-        Py_ssize_t low = bars->row, high = times == NULL ? low : bars->count;
-        while (low < high) {
-            Py_ssize_t middle = low + (high - low) / 2;
-            if (times[middle] < due_ns)
-                low = middle + 1;
-            else
-                high = middle;
-        }
         bars->due_ns = due_ns;
-        bars->due_row = low;
+        bars->due_row = bars->row;
+        if (bars->held)
+            bars->due_row = first_from(bars->columns[0].buf, bars->row, bars->count, due_ns);
     }
     return PyLong_FromSsize_t(bars->due_row - bars->row);
 }

@@ -118,8 +118,7 @@ Hand_clear(Hand *hand)
 #define DO(name) Py_CLEAR(hand->name);
     HELD(DO)
 #undef DO
-    Py_CLEAR(hand->spec.key);
-    Py_CLEAR(hand->spec.found);
+    forget_latest(&hand->spec);
     return 0;
 }
 

@@ -13,13 +13,12 @@ typedef struct {
     Py_ssize_t count, places[FIELDS_MAX];
 } Pattern;
 
-/* Learn from the part of that name, a Struct that the collector need not look at; -1 with an error set if it is none. */
+/* Learn from a Struct that the collector need not look at; -1 with an error set if it is none. */
 static int
-pattern_of(Pattern *pattern, PyObject *parts, const char *part)
+pattern_like(Pattern *pattern, PyObject *sample)
 {
-    if (take(&pattern->sample, parts, part) < 0)
-        return -1;
-    PyTypeObject *type = Py_TYPE(pattern->sample);
+    Py_XSETREF(pattern->sample, Py_NewRef(sample));
+    PyTypeObject *type = Py_TYPE(sample);
     PyObject *names = PyObject_GetAttrString((PyObject *)type, "__struct_fields__");
     if (names == NULL)
         return -1;

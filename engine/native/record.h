@@ -134,7 +134,7 @@ put_text(char *at, Text text)
 
 typedef struct {
     char *bytes;
-    Py_ssize_t count, total, from[PIECES_MAX], size[PIECES_MAX];
+    Py_ssize_t total, from[PIECES_MAX], size[PIECES_MAX];
 } Pieces;
 
 /* Out of a tuple of so many bytes; -1 with an error set where it is none. */
@@ -162,7 +162,6 @@ pieces_of(Pieces *pieces, PyObject *tuple, Py_ssize_t count)
     }
     for (Py_ssize_t k = 0; k < count; k++)
         put_raw(pieces->bytes + pieces->from[k], PyBytes_AS_STRING(PyTuple_GET_ITEM(tuple, k)), pieces->size[k]);
-    pieces->count = count;
     pieces->total = room;
     return 0;
 }

@@ -66,9 +66,12 @@ Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
     WRITTEN(bought, 15) WRITTEN(sold, 15) WRITTEN(filled, 9)
 #undef WRITTEN
     way->opens = PyDict_GetItemString(parts, "opens") == Py_True;
-    if (pattern_of(&way->held, parts, "held") < 0 || pattern_of(&way->rest, parts, "rest") < 0)
+#define LIKE(name)                                                                                                    \
+    if (pattern_like(&way->name, way->like_##name) < 0)                                                               \
         return -1;
-    return pattern_of(&way->request, parts, "request");
+    LIKE(held) LIKE(rest) LIKE(request)
+#undef LIKE
+    return 0;
 }
 
 static int
@@ -100,10 +103,8 @@ Way_clear(Way *way)
     pattern_clear(&way->held);
     pattern_clear(&way->rest);
     pattern_clear(&way->request);
-    Py_CLEAR(way->market.key);
-    Py_CLEAR(way->market.found);
-    Py_CLEAR(way->name.key);
-    Py_CLEAR(way->name.found);
+    forget_latest(&way->market);
+    forget_latest(&way->name);
     Py_CLEAR(way->quiet);
     Py_CLEAR(way->hushed_one);
     Py_CLEAR(way->quantity);

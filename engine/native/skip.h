@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include "times.h"
 #include "way_out.h"
 
 enum { SKIPPER, PUBLISHED, TIMES, COLUMNS, ROWS, CALLS, DUE, TURN, AFTER_CALL, SEATS, TAPS, NAME, INTERVAL, NUMBERS };
@@ -259,20 +260,6 @@ play_row(
     way->fresh = NULL;
     done_with_bar(way, bar);
     return called;
-}
-
-/* The first row from ``place`` on that ends at or after an instant (bisect_left). */
-static Py_ssize_t
-first_from(const int64_t *times, Py_ssize_t place, Py_ssize_t count, int64_t instant)
-{
-    while (place < count) {
-        Py_ssize_t middle = place + (count - place) / 2;
-        if (times[middle] < instant)
-            place = middle + 1;
-        else
-            count = middle;
-    }
-    return place;
 }
 
 PyDoc_STRVAR(skip_doc,

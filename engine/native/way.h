@@ -25,7 +25,8 @@
     DO(exact_price) DO(pack) DO(pour) DO(sellable_from) DO(new_mark) DO(failures) DO(placed) DO(clock)                 \
     DO(Reservation) DO(Resting) DO(Free) DO(Seat) DO(SubmitOrder) DO(Order) DO(Position) DO(AccountBook) DO(Bar)       \
     DO(Instrument) DO(Marks) DO(ReplayClock) DO(OrderManager) DO(SimulatedVenue) DO(Portfolio) DO(RiskView)            \
-    DO(Context) DO(buy) DO(sell) DO(zero) DO(nothing) DO(working_state) DO(filled_state)
+    DO(Context) DO(buy) DO(sell) DO(zero) DO(nothing) DO(working_state) DO(filled_state) DO(like_held)         \
+    DO(like_rest) DO(like_request)
 
 /* Fields that are read where they lie: class, field. */
 #define PLACES(DO)                                                                                                     \
@@ -96,6 +97,13 @@ look_up(Latest *latest, PyObject *mapping, PyObject *key)
     Py_XSETREF(latest->found, found);
     Py_XSETREF(latest->key, Py_NewRef(key));
     return found;
+}
+
+static void
+forget_latest(Latest *latest)
+{
+    Py_CLEAR(latest->key);
+    Py_CLEAR(latest->found);
 }
 
 /* dict[key] = dict.get(key, 0) + amount, or - amount. */

@@ -58,8 +58,8 @@ def compiled(core: Core, venue: SimulatedVenue) -> Any:
         pour=journal.pour, sellable_from=portfolio.sellable_from, new_mark=_marker(portfolio),
         failures=FAILURES, placed=_placed(), clock=core.clock, zero=ZERO, nothing=str(ZERO),
         buy=Side.BUY, sell=Side.SELL, working_state=OrderState.WORKING, filled_state=OrderState.FILLED,
-        held=Reservation(None, None, 0, 0), request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
-        rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0),
+        like_held=Reservation(None, None, 0, 0), like_request=_ORDER, Seat=Seat,  # type: ignore[arg-type]
+        like_rest=Resting(0, _ORDER, ZERO, 0, True, None, 0, 0, True, 0),
         Reservation=Reservation, Resting=Resting, Free=Free, SubmitOrder=SubmitOrder, Order=Order, Position=Position,
         AccountBook=AccountBook, Bar=Bar, Instrument=Instrument, Marks=Marks, ReplayClock=ReplayClock,
         OrderManager=OrderManager, SimulatedVenue=SimulatedVenue, Portfolio=Portfolio, RiskView=RiskView,
