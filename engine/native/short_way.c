@@ -39,6 +39,15 @@ Way_take(Way *way, PyObject *Py_UNUSED(nothing))
     return taken;
 }
 
+PyDoc_STRVAR(rest_doc, "rest()\n--\n\nThe run is over: what was worked out of prices is let go of.");
+
+static PyObject *
+Way_rest(Way *way, PyObject *Py_UNUSED(nothing))
+{
+    forget_prices(way->prices);
+    Py_RETURN_NONE;
+}
+
 static int
 Way_init(Way *way, PyObject *Py_UNUSED(args), PyObject *parts)
 {
@@ -133,6 +142,7 @@ static PyMethodDef methods[] = {
     {"submit", (PyCFunction)(void (*)(void))Way_submit, METH_FASTCALL, submit_doc},
     {"show", (PyCFunction)Way_show, METH_O, show_doc},
     {"take", (PyCFunction)Way_take, METH_NOARGS, take_doc},
+    {"rest", (PyCFunction)Way_rest, METH_NOARGS, rest_doc},
     {"skip", (PyCFunction)(void (*)(void))Way_skip, METH_FASTCALL, skip_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -237,6 +237,8 @@ class Backtest:
         self._sample()
         self._journal.append(RunEnded(ts_ns=clock.now_ns, reason="data ended"))
         digest = self._journal.digest()
+        if self._compiled is not None:
+            self._compiled.rest()
         ended = cpu_seconds()
         return BacktestResult(
             bars=bars,
